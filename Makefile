@@ -1,0 +1,47 @@
+# Eight verbs. Each makes .venv from requirements.lock first if it is missing or stale.
+.PHONY: demo test check bench soak docs up clean
+.DEFAULT_GOAL := demo
+MAKEFLAGS += --no-print-directory
+
+VENV := @.ci/venv
+BIN := .venv/bin
+SOURCES := flows tasks infra deployments tests
+
+demo: # the main job on real data: ingest, train, promote, score, monitor, retrain
+	$(VENV)
+	$(BIN)/python -m deployments.demo
+
+test: # unit, architecture, integration, e2e, browser, gpu
+	$(VENV)
+	$(BIN)/python -m pytest --durations=15 $(wildcard $(addprefix tests/,unit architecture integration e2e browser gpu))
+
+check: # style, types, import contracts, spelling, architecture
+	$(VENV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(wildcard $(SOURCES))
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m pytest -q tests/architecture
+
+bench: # time, CPU and memory against a plain script, side by side
+	$(VENV)
+	$(BIN)/python -m deployments.bench
+
+soak: # chaos for half an hour: kills by the hundred, memory that stays flat
+	$(VENV)
+	$(BIN)/python -m pytest --durations=15 tests/soak
+
+docs: # screenshots and figures
+	$(VENV)
+	$(BIN)/python -m deployments.docs
+
+up: # the embedded stack, to browse what is there
+	$(VENV)
+	$(BIN)/perennial up
+
+clean: # stop the stack; remove .venv, .perennial and what tools left
+	@if [ -x $(BIN)/perennial ]; then $(BIN)/perennial down; fi
+	rm -rf .venv .perennial prefect.toml build *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
