@@ -1,0 +1,1 @@
+"""The story: one verb, one file, one deployable flow."""

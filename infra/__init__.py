@@ -1,0 +1,1 @@
+"""Everything that touches a machine: settings, errors, stores, servers, the ledger."""

@@ -1,0 +1,66 @@
+"""Which code and which libraries a run is made of."""
+
+import hashlib
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+from infra.errors import ConfigError
+from infra.settings import PROJECT
+
+LOCK = PROJECT / "requirements.lock"
+"""Exact versions of everything, the one lock."""
+
+_SOURCES = ("infra", "tasks", "flows")
+
+
+@lru_cache(maxsize=1)
+def lock_digest() -> str:
+    """SHA-256 of the lock file.
+
+    Raises:
+        ConfigError: the checkout has no lock file.
+    """
+    try:
+        return hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{LOCK} is missing.", hint="Check the repository out anew.") from error
+
+
+@lru_cache(maxsize=1)
+def source_digest() -> str:
+    """SHA-256 over the Python sources of the core, by name and content."""
+    digest = hashlib.sha256()
+    for path in sorted(path for root in _SOURCES for path in (PROJECT / root).rglob("*.py")):
+        digest.update(path.relative_to(PROJECT).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def commit(folder: Path = PROJECT) -> str:
+    """The commit that a folder is at, with ``+dirty`` where its files differ from it.
+
+    Returns:
+        Forty hex digits and perhaps ``+dirty``; ``none`` outside a git repository, where the
+        digests of sources, model folder and lock name the code instead.
+    """
+    head = _git(folder, "rev-parse", "HEAD")
+    if head is None:
+        return "none"
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return head + ("+dirty" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is found on PATH, as everywhere
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,62 @@
+"""What differs from machine to machine: the environment, under the prefix ``PERENNIAL_``."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout that is running: the repository is cloned and owned, installed editable."""
+
+
+class Settings(BaseSettings):
+    """Where things are kept and which servers are used; secrets are ``SecretStr``."""
+
+    model_config = SettingsConfigDict(env_prefix="PERENNIAL_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        PROJECT / ".perennial",
+        description="Local folder for what cannot live in a bucket: database, sockets, logs.",
+    )
+    store: str = Field(
+        "", description="URI of the tables and artifacts; by default a folder of `home`."
+    )
+    models: Path = Field(
+        PROJECT / "deployments", description="The folder that has a folder for each model."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL server of one's own (postgresql://user:password@host:port) "
+        "that holds the databases perennial, prefect and mlflow; by default the embedded one.",
+    )
+    worker_poll_s: float = Field(
+        0.5, gt=0, description="Seconds between two looks of the worker for new runs."
+    )
+
+    @field_validator("home", "models")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
+
+    @property
+    def store_uri(self) -> str:
+        """URI under which tables and artifacts lie, without a slash at its end."""
+        return self.store.rstrip("/") or str(self.home / "store")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        ConfigError: a variable of the environment does not hold what it should.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "PERENNIAL_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(f"{name}: {first['msg']}.", variable=name) from error

@@ -1,0 +1,1 @@
+"""What arrives: read, held to a contract, committed."""

@@ -1,0 +1,82 @@
+"""The ``data`` section: where the feed comes from and what must be true of it."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from tasks.sections import ImportString, Section
+
+ColumnType = Literal["int", "float", "string", "bool", "timestamp", "date"]
+"""What a column holds; ``timestamp`` is an instant in UTC."""
+
+
+class StableSpec(Section):
+    """A column whose level and spread may not jump against the batches before."""
+
+    column: str
+    by: tuple[str, ...] = Field((), description="Compare within each value of these columns.")
+    shift: float = Field(3.0, gt=0, description="Largest move of the median, in past IQRs.")
+    spread: float = Field(3.0, gt=1, description="Largest factor between the IQRs.")
+
+
+class CadenceSpec(Section):
+    """Points in time that a table must have, such as one an hour for each station."""
+
+    column: str = Field(description="The timestamp.")
+    every: timedelta
+    by: tuple[str, ...] = ()
+
+
+class TableSpec(Section):
+    """One table of the feed."""
+
+    path: str = Field(description="File or URI, relative to the model's folder.")
+    key: tuple[str, ...] = Field(min_length=1, description="Columns that name a row.")
+    columns: dict[str, ColumnType] = Field(min_length=1)
+    optional: tuple[str, ...] = Field((), description="Columns that may be null or missing.")
+    calendar: tuple[str, ...] = Field(
+        (),
+        description="Where a row's local day stands: (year, month, day), (year,) or one timestamp "
+        "or date. Empty for a table that is delivered whole each time.",
+    )
+    suite: str | None = Field(
+        None, description="Great Expectations suite; the table's name if left out."
+    )
+    complete: tuple[str, ...] = Field(
+        (), description="Columns whose usual values must all turn up in a batch."
+    )
+    stable: tuple[StableSpec, ...] = ()
+    cadence: CadenceSpec | None = None
+
+
+class LabelSpec(Section):
+    """What is predicted."""
+
+    name: str
+    kind: Literal["binary", "multiclass", "regression"]
+    delay: timedelta = Field(
+        timedelta(0), description="From a window's end until its labels are in."
+    )
+
+
+class DataSpec(Section):
+    """The feed of a model."""
+
+    tables: dict[str, TableSpec] = Field(min_length=1)
+    grain: Literal["day", "month", "year", "all"] = "month"
+    timezone: str = "UTC"
+    label: LabelSpec
+    observe: ImportString | None = Field(
+        None,
+        description="observe(tables) adds columns that only the contract sees, named with a "
+        "leading underscore, so that suites can hold relations between columns and tables.",
+    )
+    max_set_aside: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of a table's rows beyond which quarantine becomes reject.",
+    )
+    min_volume: float = Field(0.55, ge=0, description="Fewest rows a day, against the usual.")
+    max_volume: float = Field(1.8, gt=0, description="Most rows a day, against the usual.")
