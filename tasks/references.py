@@ -45,6 +45,11 @@ class Ending(StrEnum):
         """Rank from 0 (accept) to 4 (reject)."""
         return list(Ending).index(self)
 
+    @property
+    def state(self) -> str:
+        """Name of the run's final state."""
+        return {"warn": "Warned"}.get(self.value, self.value.capitalize().rstrip("e") + "ed")
+
 
 class Delivery(Reference):
     """What a source handed over for one window, before anyone has looked inside."""
@@ -297,6 +302,11 @@ class Action(StrEnum):
     ALERT = "alert"
     ASK = "ask"
     RETRAIN = "retrain"
+
+    @property
+    def state(self) -> str:
+        """Name of the monitoring run's final state."""
+        return self.value.capitalize()
 
 
 class DriftVerdict(Reference):

@@ -1,8 +1,9 @@
 """Windows of time: what one batch of a feed covers."""
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
@@ -89,6 +90,16 @@ def window_before(day: date, grain: str) -> str:
     if grain == EVERYTHING:
         return EVERYTHING
     return window_at(first_day(window_at(day, grain)) - timedelta(days=1), grain)
+
+
+def latest_window(as_of: datetime, grain: str, timezone: str) -> str:
+    """The newest window that was over at a time, by the calendar of a time zone.
+
+    >>> from datetime import UTC
+    >>> latest_window(datetime(2013, 5, 1, 3, tzinfo=UTC), "month", "America/New_York")
+    '2013-03'
+    """
+    return window_before(as_of.astimezone(ZoneInfo(timezone)).date(), grain)
 
 
 def overlap(one: str, other: str) -> bool:

@@ -1,0 +1,52 @@
+"""Bring one window of a feed in: received, held to its contract, committed or not at all."""
+
+from datetime import datetime
+
+from prefect import State, flow
+
+from infra.runs import ended, moment, named, start
+from tasks.data import commit, inspect, read_history, receive, refusal
+from tasks.governance import evidence_for_batch, record_batch
+from tasks.references import Ending
+from tasks.spec import load_spec
+from tasks.windows import WindowName, latest_window
+
+
+@flow(name="ingest", flow_run_name=named("model", "window"))
+def ingest(
+    model: str,
+    window: WindowName | None = None,
+    files: dict[str, str] | None = None,
+    as_of: datetime | None = None,
+) -> State[None]:
+    """Ingest a window of a model's feed.
+
+    Args:
+        model: name of the model.
+        window: what to ingest, as in 2013-07; by default the newest window that is over.
+        files: deliveries that take the place of the declared source, table to path or URI.
+        as_of: the time that decides what is known; by default the run's scheduled start.
+    """
+    data, as_of = load_spec(model).data, moment(as_of)
+    window = window or latest_window(as_of, data.grain, data.timezone)
+
+    delivery = receive(model, data, window, as_of, files or {})
+    inspection = inspect(delivery, read_history(model, as_of), data)
+    record_batch(inspection)
+
+    match inspection.ending:
+        case Ending.REJECT:
+            raise refusal(inspection)
+        case Ending.HOLD:
+            evidence = evidence_for_batch(inspection)
+            start(
+                "review",
+                model,
+                because=evidence.digest,
+                subject=evidence.subject,
+                evidence=evidence.uri,
+            )
+            return ended("Held", f"{window} waits for a person: {inspection.report_url}")
+        case _:
+            manifest = commit(inspection)
+            return ended(manifest.ending.state, f"{window}: {inspection.report_url}")

@@ -1,0 +1,51 @@
+"""Compare what was predicted with what came, and do what the verdict asks."""
+
+from datetime import datetime
+
+from prefect import State, flow
+
+from infra.runs import ended, moment, named, start
+from tasks.data import read_history
+from tasks.features import build_features
+from tasks.governance import evidence_for_drift, record_drift
+from tasks.monitoring import watch
+from tasks.packaging import find_predictions
+from tasks.references import Action, Cause
+from tasks.registry import require_champion
+from tasks.spec import load_spec
+from tasks.windows import WindowName, latest_window
+
+
+@flow(name="monitor", flow_run_name=named("model", "window"))
+def monitor(
+    model: str, window: WindowName | None = None, as_of: datetime | None = None
+) -> State[None]:
+    """Judge a window whose labels have come, and rest, alert, ask or retrain.
+
+    Args:
+        model: name of the model.
+        window: what to judge; by default the newest window that is over.
+        as_of: the time that decides what is known; by default the run's scheduled start.
+    """
+    spec, as_of = load_spec(model), moment(as_of)
+    window = window or latest_window(as_of, spec.data.grain, spec.data.timezone)
+
+    table = build_features(read_history(model, as_of), spec.features, spec.data)
+    predictions = find_predictions(model, window, as_of)
+    champion = require_champion(model, as_of)
+    verdict = watch(predictions, champion, table, spec.monitoring, spec.data.label, spec.evaluation)
+    evidence = evidence_for_drift(verdict)
+    record_drift(evidence, verdict)
+
+    match verdict.action:
+        case Action.RETRAIN:
+            start("train", model, because=evidence.digest, cause=Cause.DRIFT, as_of=as_of)
+        case Action.ASK:
+            start(
+                "review",
+                model,
+                because=evidence.digest,
+                subject=evidence.subject,
+                evidence=evidence.uri,
+            )
+    return ended(verdict.action.state, "; ".join(verdict.reasons))

@@ -1,0 +1,34 @@
+"""Put a version in charge: the ledger first, then the registry, then what serves."""
+
+from datetime import datetime
+
+from prefect import State, flow
+
+from infra.runs import ended, moment, named
+from tasks.registry import crown, find_version
+from tasks.spec import load_spec
+
+
+@flow(name="promote", flow_run_name=named("model", "version"))
+def promote(
+    model: str,
+    version: int,
+    reason: str,
+    actor: str,
+    as_of: datetime | None = None,
+    evidence: str = "",
+) -> State[None]:
+    """Make a registered version the champion; an older version is a rollback.
+
+    Args:
+        model: name of the model.
+        version: the registered version.
+        reason: why, for the ledger.
+        actor: who decided: a person's name, or ``gate``.
+        as_of: the time from which it is in charge; by default the run's scheduled start.
+        evidence: digest of the evidence that was decided on.
+    """
+    spec = load_spec(model)
+    candidate, bento = find_version(model, version)
+    crowned = crown(candidate, bento, moment(as_of), reason, actor, evidence)
+    return ended("Promoted", f"{spec.title} Version {crowned.version} is in charge. {reason}")

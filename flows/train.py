@@ -1,0 +1,74 @@
+"""Make a candidate, judge it, and let it replace the champion, ask a person, or refuse it."""
+
+from datetime import datetime
+
+from prefect import State, flow
+
+from infra.runs import ended, moment, named, start
+from tasks.data import read_history
+from tasks.evaluation import compare, evaluate, judge
+from tasks.features import build_features, split_by_time
+from tasks.governance import evidence_for_candidate, record_verdict
+from tasks.packaging import package, smoke_test
+from tasks.references import Ask, Cause, Promote
+from tasks.registry import champion, register
+from tasks.spec import load_spec
+from tasks.training import fit
+
+
+@flow(name="train", flow_run_name=named("model", "cause", "as_of"))
+def train(
+    model: str,
+    cause: Cause = Cause.PERSON,
+    as_of: datetime | None = None,
+    window: str | None = None,
+) -> State[None]:
+    """Train a candidate from everything known and bring it before the gates.
+
+    Args:
+        model: name of the model.
+        cause: why it is trained.
+        as_of: the time that decides what is known; by default the run's scheduled start.
+        window: training windows in place of the declared: expanding, latest, or their number.
+    """
+    spec, as_of = load_spec(model), moment(as_of)
+    label = spec.data.label
+
+    table = build_features(read_history(model, as_of), spec.features, spec.data)
+    split = split_by_time(table, spec.training, window)
+    fitted = fit(split, spec.training, spec.evaluation, spec.features, label)
+    candidate = register(fitted, evaluate(fitted, spec.evaluation, label), cause, as_of)
+    bento = smoke_test(
+        package(candidate, spec.serving, spec.features, label), candidate, spec.serving, label
+    )
+
+    incumbent = champion(model, as_of)
+    comparison = compare(candidate, incumbent, spec.evaluation, spec.gates, label)
+    verdict = judge(candidate, comparison, spec.gates, spec.approval)
+    evidence = evidence_for_candidate(candidate, bento, comparison, verdict)
+    record_verdict(evidence, verdict)
+
+    match verdict:
+        case Promote(why=why):
+            start(
+                "promote",
+                model,
+                because=evidence.digest,
+                version=candidate.version,
+                reason=why,
+                actor="gate",
+                as_of=as_of,
+                evidence=evidence.digest,
+            )
+            return ended("Promoted", why)
+        case Ask(why=why):
+            start(
+                "review",
+                model,
+                because=evidence.digest,
+                subject=evidence.subject,
+                evidence=evidence.uri,
+            )
+            return ended("Asked", why)
+        case _:
+            return ended("Refused", verdict.why)

@@ -1,0 +1,75 @@
+"""What flows need of Prefect: their time, their names, how they end, and how one starts another."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
+
+from infra.errors import ConfigError
+from infra.store import digest_of
+
+
+def moment(as_of: datetime | None) -> datetime:
+    """The time that a run decides by, fixed for its life: as asked, or its scheduled start.
+
+    Raises:
+        ConfigError: the time has no zone.
+    """
+    if as_of is None:
+        started: datetime | None = flow_run.scheduled_start_time
+        return (started or datetime.now(UTC)).astimezone(UTC)
+    if as_of.tzinfo is None:
+        raise ConfigError(
+            f"as_of {as_of.isoformat()} has no time zone.", hint="Write it with one: ...T06:00:00Z."
+        )
+    return as_of.astimezone(UTC)
+
+
+def named(*parameters: str) -> Callable[[], str]:
+    """A flow's ``flow_run_name``: the values of those of its parameters that were given."""
+
+    def name() -> str:
+        given = flow_run.parameters or {}
+        return "-".join(str(given[each]) for each in parameters if given.get(each) is not None)
+
+    return name
+
+
+def ended(name: str, message: str) -> State[None]:
+    """The final state of a run that did its work: Completed, named by its outcome."""
+    return Completed(name=name, message=message)
+
+
+def start(flow: str, model: str, *, because: object, **parameters: object) -> str:
+    """Start another flow's deployment for a model, once for one reason.
+
+    Args:
+        flow: name of the flow.
+        model: name of the model.
+        because: what the run is started for; the same reason starts no second run.
+        parameters: the flow's other parameters.
+
+    Returns:
+        Id of the run, new or already there.
+
+    Raises:
+        ConfigError: there is no such deployment.
+    """
+    key = f"{flow}-{model}-{digest_of(because)}"
+    try:
+        # As a subflow it could not suspend: the server refuses that (Prefect 3.8).
+        run = run_deployment(
+            f"{flow}/{model}",
+            parameters={"model": model, **parameters},
+            as_subflow=False,
+            timeout=0,
+            idempotency_key=key,
+        )
+    except ObjectNotFound as error:
+        raise ConfigError(
+            f"There is no deployment {flow}/{model}.", hint=f"Run `perennial deploy {model}`."
+        ) from error
+    return str(run.id)
