@@ -1,1 +1,25 @@
 """Who decided what, on which evidence."""
+
+from tasks.governance.answers import Answer
+from tasks.governance.asking import ask
+from tasks.governance.evidence import (
+    evidence_for_batch,
+    evidence_for_candidate,
+    evidence_for_drift,
+    read_evidence,
+)
+from tasks.governance.recording import decide, record, record_batch, record_drift, record_verdict
+
+__all__ = [
+    "Answer",
+    "ask",
+    "decide",
+    "evidence_for_batch",
+    "evidence_for_candidate",
+    "evidence_for_drift",
+    "read_evidence",
+    "record",
+    "record_batch",
+    "record_drift",
+    "record_verdict",
+]

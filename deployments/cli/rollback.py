@@ -1,0 +1,142 @@
+"""``perennial rollback``: put an older version in charge again, through ``promote``."""
+
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated, Final, cast
+
+import typer
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.exceptions import FlowRunWaitTimeout, ObjectNotFound
+from pydantic import BaseModel, ConfigDict
+
+from infra.addresses import addresses
+from infra.errors import BackendError, ConfigError
+from infra.ledger import Kind, Ledger, Recorded
+from tasks.governance.reviews import reachable_prefect
+from tasks.governance.succession import in_charge, predecessor
+from tasks.references import Candidate
+
+_PATIENCE_S: Final = 600
+_CROWNINGS: Final = (Kind.PROMOTION, Kind.ROLLBACK)
+
+
+class Rollback(BaseModel):
+    """How a rollback ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    from_version: int
+    to_version: int
+    state: str
+    message: str
+    run_url: str
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the command line its ``rollback``."""
+    app.command("rollback")(rollback)
+
+
+def rollback(
+    name: Annotated[str, typer.Argument(help="The model.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
+    to: Annotated[int | None, typer.Option(help="The version; by default the one before.")] = None,
+    actor: Annotated[str, typer.Option(help="Who decides; by default your user name.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put an older version in charge again and wait until it is."""
+    done = roll_back(name, reason, actor or getpass.getuser(), to)
+    if as_json:
+        typer.echo(done.model_dump_json(indent=2))
+    else:
+        typer.echo(
+            f"{name}: version {done.to_version} is in charge instead of {done.from_version}. "
+            f"{done.run_url}"
+        )
+
+
+def roll_back(model: str, reason: str, actor: str, to: int | None = None) -> Rollback:
+    """The end of a promotion of an older version, which this waits for.
+
+    Args:
+        model: name of the model.
+        reason: why, for the ledger; at least three characters.
+        actor: who decided.
+        to: the version; by default the champion before the one in charge, by the ledger.
+
+    Raises:
+        ConfigError: nothing to roll back to, or the model is not deployed.
+        BackendError: the promotion failed or did not end in ten minutes.
+    """
+    if len(reason.strip()) < 3:  # noqa: PLR2004 - as the review's form asks
+        raise ConfigError("A rollback wants a reason.", hint="Say it with --reason.")
+    current, target = versions(model, to)
+    run = _promoted(model, target, reason.strip(), actor)
+    state = run.state
+    url = addresses().run(run.id)
+    if state is None or not state.is_completed():
+        raise BackendError(
+            f"The promotion of version {target} ended as {state.name if state else 'unknown'}: "
+            f"{state.message if state else ''}",
+            hint=f"See {url}.",
+        )
+    return Rollback(
+        model=model,
+        from_version=current,
+        to_version=target,
+        state=state.name or "",
+        message=state.message or "",
+        run_url=url,
+    )
+
+
+def versions(model: str, to: int | None) -> tuple[int, int]:
+    """The version in charge and the one to roll back to.
+
+    Raises:
+        ConfigError: there is no champion, none before it, or it is the one that was asked for.
+    """
+    crowned = [_version(entry) for entry in Ledger().entries(model, _CROWNINGS)]
+    current = in_charge(crowned)
+    if current is None:
+        raise ConfigError(f"{model} has no champion.", hint=f"Train it: `train/{model}`.")
+    target = to if to is not None else predecessor(crowned)
+    if target is None:
+        raise ConfigError(
+            f"Version {current} is the first champion of {model}.", hint="Name one with --to."
+        )
+    if target == current:
+        raise ConfigError(f"Version {target} is in charge already.", hint="Nothing was changed.")
+    return current, target
+
+
+def _version(entry: Recorded) -> int:
+    return Candidate.model_validate(entry.payload["candidate"]).version
+
+
+def _promoted(model: str, version: int, reason: str, actor: str) -> FlowRun:
+    parameters = {
+        "model": model,
+        "version": version,
+        "reason": reason,
+        "actor": actor,
+        "as_of": datetime.now(UTC).isoformat(),
+    }
+    try:
+        with reachable_prefect():
+            return cast(  # a coroutine only where an event loop runs; here none does
+                "FlowRun",
+                run_deployment(
+                    f"promote/{model}", parameters=parameters, as_subflow=False, timeout=_PATIENCE_S
+                ),
+            )
+    except ObjectNotFound as error:
+        raise ConfigError(
+            f"There is no deployment promote/{model}.", hint=f"Run `perennial deploy {model}`."
+        ) from error
+    except FlowRunWaitTimeout as error:
+        raise BackendError(
+            f"promote/{model} did not end in {_PATIENCE_S} s.", hint="Does a worker run?"
+        ) from error

@@ -1,0 +1,113 @@
+"""Ask a person from inside the review flow, until an answer counts or the deadline has passed.
+
+A suspended run starts again from the top when it is resumed, so every line here may run many
+times: the question is recorded once, each try has a gate of its own key, and an answer that was
+given is read from where Prefect keeps it.
+"""
+
+from datetime import UTC, datetime
+from itertools import count
+
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import keyset_from_base_key, read_flow_run_input
+from pydantic import ValidationError
+
+from infra.errors import ConfigError
+from infra.ledger import Entry, Kind, Ledger, Recorded
+from tasks.governance.answers import Answer, default_answer, faults
+from tasks.governance.recording import decided
+from tasks.governance.spec import ApprovalSpec
+from tasks.references import Evidence
+
+
+def ask(evidence: Evidence, approval: ApprovalSpec) -> Answer:
+    """The answer that counts: of a person, or the declared default once the deadline has passed.
+
+    Suspends the flow run that calls it. Evidence that was decided on is not asked about again.
+
+    Raises:
+        ConfigError: it was called outside a flow run.
+        BackendError: the database is gone.
+    """
+    earlier = decided(evidence.digest)
+    if earlier is not None:
+        return Answer(approve=earlier.approved, reason=earlier.reason, reviewer=earlier.actor)
+    question = _recorded(evidence, approval, _this_run())
+    deadline = datetime.fromisoformat(str(question.payload["deadline"]))
+    why: tuple[str, ...] = ()
+    for attempt in count(1):
+        key = gate_key(evidence.digest, attempt)
+        answer = _given(key)
+        if answer is None:
+            left_s = (deadline - datetime.now(UTC)).total_seconds()
+            if left_s < 1:
+                break
+            answer = _suspended(_form(evidence, why, deadline), key, int(left_s))
+        why = faults(answer, approval)
+        if not why:
+            return answer
+    return default_answer(str(question.payload["default"]), deadline.isoformat(" ", "minutes"))
+
+
+def gate_key(digest: str, attempt: int) -> str:
+    """Prefect's key of one try: each gate its own, or an earlier answer would count again."""
+    return f"{digest[:12]}-{attempt}"
+
+
+def _this_run() -> FlowRun:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise ConfigError("A question is asked from inside a flow run.", hint="Start `review`.")
+    return context.flow_run
+
+
+def _recorded(evidence: Evidence, approval: ApprovalSpec, run: FlowRun) -> Recorded:
+    """The question in the ledger; its deadline counts from the run's creation and stays."""
+    ledger, key = Ledger(), f"{Kind.QUESTION}:{evidence.digest}:{run.id}"
+    deadline = (run.created or datetime.now(UTC)) + approval.deadline
+    return ledger.find(key) or ledger.append(
+        Entry(
+            kind=Kind.QUESTION,
+            model=evidence.model,
+            as_of=evidence.as_of,
+            subject=evidence.digest,
+            evidence=evidence.digest,
+            reason=evidence.title,
+            payload={
+                "subject": evidence.subject.value,
+                "uri": evidence.uri,
+                "run": str(run.id),
+                "name": run.name,
+                "deadline": deadline.isoformat(),
+                "default": approval.default,
+            },
+            key=key,
+        )
+    )
+
+
+def _given(key: str) -> Answer | None:
+    """What was submitted at a gate, if anything was."""
+    response = keyset_from_base_key(f"suspended-{key}")["response"]
+    value = read_flow_run_input(response, flow_run_id=_this_run().id)
+    if value is None:
+        return None
+    try:
+        return Answer.model_validate(value)
+    except ValidationError:
+        return Answer()  # it does not count, and is asked for again
+
+
+def _suspended(description: str, key: str, timeout_s: int) -> Answer:
+    form = Answer.with_initial_data(description=description)
+    answer: Answer = suspend_flow_run(wait_for_input=form, timeout=timeout_s, key=key)
+    return answer
+
+
+def _form(evidence: Evidence, why: tuple[str, ...], deadline: datetime) -> str:
+    """What stands above the fields of the form."""
+    again = f"**Your answer did not count.** {' '.join(why)}\n\n" if why else ""
+    until = f"\n\nDecide by {deadline.isoformat(' ', 'minutes')}."
+    return f"{again}{evidence.markdown}{until}"

@@ -1,0 +1,166 @@
+"""Decisions into the ledger: what was decided, by whom, on which evidence; each once."""
+
+from pydantic import BaseModel, JsonValue
+
+from infra.entries import storable
+from infra.errors import ConfigError
+from infra.ledger import Entry, Kind, Ledger, Recorded
+from infra.steps import step
+from tasks.governance.answers import DEADLINE, Answer, faults
+from tasks.governance.spec import ApprovalSpec
+from tasks.references import Decision, DriftVerdict, Ending, Evidence, Inspection, Verdict
+
+_KIND_OF = {Ending.HOLD: Kind.HOLD, Ending.REJECT: Kind.REFUSAL}
+
+
+@step(moving=True)
+def record(entry: Entry) -> Recorded:
+    """The record of an entry; the same entry again is the same record.
+
+    Raises:
+        IntegrityError: its key is taken by something else.
+        BackendError: the database is gone.
+    """
+    return Ledger().append(entry)
+
+
+@step(moving=True)
+def record_batch(inspection: Inspection) -> Recorded:
+    """The record of how a batch ended: ingested, held or refused.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    delivery, findings = inspection.delivery, inspection.findings
+    worst = max(findings, key=lambda finding: finding.ending.severity, default=None)
+    kind = _KIND_OF.get(inspection.ending, Kind.INGEST)
+    return Ledger().append(
+        Entry(
+            kind=kind,
+            model=delivery.model,
+            as_of=delivery.as_of,
+            subject=inspection.digest,
+            actor="contract",
+            evidence=inspection.digest,
+            reason=worst.message if worst else "Every check passed.",
+            payload={
+                "window": delivery.window,
+                "ending": inspection.ending.value,
+                "delivered": dict(delivery.digests),
+                "staged": {table.table: table.digest for table in inspection.staged},
+                "quarantined": dict(inspection.quarantined),
+                "findings": len(findings),
+            },
+            key=f"{kind}:{delivery.model}:{delivery.window}:{inspection.digest}"
+            f":{delivery.as_of.isoformat()}",
+        )
+    )
+
+
+@step(moving=True)
+def record_verdict(evidence: Evidence, verdict: Verdict) -> Recorded:
+    """The record of what the gates said of a candidate.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    candidate, comparison = _part(evidence, "candidate"), _part(evidence, "comparison")
+    return Ledger().append(
+        Entry(
+            kind=Kind.GATE,
+            model=evidence.model,
+            as_of=evidence.as_of,
+            subject=str(candidate["digest"]),
+            actor="gate",
+            evidence=evidence.digest,
+            reason=verdict.why,
+            payload={
+                "verdict": verdict.kind,
+                "version": candidate["version"],
+                "comparison": comparison,
+            },
+        )
+    )
+
+
+@step(moving=True)
+def record_drift(evidence: Evidence, verdict: DriftVerdict) -> Recorded:
+    """The record of what monitoring concluded of a window.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    return Ledger().append(
+        Entry(
+            kind=Kind.DRIFT,
+            model=verdict.model,
+            as_of=verdict.as_of,
+            subject=verdict.digest,
+            actor="monitor",
+            evidence=evidence.digest,
+            reason="; ".join(verdict.reasons),
+            payload=_facts(verdict, without={"report_url", "reasons"}),
+        )
+    )
+
+
+@step(moving=True)
+def decide(evidence: Evidence, answer: Answer, approval: ApprovalSpec) -> Decision:
+    """The decision on evidence: the first that was recorded stands.
+
+    Raises:
+        ConfigError: the answer does not count.
+        BackendError: the database is gone.
+    """
+    earlier = decided(evidence.digest)
+    if earlier is not None:
+        return earlier
+    wrong = faults(answer, approval)
+    if wrong and answer.reviewer != DEADLINE:
+        raise ConfigError(f"The answer does not count: {' '.join(wrong)}", hint="Answer again.")
+    return _decision(
+        Ledger().append(
+            Entry(
+                kind=Kind.REVIEW,
+                model=evidence.model,
+                as_of=evidence.as_of,
+                subject=evidence.digest,
+                actor=answer.reviewer.strip(),
+                evidence=evidence.digest,
+                reason=answer.reason.strip(),
+                payload={"approved": answer.approve, "subject": evidence.subject.value},
+                key=review_key(evidence.digest),
+            )
+        )
+    )
+
+
+def decided(digest: str) -> Decision | None:
+    """The decision on the evidence of a digest, if there is one."""
+    earlier = Ledger().find(review_key(digest))
+    return None if earlier is None else _decision(earlier)
+
+
+def review_key(digest: str) -> str:
+    """The key under which the decision on evidence is recorded, whoever takes it."""
+    return f"{Kind.REVIEW}:{digest}"
+
+
+def _decision(recorded: Recorded) -> Decision:
+    return Decision(
+        approved=recorded.payload["approved"] is True,
+        reason=recorded.reason,
+        actor=recorded.actor,
+        evidence=recorded.evidence,
+        entry=recorded.digest,
+    )
+
+
+def _part(evidence: Evidence, name: str) -> dict[str, JsonValue]:
+    part = evidence.payload[name]
+    return part if isinstance(part, dict) else {}
+
+
+def _facts(reference: BaseModel, without: set[str]) -> dict[str, JsonValue]:
+    facts: dict[str, JsonValue] = storable(reference.model_dump(mode="json", exclude=without))
+    return facts
