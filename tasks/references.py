@@ -148,6 +148,7 @@ class FeatureTable(Reference):
     version: int
     parts: tuple[FeaturePart, ...]
     key: tuple[str, ...]
+    label: str
     features: tuple[str, ...]
     categorical: tuple[str, ...]
     as_of: datetime
