@@ -1,0 +1,145 @@
+"""The three databases on one PostgreSQL: their addresses, and making those that are absent."""
+
+from typing import Final, Literal
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from infra.errors import BackendError, ConfigError
+from infra.places import Places, read_places
+from infra.postgres import ROLE
+from infra.settings import settings
+
+Name = Literal["perennial", "prefect", "mlflow"]
+NAMES: Final[tuple[Name, ...]] = ("perennial", "prefect", "mlflow")
+_DRIVERS: Final[dict[Name, str]] = {
+    "perennial": "psycopg2",
+    "prefect": "asyncpg",
+    "mlflow": "psycopg2",
+}
+
+
+class DatabaseUrls(BaseModel):
+    """SQLAlchemy URLs with their drivers; they may hold a password and are not for display."""
+
+    model_config = ConfigDict(frozen=True)
+
+    perennial: str
+    prefect: str
+    mlflow: str
+
+
+def database_urls() -> DatabaseUrls:
+    """The URLs of the three databases, on the embedded server or on one's own.
+
+    Raises:
+        ConfigError: the stack was never started, or ``PERENNIAL_DATABASE_URL`` is no URL.
+    """
+    return DatabaseUrls(
+        perennial=database_url("perennial"),
+        prefect=database_url("prefect"),
+        mlflow=database_url("mlflow"),
+    )
+
+
+def database_url(name: Name) -> str:
+    """The SQLAlchemy URL of one database, for the driver that its user speaks.
+
+    Raises:
+        ConfigError: the stack was never started, or ``PERENNIAL_DATABASE_URL`` is no URL.
+    """
+    own = settings().database_url
+    if own is not None:
+        return _on_own_server(own.get_secret_value(), name)
+    return embedded_url(read_places(), name)
+
+
+def embedded_url(places: Places, name: Name) -> str:
+    """The URL of a database on the embedded server: its host is the folder of its socket."""
+    if places.database_sockets is None:
+        raise ConfigError(
+            "This home has no embedded database: it was started with one's own.",
+            hint="Set PERENNIAL_DATABASE_URL again, or run `perennial up` without it.",
+        )
+    host = quote(str(places.database_sockets), safe="/")
+    return f"postgresql+{_DRIVERS[name]}://{ROLE}@/{name}?host={host}"
+
+
+def create_databases(places: Places) -> None:
+    """Make those of the three databases that the server does not have.
+
+    Raises:
+        BackendError: the server does not answer, or its user may not make databases.
+    """
+    import psycopg2
+    from psycopg2 import sql
+
+    own = settings().database_url
+    if own is None:
+        target = f"postgresql://{ROLE}@/postgres?host={quote(str(places.database_sockets), '/')}"
+    else:
+        target = _maintenance(own.get_secret_value())
+    try:
+        connection = psycopg2.connect(target, connect_timeout=10)
+    except psycopg2.OperationalError as error:
+        raise unreachable(error) from error
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database")
+            there = {row[0] for row in cursor.fetchall()}
+            for name in NAMES:
+                if name not in there:
+                    cursor.execute(
+                        sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
+                            sql.Identifier(name)
+                        )
+                    )
+    except psycopg2.Error as error:
+        raise BackendError(
+            f"The databases {', '.join(NAMES)} cannot be made: {str(error).strip()}.",
+            hint="Make them yourself, or give the user of PERENNIAL_DATABASE_URL CREATEDB.",
+        ) from error
+    finally:
+        connection.close()
+
+
+def unreachable(error: Exception) -> BackendError:
+    """The error that says that no PostgreSQL answers; it names the reason and no password."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = lines[0] if lines else "no reason given"
+    own = settings().database_url is not None
+    return BackendError(
+        f"PostgreSQL does not answer: {reason}.",
+        hint="Check PERENNIAL_DATABASE_URL and that its server runs."
+        if own
+        else "Run `perennial up`; `perennial logs postgres` shows what it last said.",
+    )
+
+
+def _maintenance(url: str) -> str:
+    """The user's URL for libpq, with a database that is there: the one it names, or postgres."""
+    parts = _split(url)
+    return urlunsplit(
+        parts._replace(scheme="postgresql", path=parts.path.rstrip("/") or "/postgres")
+    )
+
+
+def _on_own_server(url: str, name: Name) -> str:
+    parts = _split(url)
+    query = parse_qsl(parts.query)
+    if _DRIVERS[name] == "asyncpg":  # libpq's sslmode is called ssl there
+        query = [("ssl" if key == "sslmode" else key, value) for key, value in query]
+    return urlunsplit(
+        (f"postgresql+{_DRIVERS[name]}", parts.netloc, f"/{name}", urlencode(query, safe="/"), "")
+    )
+
+
+def _split(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme.split("+")[0] not in {"postgresql", "postgres"}:
+        raise ConfigError(
+            "PERENNIAL_DATABASE_URL is no PostgreSQL URL.",
+            hint="Write it as postgresql://user:password@host:5432.",
+        )
+    return parts

@@ -1,0 +1,73 @@
+"""The environment in which every process of a stack runs, and a command that talks to one."""
+
+import os
+from typing import Final
+
+from infra.addresses import addresses, addresses_of, read_ports
+from infra.errors import ConfigError
+from infra.places import read_places
+from infra.processes import MARKER
+from infra.settings import settings
+from infra.telemetry import QUIET, silence
+
+OVERRIDES: Final = {
+    "prefect": "PREFECT_API_URL",
+    "mlflow": "MLFLOW_TRACKING_URI",
+    "pages": "PERENNIAL_PAGES_URL",
+}
+"""Which variable puts a server of one's own in the place of one of ours."""
+
+
+def client_environment() -> dict[str, str]:
+    """What a process needs to find the servers of this home and to keep quiet about it.
+
+    Raises:
+        ConfigError: no server was ever started in this home and the environment names none.
+    """
+    now = settings()
+    found = addresses()
+    return {
+        **{switch: os.environ.get(switch, off) for switch, off in QUIET.items()},
+        "PERENNIAL_HOME": str(now.home),
+        "PERENNIAL_STORE": now.store_uri,
+        "PERENNIAL_MODELS": str(now.models),
+        "PERENNIAL_PAGES_URL": found.pages,
+        "PREFECT_HOME": str(now.home / "prefect"),
+        "PREFECT_API_URL": found.prefect_api,
+        "MLFLOW_TRACKING_URI": found.mlflow,
+        "BENTOML_HOME": str(now.home / "bentoml"),
+    }
+
+
+def stack_environment() -> dict[str, str]:
+    """The environment of every process below the supervisor, the marker included."""
+    return {
+        **os.environ,
+        **client_environment(),
+        MARKER: read_places().identity,
+        "SPT_NOENV": "1",  # a library that renames processes leaves their environment readable
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "PYTHONUNBUFFERED": "1",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+
+
+def adopt() -> None:
+    """Let this process and its children use the servers of this home, where there are any.
+
+    Call it before ``prefect`` is imported: Prefect reads its settings then, once.
+    """
+    silence(os.environ)
+    try:
+        found = client_environment()
+    except ConfigError:  # nothing was started yet: commands that need a server say so themselves
+        return
+    os.environ.update(found)
+
+
+def is_replaced(server: str) -> bool:
+    """Whether the environment names a server of one's own in the place of one of ours."""
+    given = os.environ.get(OVERRIDES[server], "").rstrip("/")
+    own = addresses_of(read_ports())
+    ours = {"prefect": own.prefect_api, "mlflow": own.mlflow, "pages": own.pages}[server]
+    return given not in {"", ours}

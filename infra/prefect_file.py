@@ -1,0 +1,30 @@
+"""The git-ignored ``prefect.toml`` by which Prefect's own command finds the server."""
+
+from infra.addresses import addresses
+from infra.places import clear_errors
+from infra.settings import PROJECT, settings
+
+_MARK = "# Written by `perennial up`: Prefect's command, run in this folder, finds the server."
+
+
+def write() -> bool:
+    """Whether the file now names this home's server.
+
+    It is written for a home inside the project only, so that homes elsewhere do not compete for
+    it, and never over a file that somebody else wrote.
+    """
+    path = PROJECT / "prefect.toml"
+    if not settings().home.is_relative_to(PROJECT):
+        return False
+    if path.exists() and not path.read_text().startswith(_MARK):
+        return False
+    text = (
+        f"{_MARK}\n"
+        f'home = "{settings().home / "prefect"}"\n\n'
+        f'[api]\nurl = "{addresses().prefect_api}"\n\n'
+        "[server]\nanalytics_enabled = false\n"
+    )
+    with clear_errors():
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    return True

@@ -1,0 +1,252 @@
+"""Start and stop of the embedded stack, each as often as one likes."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from infra import environment, postgres, prefect_file
+from infra.addresses import Addresses, addresses, keep_ports, require_free
+from infra.databases import create_databases
+from infra.errors import BackendError, ConfigError, PerennialError, ResourceError
+from infra.places import Places, clear_errors, make_places, read_places, stack_folder, write_private
+from infra.processes import ProcessIdentity
+from infra.settings import settings
+from infra.stack import reconcile
+from infra.stack.servers import POOL, Server, is_healthy, servers
+from infra.stack.supervisor import Supervisor, keeper_pid
+
+Progress = Callable[[str], None]
+"""Takes a line about what was just done."""
+
+_READY_S = 120.0
+_DOWN_S = 110.0
+_LOCK_S = 180.0
+_STEP_S = 0.1
+
+
+def _silent(_line: str) -> None:
+    """Say nothing: for callers who do not watch."""
+
+
+def up(owner: int | None = None, progress: Progress = _silent) -> Addresses:
+    """The addresses of the stack of this home, which runs when this returns.
+
+    What a crash left is put right first. Called again while it is up, it starts what is missing.
+
+    Args:
+        owner: a process with whose end, however it comes, the stack ends. The stack lives as
+            long as one of its owners; a call without an owner makes it stay until `down`.
+        progress: told what was done, line by line.
+
+    Raises:
+        ConfigError: the home cannot be written, or a setting is wrong.
+        ResourceError: a port is taken, the disk is full, or another `up` takes too long.
+        BackendError: a server does not become ready; the message names its log.
+    """
+    with clear_errors():
+        places = make_places()
+    with _one_at_a_time():
+        return _up(places, owner, progress)
+
+
+def down(progress: Progress = _silent) -> int:
+    """Stop everything of this home's stack, for certain.
+
+    Returns:
+        How many processes were found and ended; 0 where nothing ran.
+    """
+    try:
+        places = read_places()
+    except ConfigError:
+        return 0
+    with _one_at_a_time():
+        return _down(places, progress)
+
+
+def erase() -> None:
+    """Stop the stack and delete its folders outside the home; the home is left to the caller."""
+    down()
+    try:
+        places = read_places()
+    except ConfigError:
+        return
+    outside = {places.sockets, places.database_sockets}
+    if places.database is not None:
+        outside.add(places.database.parent)
+    for folder in outside:
+        if folder is not None and not folder.is_relative_to(settings().home):
+            shutil.rmtree(folder, ignore_errors=True)
+    (stack_folder() / "places.json").unlink(missing_ok=True)
+
+
+def is_up() -> bool:
+    """Whether the supervisor of this home runs."""
+    try:
+        return Supervisor(read_places()).runs
+    except ConfigError:
+        return False
+
+
+def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
+    keep_ports()
+    supervisor = Supervisor(places)
+    was_up = supervisor.runs and keeper_pid() is not None
+    if not was_up:
+        places = _clear_the_way(places, progress)
+    _own(owner, was_up=was_up)
+    _export()
+    started = servers(places)
+    try:
+        if not was_up:
+            supervisor.launch(started)
+        _start_all(places, supervisor, started, progress)
+    except BaseException:  # Ctrl-C as well: what was started half is of no use to anybody
+        if not was_up:
+            _down(places, _silent)
+        raise
+    prefect_file.write()
+    return addresses()
+
+
+def _clear_the_way(places: Places, progress: Progress) -> Places:
+    ended = reconcile.clear_remains(places)
+    if ended:
+        progress(f"Ended {ended} processes that a killed stack had left.")
+    if settings().database_url is None:
+        fresh = places.database is None
+        if fresh:
+            progress("Making the database.")
+        places = postgres.prepare(places)
+        postgres.clean_up_after_kill(places)
+    return places
+
+
+def _export() -> None:
+    """From here on this process, too, talks to the stack that it started."""
+    os.environ.update(environment.client_environment())
+
+
+def _start_all(
+    places: Places, supervisor: Supervisor, started: Sequence[Server], progress: Progress
+) -> None:
+    by_name = {server.name: server for server in started}
+    for server in started:
+        if server.port is not None and supervisor.state(server.name) != "RUNNING":
+            require_free(server.title, server.port)
+    if "postgres" in by_name:
+        _start(supervisor, [by_name["postgres"]], lambda _: postgres.answers(places), progress)
+    create_databases(places)
+    middle = [by_name[name] for name in ("prefect", "mlflow", "pages") if name in by_name]
+    _start(supervisor, middle, is_healthy, progress)
+    _put_runs_right(places, supervisor, progress)
+    since = time.time()
+    fresh = supervisor.state("worker") != "RUNNING"
+    ready = (lambda _: reconcile.worker_since(since)) if fresh else is_healthy
+    _start(supervisor, [by_name["worker"]], ready, progress)
+
+
+def _start(
+    supervisor: Supervisor,
+    wanted: Sequence[Server],
+    ready: Callable[[Server], bool],
+    progress: Progress,
+) -> None:
+    """Start servers side by side and wait until each is ready."""
+    began = time.monotonic()
+    for server in wanted:
+        supervisor.start(server)
+    waiting = list(wanted)
+    while waiting:
+        for server in list(waiting):
+            if ready(server):
+                waiting.remove(server)
+                progress(f"{server.title} is ready ({time.monotonic() - began:.1f} s).")
+            elif supervisor.state(server.name) in {"FATAL", "STOPPED", "EXITED"}:
+                raise _failed(server, "ended at once, again and again")
+        if waiting and time.monotonic() - began > _READY_S:
+            raise _failed(waiting[0], f"was not ready after {_READY_S:.0f} s")
+        time.sleep(_STEP_S if waiting else 0)
+
+
+def _failed(server: Server, what: str) -> PerennialError:
+    log = settings().home / "logs" / f"{server.name}.log"
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    last = f" It last said: {lines[-1].strip()[:200]}" if lines else ""
+    return BackendError(
+        f"The {server.title} {what}.{last}",
+        hint=f"`perennial logs {server.name}` shows more.",
+        server=server.name,
+    )
+
+
+def _put_runs_right(places: Places, supervisor: Supervisor, progress: Progress) -> None:
+    if environment.is_replaced("prefect"):
+        return  # a server of one's own has workers that we do not see
+    worker_is_up = supervisor.state("worker") == "RUNNING"
+    lost = reconcile.crash_lost_runs(places, worker_is_up=worker_is_up)
+    if lost:
+        progress(f"Set {len(lost)} runs of {POOL} to Crashed: no process backs them.")
+
+
+def _own(owner: int | None, *, was_up: bool) -> None:
+    """Write down with whose end the stack ends; nobody's, once somebody started it to stay."""
+    path = stack_folder() / "owners.json"
+    known = json.loads(path.read_text()) if path.exists() else []
+    if owner is None:
+        path.unlink(missing_ok=True)
+    elif known or not was_up:
+        try:
+            newest = ProcessIdentity.of(owner).model_dump()
+        except psutil.NoSuchProcess as error:
+            raise ConfigError(f"The owner {owner} is no process.") from error
+        alive = [entry for entry in known if ProcessIdentity(**entry).alive]
+        write_private(path, json.dumps([*alive, newest]))
+
+
+def _down(places: Places, progress: Progress) -> int:
+    before = 0
+    pid = keeper_pid()
+    if pid is not None:
+        keeper = psutil.Process(pid)
+        before = 1 + len(keeper.children(recursive=True))
+        progress("Stopping the servers.")
+        try:
+            keeper.send_signal(signal.SIGTERM)
+            keeper.wait(_DOWN_S)
+        except psutil.TimeoutExpired:
+            keeper.kill()
+        except psutil.NoSuchProcess:
+            pass
+    return before + reconcile.clear_remains(places)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(stack_folder() / "lock")
+    try:
+        with clear_errors():
+            lock.acquire(timeout=_LOCK_S)
+    except Timeout as error:
+        raise ResourceError(
+            f"Another `perennial up` or `down` has worked on {settings().home} for "
+            f"{_LOCK_S:.0f} s.",
+            hint="Wait for it, or end it, and run the command again.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def logs_folder() -> Path:
+    """Where the servers' logs are."""
+    return settings().home / "logs"
