@@ -1,0 +1,140 @@
+"""A run's own Dask cluster: cut to what the run was given, gone when the run is."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from infra.errors import BackendError, PerennialError, ResourceError
+from infra.resources import ResourceRequest
+from infra.settings import settings
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""One core, one worker, one thread: pools that fight for cores are ten times slower."""
+
+_START_S, _STOP_S = 60, 5
+
+
+@contextmanager
+def cluster(resources: ResourceRequest) -> "Iterator[Client]":
+    """A client of as many workers of one thread as there are cores; they end with the block.
+
+    The memory is split between the workers; one that exceeds its share is killed, and so is the
+    block's work (`ResourceError` from `spread`). The workers watch a pipe to this process and
+    leave when it is gone, even by SIGKILL.
+
+    Raises:
+        BackendError: the workers did not start.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    scratch = settings().home / "dask"
+    options = {
+        "distributed.scheduler.allowed-failures": 0,  # else a dead worker's task waits for ever
+        "distributed.worker.memory.target": False,  # nothing is kept in workers to be spilled
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,  # a paused worker would never end its task
+        "distributed.worker.memory.terminate": 0.95,
+        "distributed.comm.timeouts.connect": f"{_START_S}s",
+        "temporary-directory": str(scratch),
+    }
+    with dask.config.set(options), _quiet("distributed"):
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)
+            workers = LocalCluster(
+                n_workers=resources.cpus,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=resources.memory // resources.cpus,
+                silence_logs=logging.CRITICAL,
+                env=ONE_THREAD,
+            )
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise BackendError(
+                f"{resources.cpus} Dask workers did not start: {type(error).__name__}: {error}.",
+                hint="See that training.resources fits this machine and run again.",
+            ) from error
+        with workers, Client(workers, timeout=_START_S) as client:
+            yield client
+
+
+def spread(
+    work: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    resources: ResourceRequest,
+    told: Callable[[Result], None] = lambda _: None,
+) -> list[Result]:
+    """What `work` returns for each job, in the order of the jobs, on a cluster of the run's own.
+
+    With one core or one job nothing could be done at the same time, so the work is done in this
+    process: the debug twin, which needs no cluster and stops in a debugger. Its memory is that of
+    the run and not watched.
+
+    Args:
+        work: an importable function; jobs and results are references, never frames.
+        jobs: what to do, one call each.
+        resources: cores and memory of the run.
+        told: called here with each result as it arrives.
+
+    Raises:
+        ResourceError: a worker died, most often because it needed more memory than its share.
+        BackendError: the work failed with an error that is not ours.
+    """
+    if resources.cpus == 1 or len(jobs) <= 1:
+        return [_tell(work(job), told) for job in jobs]
+    fitting = resources.model_copy(
+        update={
+            "cpus": min(resources.cpus, len(jobs)),
+        }
+    )
+    with cluster(fitting) as client:
+        from distributed import as_completed
+
+        futures = [client.submit(work, job, pure=False) for job in jobs]
+        for future in as_completed(futures):
+            told(_result(future, fitting))
+        return [future.result() for future in futures]
+
+
+def _tell(result: Result, told: Callable[[Result], None]) -> Result:
+    told(result)
+    return result
+
+
+def _result(future: "Future", resources: ResourceRequest) -> Result:  # type: ignore[type-var] # Dask is untyped
+    from distributed import KilledWorker
+
+    error = future.exception()
+    if error is None:
+        result: Result = future.result()
+        return result
+    if isinstance(error, PerennialError):
+        raise error
+    if isinstance(error, KilledWorker):
+        share = resources.memory // resources.cpus // 2**20
+        raise ResourceError(
+            f"A worker died at its work; each of {resources.cpus} had {share} MiB.",
+            hint="Raise training.resources.memory, or lower cpus so that each worker has more.",
+        ) from error
+    raise BackendError(f"A worker failed: {type(error).__name__}: {error}.") from error
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """The library's loggers say nothing: what went wrong is said once, by our own error."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
