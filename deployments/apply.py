@@ -1,0 +1,206 @@
+"""Make Prefect hold what is declared: create, update, leave alone, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from deployments.plan import POOL, TAG, Desired, plan
+from infra.addresses import addresses
+from infra.plugins import resolve
+from infra.settings import PROJECT, settings
+from tasks.governance.reviews import reachable_prefect
+from tasks.spec import ModelSpec, declared_models, load_spec
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.client.schemas.schedules import SCHEDULE_TYPES
+
+    from tasks.schedules import FlowName, ScheduleSpec
+
+_ANCHOR: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""Intervals count from here, so that a deployment made anew keeps its times."""
+
+_ENTER: Final = "prefect.deployments.steps.set_working_directory"
+"""The pull step of a checkout that is already there."""
+
+_PAGE: Final = 200
+"""Deployments the server hands out at once, at most. Source: Prefect 3.8."""
+
+
+class Change(StrEnum):
+    """What became of a deployment."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+
+
+class Applied(BaseModel):
+    """One deployment after it was applied."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    change: Change
+    schedules: tuple[str, ...] = ()
+    active: bool = False
+    url: str = ""
+
+
+def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, ...]:
+    """What became of each deployment, once Prefect holds what is declared.
+
+    A deployment that is as declared is left alone, so that its scheduled runs stay. Those that
+    this folder of models no longer declares are removed, but only when all models are deployed.
+
+    Args:
+        model: one model; all that are declared if left out.
+        paused: leave every schedule paused, whatever the declarations say.
+
+    Raises:
+        ConfigError: a declaration is wrong, or what it names does not import.
+        BackendError: Prefect's server does not answer.
+    """
+    specs = [load_spec(name) for name in ([model] if model else declared_models())]
+    for spec in specs:
+        check(spec)
+    found = addresses()
+    links = {"Prefect": found.prefect_ui, "MLflow": found.mlflow, "Reports": found.pages}
+    desired = plan(specs, paused=paused, links=links)
+    with reachable_prefect() as client:
+        _ensure_pool(client)
+        there = {_name(each): each for each in _ours(client)}
+        applied = [_apply(client, each, there.get(each.name)) for each in desired]
+        if model is None:
+            gone = sorted(there.keys() - {each.name for each in desired})
+            applied += [_remove(client, name, there[name]) for name in gone]
+    return tuple(applied)
+
+
+def check(spec: ModelSpec) -> None:
+    """Nothing, when everything that a declaration names is there and imports.
+
+    Raises:
+        ConfigError: an import string leads nowhere, a suite is missing or is no suite.
+    """
+    strings = (spec.features.builder, spec.training.trainer)
+    optional = (spec.data.observe, spec.evaluation.baseline)
+    for import_string in (*strings, *filter(None, optional)):
+        resolve(spec.folder, import_string)
+
+
+def _ensure_pool(client: SyncPrefectClient) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        try:
+            client.create_work_pool(
+                WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+            )
+        except ObjectAlreadyExists:  # a worker that started just now made it first
+            return
+
+
+def _ours(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
+    """The deployments on the server that were made from this folder of models."""
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+
+    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    offset = 0
+    while page := client.read_deployments(deployment_filter=tagged, limit=_PAGE, offset=offset):
+        for each in page:
+            environment = (each.job_variables or {}).get("env", {})
+            if environment.get("PERENNIAL_MODELS") == str(settings().models):
+                yield each
+        offset += len(page)
+
+
+def _name(there: DeploymentResponse) -> str:
+    return f"{(there.entrypoint or '').rpartition(':')[2]}/{there.name}"
+
+
+def _apply(
+    client: SyncPrefectClient, desired: Desired, there: DeploymentResponse | None
+) -> Applied:
+    schema = _schema(desired.flow)
+    version = desired.digest(schema, str(PROJECT))
+    if there is not None and there.version == version:
+        return _report(desired, Change.UNCHANGED, there.id)
+    made = client.create_deployment(
+        flow_id=client.create_flow_from_name(desired.flow),
+        name=desired.model,
+        version=version,
+        description=desired.description,
+        entrypoint=desired.entrypoint,
+        path=str(PROJECT),
+        pull_steps=[{_ENTER: {"directory": str(PROJECT)}}],
+        parameters=desired.parameters,
+        parameter_openapi_schema=schema,
+        enforce_parameter_schema=True,
+        work_pool_name=POOL,
+        job_variables=desired.job_variables,
+        schedules=[_scheduled(each) for each in desired.schedules],
+        tags=list(desired.tags),
+        paused=False,
+    )
+    return _report(desired, Change.CREATED if there is None else Change.UPDATED, made)
+
+
+def _remove(client: SyncPrefectClient, name: str, there: DeploymentResponse) -> Applied:
+    client.delete_deployment(there.id)
+    return Applied(name=name, change=Change.REMOVED)
+
+
+def _report(desired: Desired, change: Change, deployment: object) -> Applied:
+    return Applied(
+        name=desired.name,
+        change=change,
+        schedules=tuple(_words(each) for each in desired.schedules),
+        active=any(each.active for each in desired.schedules),
+        url=f"{addresses().prefect_ui}/deployments/deployment/{deployment}",
+    )
+
+
+def _schema(flow: FlowName) -> dict[str, Any]:
+    """The JSON schema of a flow's parameters, which Prefect's form and API check against."""
+    from prefect.utilities.callables import parameter_schema
+
+    entry = getattr(import_module(f"flows.{flow}"), flow)
+    return parameter_schema(entry.fn).model_dump_for_openapi()
+
+
+def _scheduled(declared: ScheduleSpec) -> DeploymentScheduleCreate:
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+
+    return DeploymentScheduleCreate(schedule=_times(declared), active=declared.active)
+
+
+def _times(declared: ScheduleSpec) -> SCHEDULE_TYPES:
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+
+    if declared.cron is not None:
+        return CronSchedule(cron=declared.cron, timezone=declared.timezone)
+    if declared.interval is not None:
+        return IntervalSchedule(
+            interval=declared.interval, anchor_date=_ANCHOR, timezone=declared.timezone
+        )
+    return RRuleSchedule(rrule=declared.rrule or "", timezone=declared.timezone)
+
+
+def _words(schedule: ScheduleSpec) -> str:
+    times = schedule.cron or schedule.rrule or f"every {schedule.interval}"
+    return f"{' '.join(times.split())} {schedule.timezone}{'' if schedule.active else ' (paused)'}"

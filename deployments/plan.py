@@ -1,0 +1,133 @@
+"""What should be deployed: pure, from declarations to the deployments that Prefect is to hold."""
+
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Final, get_args
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from infra.settings import PROJECT, settings
+from tasks.schedules import FlowName, ScheduleSpec
+from tasks.spec import ModelSpec
+
+POOL: Final = "perennial"
+"""The work pool of every deployment, of Prefect's type ``process``."""
+
+TAG: Final = "perennial"
+"""The tag by which deployments of ours are found again."""
+
+FLOWS: Final[tuple[FlowName, ...]] = get_args(FlowName)
+
+_PURPOSE: Final[dict[FlowName, str]] = {
+    "ingest": "Brings one window of the feed in, holds it to its contract and commits it.",
+    "train": "Makes a candidate from everything known and brings it before the gates.",
+    "review": "Waits for a person's decision on stored evidence, and does what it allows.",
+    "promote": "Puts a version in charge; an older version is a rollback.",
+    "score": "Predicts a window with the champion of the time.",
+    "monitor": "Compares what was predicted with what came, and says what is to be done.",
+}
+
+_THREAD_POOLS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Desired(BaseModel):
+    """One deployment as it should be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    flow: FlowName
+    model: str
+    description: str
+    schedules: tuple[ScheduleSpec, ...] = ()
+    environment: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What people type: ``train/flights``."""
+        return f"{self.flow}/{self.model}"
+
+    @property
+    def entrypoint(self) -> str:
+        """File and function, from the project's folder."""
+        return f"flows/{self.flow}.py:{self.flow}"
+
+    @property
+    def parameters(self) -> dict[str, JsonValue]:
+        """What every run of it is given."""
+        return {"model": self.model}
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Ours, and the model that it belongs to."""
+        return (TAG, self.model)
+
+    @property
+    def job_variables(self) -> dict[str, JsonValue]:
+        """What the worker starts a run with; its environment is added to the worker's own."""
+        return {"env": dict(self.environment), "working_dir": str(PROJECT)}
+
+    def digest(self, *also: JsonValue) -> str:
+        """Twelve hex digits that change when anything about it does.
+
+        Args:
+            also: what else it depends on, such as the schema of the flow's parameters.
+        """
+        whole = [self.model_dump(mode="json"), self.tags, self.job_variables, self.entrypoint, also]
+        return sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def plan(
+    specs: Iterable[ModelSpec], *, paused: bool = False, links: Mapping[str, str] | None = None
+) -> tuple[Desired, ...]:
+    """The deployments of some models: six for each.
+
+    Args:
+        specs: the declarations.
+        paused: leave every schedule paused, whatever the declaration says.
+        links: what a reader of a deployment's page may want to open, title to address.
+    """
+    return tuple(
+        Desired(
+            flow=flow,
+            model=spec.name,
+            description=_description(flow, spec, links or {}),
+            schedules=_schedules(flow, spec, paused=paused),
+            environment=_environment(flow, spec),
+        )
+        for spec in specs
+        for flow in FLOWS
+    )
+
+
+def _schedules(flow: FlowName, spec: ModelSpec, *, paused: bool) -> tuple[ScheduleSpec, ...]:
+    """The flow's own schedules, active only where the declaration and the caller say so."""
+    return tuple(
+        schedule.model_copy(update={"active": schedule.active and not paused})
+        for schedule in spec.schedules
+        if schedule.flow == flow
+    )
+
+
+def _environment(flow: FlowName, spec: ModelSpec) -> dict[str, str]:
+    """Where the model is declared, and as many threads as the run was given.
+
+    Only a training asks for cores. Thread pools that are larger than what a run was given fight
+    for cores, and are ten times slower then.
+    """
+    threads = spec.training.resources.cpus if flow == "train" else 1
+    pools = dict.fromkeys(_THREAD_POOLS, str(threads))
+    return {**pools, "PERENNIAL_MODELS": str(settings().models)}
+
+
+def _description(flow: FlowName, spec: ModelSpec, links: Mapping[str, str]) -> str:
+    lines = [
+        _PURPOSE[flow],
+        "",
+        f"**{spec.title}**, owned by {spec.owner}, declared in `{spec.name}/model.yaml`.",
+        "",
+        f"`prefect deployment run '{flow}/{spec.name}' --watch`",
+    ]
+    if links:
+        lines += ["", " · ".join(f"[{title}]({address})" for title, address in links.items())]
+    return "\n".join(lines)

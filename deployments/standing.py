@@ -1,0 +1,179 @@
+"""How a model stands: what ``perennial status NAME`` prints, from the ledger and Prefect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployments.plan import FLOWS
+from infra.addresses import addresses
+from infra.entries import Kind
+from infra.ledger import Ledger
+from tasks.governance.reviews import Pending, pending_reviews, reachable_prefect
+from tasks.references import Action, Comparison
+from tasks.registry.succession import in_charge
+from tasks.schedules import FlowName
+from tasks.spec import ModelSpec, load_spec
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from infra.entries import Recorded
+
+_MOST = 20
+"""Candidates that are listed, newest first."""
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChampionStatus(_Fact):
+    """The version in charge."""
+
+    version: int
+    metric: str = Field(description="Name of the metric that gates compare.")
+    value: float = Field(description="Its value on the holdout that the version was judged on.")
+    since: datetime = Field(description="Logical time from which it is in charge.")
+    data_version: str = Field(description="Digest of the history that it was trained from.")
+    commit: str = Field(description="Commit that it was trained by; +dirty where files differed.")
+    bento: str = Field(description="Tag of the Bento that serves it.")
+
+
+class CandidateStatus(_Fact):
+    """A version that came before the gates."""
+
+    version: int
+    as_of: datetime
+    verdict: str = Field(description="promote, ask or refuse.")
+    why: str
+    metric: str
+    value: float
+    gain: float = Field(description="Against the champion of the time, or the baseline.")
+
+
+class LastRun(_Fact):
+    """The newest run of a flow that has started or ended."""
+
+    state: str = Field(description="Name of its state: Running, Promoted, Held, Failed ...")
+    at: datetime = Field(description="When it entered that state.")
+    run_url: str
+
+
+class DriftStatus(_Fact):
+    """What monitoring concluded last."""
+
+    window: str
+    as_of: datetime
+    action: Action
+    reasons: str
+
+
+class Status(_Fact):
+    """How a model stands."""
+
+    model: str
+    champion: ChampionStatus | None = Field(description="Null before there is one.")
+    candidates: tuple[CandidateStatus, ...] = Field(description="Newest first; at most twenty.")
+    last: dict[FlowName, LastRun | None] = Field(description="Null for a flow that never ran.")
+    pending_reviews: tuple[Pending, ...] = Field(
+        description="Oldest first; each with the page whose form answers it."
+    )
+    verdict: DriftStatus | None = Field(description="Null before monitoring has judged a window.")
+
+
+def status(model: str) -> Status:
+    """How a model stands now.
+
+    Raises:
+        ConfigError: no such model is declared.
+        BackendError: the database or Prefect's server does not answer.
+    """
+    spec = load_spec(model)
+    with reachable_prefect() as client:
+        last = {flow: _last(client, flow, model) for flow in FLOWS}
+    return Status(
+        model=model,
+        champion=_champion(spec),
+        candidates=_candidates(model),
+        last=last,
+        pending_reviews=pending_reviews(model),
+        verdict=_verdict(model),
+    )
+
+
+def _champion(spec: ModelSpec) -> ChampionStatus | None:
+    found = in_charge(spec.name)
+    if found is None:
+        return None
+    metric = spec.evaluation.metric
+    return ChampionStatus(
+        version=found.version,
+        metric=metric,
+        value=found.candidate.evaluation.metrics[metric],
+        since=found.since,
+        data_version=found.candidate.data_version,
+        commit=found.candidate.commit,
+        bento=found.bento.tag,
+    )
+
+
+def _candidates(model: str) -> tuple[CandidateStatus, ...]:
+    gates = reversed(Ledger().entries(model, Kind.GATE, limit=_MOST))
+    return tuple(_candidate(gate) for gate in gates)
+
+
+def _candidate(gate: Recorded) -> CandidateStatus:
+    comparison = Comparison.model_validate(gate.payload["comparison"])
+    return CandidateStatus.model_validate(
+        {
+            "version": gate.payload["version"],
+            "as_of": gate.as_of,
+            "verdict": gate.payload["verdict"],
+            "why": gate.reason,
+            "metric": comparison.metric,
+            "value": comparison.challenger,
+            "gain": comparison.gain,
+        }
+    )
+
+
+def _verdict(model: str) -> DriftStatus | None:
+    newest = Ledger().last(model, Kind.DRIFT)
+    if newest is None:
+        return None
+    return DriftStatus.model_validate(
+        {
+            "window": newest.payload["window"],
+            "action": newest.payload["action"],
+            "as_of": newest.as_of,
+            "reasons": newest.reason,
+        }
+    )
+
+
+def _last(client: SyncPrefectClient, flow: str, model: str) -> LastRun | None:
+    """The newest run that has started; what is only scheduled has not run."""
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    begun = [kind for kind in StateType if kind is not StateType.SCHEDULED]
+    state_filter = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=begun))
+    runs = client.read_flow_runs(
+        flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=[flow])),
+        deployment_filter=filters.DeploymentFilter(name=filters.DeploymentFilterName(any_=[model])),
+        flow_run_filter=filters.FlowRunFilter(state=state_filter),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=1,
+    )
+    if not runs or runs[0].state is None:
+        return None
+    state = runs[0].state
+    return LastRun(
+        state=state.name or state.type.value.title(),
+        at=state.timestamp,
+        run_url=addresses().run(runs[0].id),
+    )
