@@ -3,13 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from infra.databases import database_url, unreachable
-from infra.errors import BackendError
+from infra.errors import BackendError, ResourceError
 
 SCHEMA = MetaData()
 """The tables of ours; a module that needs one declares it here, with what guards it."""
@@ -18,6 +17,8 @@ _SCHEMA_LOCK = 0x50_45_52_45_4E_00
 """Number of the advisory lock under which tables are made."""
 
 _CONNECT_TIMEOUT_S = 10
+_DISK_FULL = "53100"
+"""PostgreSQL's code for it."""
 
 
 @contextmanager
@@ -26,39 +27,64 @@ def connection() -> Iterator[Connection]:
 
     Raises:
         BackendError: the database cannot be reached, or it refused what was asked.
+        ResourceError: the database's disk is full.
         ConfigError: the stack was never started, or the server's URL is wrong.
     """
     try:
         with _engine(database_url("perennial")).begin() as open_connection:
             yield open_connection
-    except OperationalError as error:
-        raise unreachable(error) from error
     except DBAPIError as error:
-        said = " ".join(str(error.orig).split())
-        raise BackendError(f"The database refused: {said}.") from error
+        raise _failure(error) from error
     except SQLAlchemyError as error:
         raise BackendError(f"The database failed: {error}.") from error
 
 
-@lru_cache(maxsize=4)
+def _failure(error: DBAPIError) -> BackendError | ResourceError:
+    cause = error.orig if isinstance(error.orig, Exception) else error
+    code = getattr(cause, "pgcode", None)
+    if code is None or error.connection_invalidated:
+        return unreachable(cause)
+    said = " ".join(str(cause).split())
+    if code == _DISK_FULL:
+        return ResourceError(f"The database's disk is full: {said}.", hint="Free space on it.")
+    return BackendError(f"The database refused: {said}.")
+
+
+def disconnect() -> None:
+    """Close the connections of this process; the next use opens new ones."""
+    while _ENGINES:
+        _ENGINES.popitem()[1].dispose()
+
+
+_ENGINES: dict[str, Engine] = {}
+
+
 def _engine(address: str) -> Engine:
-    engine = create_engine(
-        address,
-        isolation_level="READ COMMITTED",  # a query after a lock must see what others committed
-        pool_size=2,
-        max_overflow=4,
-        pool_pre_ping=True,
-        pool_recycle=600,
-        connect_args={
-            "connect_timeout": _CONNECT_TIMEOUT_S,
-            "application_name": "perennial",
-            "options": "-c timezone=UTC",
-        },
-    )
-    _make_tables(engine)
-    # A forked child must not speak on its parent's sockets, nor close them.
-    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
-    return engine
+    if address not in _ENGINES:
+        engine = create_engine(
+            address,
+            isolation_level="READ COMMITTED",  # a query after a lock must see what others committed
+            pool_size=2,
+            max_overflow=4,
+            pool_pre_ping=True,
+            pool_recycle=600,
+            connect_args={
+                "connect_timeout": _CONNECT_TIMEOUT_S,
+                "application_name": "perennial",
+            },
+        )
+        _make_tables(engine)
+        _ENGINES[address] = engine
+    return _ENGINES[address]
+
+
+def _abandon() -> None:
+    """In a forked child: neither speak on the parent's connections nor close them."""
+    for engine in _ENGINES.values():
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_abandon)
 
 
 def _make_tables(engine: Engine) -> None:

@@ -44,7 +44,7 @@ def canonical(value: JsonValue) -> str:
     r"""The one text of a JSON value: sorted keys, no spaces, ASCII.
 
     >>> canonical({"b": 1.0, "a": "ü"})
-    '{"a":"\u00fc","b":1.0}'
+    '{"a":"\\u00fc","b":1.0}'
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, cast
 import typer
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
-from prefect.exceptions import FlowRunWaitTimeout, ObjectNotFound
+from prefect.exceptions import ObjectNotFound
 from pydantic import BaseModel, ConfigDict
 
 from infra.addresses import addresses
@@ -76,10 +76,14 @@ def roll_back(model: str, reason: str, actor: str, to: int | None = None) -> Rol
     run = _promoted(model, target, reason.strip(), actor)
     state = run.state
     url = addresses().run(run.id)
-    if state is None or not state.is_completed():
+    if state is None or not state.is_final():
         raise BackendError(
-            f"The promotion of version {target} ended as {state.name if state else 'unknown'}: "
-            f"{state.message if state else ''}",
+            f"The promotion of version {target} did not end in {_PATIENCE_S} s.",
+            hint=f"Does a worker run? `perennial status` tells; see {url}.",
+        )
+    if not state.is_completed():
+        raise BackendError(
+            f"The promotion of version {target} ended as {state.name}: {state.message}",
             hint=f"See {url}.",
         )
     return Rollback(
@@ -129,14 +133,14 @@ def _promoted(model: str, version: int, reason: str, actor: str) -> FlowRun:
             return cast(  # a coroutine only where an event loop runs; here none does
                 "FlowRun",
                 run_deployment(
-                    f"promote/{model}", parameters=parameters, as_subflow=False, timeout=_PATIENCE_S
+                    f"promote/{model}",
+                    parameters=parameters,
+                    as_subflow=False,
+                    timeout=_PATIENCE_S,
+                    poll_interval=1,
                 ),
             )
     except ObjectNotFound as error:
         raise ConfigError(
             f"There is no deployment promote/{model}.", hint=f"Run `perennial deploy {model}`."
-        ) from error
-    except FlowRunWaitTimeout as error:
-        raise BackendError(
-            f"promote/{model} did not end in {_PATIENCE_S} s.", hint="Does a worker run?"
         ) from error

