@@ -1,5 +1,6 @@
 """Who may import whom, and how lean a flow starts."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source_tree import ROOT, modules
+from tests.support.source_tree import ROOT, Module, modules
 
 HEAVY = (
     "torch",
@@ -90,3 +91,31 @@ def test_the_probe_sees_a_heavy_library_that_is_imported(library: str) -> None:
     report = _loaded_by([library])
 
     assert library in report[library]
+
+
+def test_an_edge_imports_no_heavy_library_at_its_top() -> None:
+    """Steps, sections and packages are imported by flows; knowledge is imported inside a step."""
+    edges = [module for module in modules("tasks") if _is_edge(module)]
+
+    heavy = {module.place: found for module in edges if (found := _at_top(module) & set(HEAVY))}
+
+    assert len(edges) > 10
+    assert heavy == {}
+
+
+def _is_edge(module: Module) -> bool:
+    """Whether flows import it: it has steps, is a section of the declaration, or a package."""
+    decorators = [each for _, node in module.functions() for each in node.decorator_list]
+    has_steps = any(ast.unparse(each).startswith("step") for each in decorators)
+    return has_steps or module.path.name in {"__init__.py", "spec.py"}
+
+
+def _at_top(module: Module) -> set[str]:
+    names = [
+        each.name
+        for node in module.tree.body
+        if isinstance(node, ast.Import)
+        for each in node.names
+    ]
+    names += [node.module or "" for node in module.tree.body if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
