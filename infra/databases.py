@@ -1,12 +1,13 @@
 """The three databases on one PostgreSQL: their addresses, and making those that are absent."""
 
-from typing import Final, Literal
+from contextlib import closing
+from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict
 
 from infra.errors import BackendError, ConfigError
-from infra.places import Places, read_places
+from infra.places import Embedded, Places, read_places
 from infra.postgres import ROLE
 from infra.settings import settings
 
@@ -56,13 +57,12 @@ def database_url(name: Name) -> str:
 
 def embedded_url(places: Places, name: Name) -> str:
     """The URL of a database on the embedded server: its host is the folder of its socket."""
-    if places.database_sockets is None:
+    if places.embedded is None:
         raise ConfigError(
             "This home has no embedded database: it was started with one's own.",
             hint="Set PERENNIAL_DATABASE_URL again, or run `perennial up` without it.",
         )
-    host = quote(str(places.database_sockets), safe="/")
-    return f"postgresql+{_DRIVERS[name]}://{ROLE}@/{name}?host={host}"
+    return f"postgresql+{_DRIVERS[name]}://{ROLE}@/{name}?host={_host(places.embedded)}"
 
 
 def create_databases(places: Places) -> None:
@@ -74,34 +74,42 @@ def create_databases(places: Places) -> None:
     import psycopg2
     from psycopg2 import sql
 
-    own = settings().database_url
-    if own is None:
-        target = f"postgresql://{ROLE}@/postgres?host={quote(str(places.database_sockets), '/')}"
-    else:
-        target = _maintenance(own.get_secret_value())
+    make = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'")
     try:
-        connection = psycopg2.connect(target, connect_timeout=10)
-    except psycopg2.OperationalError as error:
-        raise unreachable(error) from error
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
+        with closing(_connect(places)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT datname FROM pg_database")
             there = {row[0] for row in cursor.fetchall()}
             for name in NAMES:
                 if name not in there:
-                    cursor.execute(
-                        sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
-                            sql.Identifier(name)
-                        )
-                    )
+                    cursor.execute(make.format(sql.Identifier(name)))
     except psycopg2.Error as error:
         raise BackendError(
             f"The databases {', '.join(NAMES)} cannot be made: {str(error).strip()}.",
             hint="Make them yourself, or give the user of PERENNIAL_DATABASE_URL CREATEDB.",
         ) from error
-    finally:
-        connection.close()
+
+
+def reach() -> str:
+    """The version of the server, which answers.
+
+    Raises:
+        ConfigError: the stack was never started.
+        BackendError: the server does not answer.
+    """
+    with closing(_connect(read_places())) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        return str(cursor.fetchone()[0])
+
+
+def _connect(places: Places) -> Any:  # noqa: ANN401 - psycopg2 has no types
+    import psycopg2
+
+    try:
+        connection = psycopg2.connect(_maintenance(places), connect_timeout=10)
+    except psycopg2.OperationalError as error:
+        raise unreachable(error) from error
+    connection.autocommit = True  # CREATE DATABASE stands outside a transaction
+    return connection
 
 
 def unreachable(error: Exception) -> BackendError:
@@ -117,12 +125,20 @@ def unreachable(error: Exception) -> BackendError:
     )
 
 
-def _maintenance(url: str) -> str:
-    """The user's URL for libpq, with a database that is there: the one it names, or postgres."""
-    parts = _split(url)
-    return urlunsplit(
-        parts._replace(scheme="postgresql", path=parts.path.rstrip("/") or "/postgres")
-    )
+def _maintenance(places: Places) -> str:
+    """A URL for libpq with a database that is there: the one that the user names, or postgres."""
+    own = settings().database_url
+    if own is None:
+        if places.embedded is None:
+            raise ConfigError("This home has no embedded database.", hint="Run `perennial up`.")
+        return f"postgresql://{ROLE}@/postgres?host={_host(places.embedded)}"
+    parts = _split(own.get_secret_value())
+    path = parts.path.rstrip("/") or "/postgres"
+    return urlunsplit(parts._replace(scheme="postgresql", path=path))
+
+
+def _host(embedded: Embedded) -> str:
+    return quote(str(embedded.sockets), safe="/")
 
 
 def _on_own_server(url: str, name: Name) -> str:

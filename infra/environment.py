@@ -1,6 +1,7 @@
 """The environment in which every process of a stack runs, and a command that talks to one."""
 
 import os
+import sys
 from typing import Final
 
 from infra.addresses import addresses, addresses_of, read_ports
@@ -53,16 +54,25 @@ def stack_environment() -> dict[str, str]:
 
 
 def adopt() -> None:
-    """Let this process and its children use the servers of this home, where there are any.
-
-    Call it before ``prefect`` is imported: Prefect reads its settings then, once.
-    """
+    """Let this process and its children use the servers of this home, where there are any."""
     silence(os.environ)
     try:
-        found = client_environment()
+        export()
     except ConfigError:  # nothing was started yet: commands that need a server say so themselves
         return
-    os.environ.update(found)
+
+
+def export() -> None:
+    """From here on this process and its children talk to the servers of this home.
+
+    Raises:
+        ConfigError: no server was ever started in this home and the environment names none.
+    """
+    os.environ.update(client_environment())
+    if "prefect.context" in sys.modules:  # Prefect has read its settings, once, at its import
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
 
 
 def is_replaced(server: str) -> bool:

@@ -77,24 +77,15 @@ def keep(home: Path, configuration: Path) -> None:
     except subprocess.TimeoutExpired:
         supervisor.kill()
     _sweep(home)
-    for name in ("keeper.pid", "owners.json"):
-        (stack / name).unlink(missing_ok=True)
 
 
 def _sweep(home: Path) -> None:
     """End what outlived the supervisor; imported late, for it is needed once."""
     os.environ["PERENNIAL_HOME"] = str(home)
-    from infra import places, postgres, processes
+    from infra import places
+    from infra.stack import reconcile
 
-    found = places.read_places()
-    left = processes.marked(found.identity)
-    database = (
-        {process.pid for process in postgres.server_processes(found.database)}
-        if (found.database)
-        else set()
-    )
-    processes.end(process for process in left if process.pid not in database)
-    postgres.stop(found)
+    reconcile.clear_remains(places.read_places())
 
 
 if __name__ == "__main__":

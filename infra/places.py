@@ -1,5 +1,6 @@
 """Where the stack of a home lies: what is remembered of it, and folders that sockets fit in."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -21,6 +22,16 @@ Source: unix(7), ``sun_path`` of 108 bytes with its closing zero.
 """
 
 
+class Embedded(BaseModel):
+    """Where the embedded PostgreSQL keeps its data, listens and has its binaries."""
+
+    model_config = ConfigDict(frozen=True)
+
+    database: Path
+    sockets: Path
+    binaries: Path
+
+
 class Places(BaseModel):
     """The folders of one home's stack that do not follow from the home's name."""
 
@@ -28,10 +39,7 @@ class Places(BaseModel):
 
     identity: str
     sockets: Path
-    database: Path | None = None
-    database_sockets: Path | None = None
-    binaries: Path | None = None
-    account: str | None = None
+    embedded: Embedded | None = None
 
 
 def stack_folder() -> Path:
@@ -163,15 +171,13 @@ def clear_errors() -> Iterator[None]:
 
 def explained(error: OSError) -> ConfigError | ResourceError:
     """The error of ours that says what an error of the operating system means for a person."""
-    import errno
-
     where = error.filename or settings().home
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return ResourceError(
             f"The disk that holds {where} is full.",
             hint=f"Free space, or set PERENNIAL_HOME (now {settings().home}) to a larger disk.",
         )
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}:
         return ConfigError(
             f"{where} cannot be written: {error.strerror}.",
             hint=f"Set PERENNIAL_HOME (now {settings().home}) to a folder that you own.",

@@ -81,7 +81,7 @@ def listener_on(port: int) -> str:
         return "a process that this user may not see"
     for connection in connections:
         listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-        if listens and connection.laddr.port == port and connection.pid:
+        if listens and listens.port == port and connection.pid:
             try:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
             except psutil.Error:

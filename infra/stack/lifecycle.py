@@ -1,13 +1,11 @@
 """Start and stop of the embedded stack, each as often as one likes."""
 
 import json
-import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 
@@ -77,11 +75,11 @@ def erase() -> None:
         places = read_places()
     except ConfigError:
         return
-    outside = {places.sockets, places.database_sockets}
-    if places.database is not None:
-        outside.add(places.database.parent)
+    outside = {places.sockets}
+    if places.embedded:
+        outside |= {places.embedded.sockets, places.embedded.database.parent}
     for folder in outside:
-        if folder is not None and not folder.is_relative_to(settings().home):
+        if not folder.is_relative_to(settings().home):
             shutil.rmtree(folder, ignore_errors=True)
     (stack_folder() / "places.json").unlink(missing_ok=True)
 
@@ -101,7 +99,7 @@ def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
     if not was_up:
         places = _clear_the_way(places, progress)
     _own(owner, was_up=was_up)
-    _export()
+    environment.export()
     started = servers(places)
     try:
         if not was_up:
@@ -116,21 +114,17 @@ def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
 
 
 def _clear_the_way(places: Places, progress: Progress) -> Places:
+    _end_keeper()  # one that is about to end anyway, its owner being gone
     ended = reconcile.clear_remains(places)
     if ended:
         progress(f"Ended {ended} processes that a killed stack had left.")
     if settings().database_url is None:
-        fresh = places.database is None
-        if fresh:
+        if places.embedded is None:
             progress("Making the database.")
         places = postgres.prepare(places)
-        postgres.clean_up_after_kill(places)
+        if places.embedded:
+            postgres.clean_up_after_kill(places.embedded)
     return places
-
-
-def _export() -> None:
-    """From here on this process, too, talks to the stack that it started."""
-    os.environ.update(environment.client_environment())
 
 
 def _start_all(
@@ -140,8 +134,9 @@ def _start_all(
     for server in started:
         if server.port is not None and supervisor.state(server.name) != "RUNNING":
             require_free(server.title, server.port)
-    if "postgres" in by_name:
-        _start(supervisor, [by_name["postgres"]], lambda _: postgres.answers(places), progress)
+    embedded = places.embedded
+    if "postgres" in by_name and embedded:
+        _start(supervisor, [by_name["postgres"]], lambda _: postgres.answers(embedded), progress)
     create_databases(places)
     middle = [by_name[name] for name in ("prefect", "mlflow", "pages") if name in by_name]
     _start(supervisor, middle, is_healthy, progress)
@@ -211,20 +206,26 @@ def _own(owner: int | None, *, was_up: bool) -> None:
 
 
 def _down(places: Places, progress: Progress) -> int:
-    before = 0
-    pid = keeper_pid()
-    if pid is not None:
-        keeper = psutil.Process(pid)
-        before = 1 + len(keeper.children(recursive=True))
+    if keeper_pid() is not None:
         progress("Stopping the servers.")
-        try:
-            keeper.send_signal(signal.SIGTERM)
-            keeper.wait(_DOWN_S)
-        except psutil.TimeoutExpired:
-            keeper.kill()
-        except psutil.NoSuchProcess:
-            pass
-    return before + reconcile.clear_remains(places)
+    return _end_keeper() + reconcile.clear_remains(places)
+
+
+def _end_keeper() -> int:
+    """Let the keeper end the stack in its order, and say how many processes that were."""
+    pid = keeper_pid()
+    if pid is None:
+        return 0
+    try:
+        keeper = psutil.Process(pid)
+        below = len(keeper.children(recursive=True))
+        keeper.send_signal(signal.SIGTERM)
+        keeper.wait(_DOWN_S)
+    except psutil.TimeoutExpired:
+        keeper.kill()
+    except psutil.NoSuchProcess:
+        return 0
+    return 1 + below
 
 
 @contextmanager
@@ -245,8 +246,3 @@ def _one_at_a_time() -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def logs_folder() -> Path:
-    """Where the servers' logs are."""
-    return settings().home / "logs"

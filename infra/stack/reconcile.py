@@ -25,12 +25,15 @@ def clear_remains(places: Places) -> int:
     """
     in_database = {
         process.pid
-        for process in (postgres.server_processes(places.database) if places.database else [])
+        for process in (
+            postgres.server_processes(places.embedded.database) if places.embedded else []
+        )
     }
     # The database is stopped in its own way, by its own signals, after its clients.
     orphans = [found for found in processes.marked(places.identity) if found.pid not in in_database]
     ended = processes.end(orphans)
-    postgres.stop(places)
+    if places.embedded:
+        postgres.stop(places.embedded)
     with clear_errors():
         for name in ("keeper.pid", "owners.json", "supervisord.pid"):
             (stack_folder() / name).unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +11,7 @@ from infra import postgres
 from infra.addresses import HOST, addresses_of, read_ports
 from infra.databases import database_urls
 from infra.environment import is_replaced
-from infra.places import Places
+from infra.places import Embedded, Places
 from infra.settings import PROJECT, settings
 
 POOL = "perennial"
@@ -39,19 +38,14 @@ class Server(BaseModel):
 
 def servers(places: Places) -> list[Server]:
     """The servers that this home's stack runs: those that nobody put one of their own for."""
-    found = [
-        *([_postgres(places)] if settings().database_url is None else []),
+    embedded = places.embedded if settings().database_url is None else None
+    return [
+        *([_postgres(embedded)] if embedded else []),
         *([] if is_replaced("prefect") else [_prefect()]),
         *([] if is_replaced("mlflow") else [_mlflow()]),
         *([] if is_replaced("pages") else [_pages()]),
         _worker(),
     ]
-    return found
-
-
-def readiness(places: Places) -> dict[str, Callable[[Server], bool]]:
-    """How to see that a server is ready, for those that have no health address."""
-    return {"postgres": lambda _: postgres.answers(places)}
 
 
 def is_healthy(server: Server) -> bool:
@@ -59,19 +53,19 @@ def is_healthy(server: Server) -> bool:
     if server.health is None:
         return True
     try:
-        with urllib.request.urlopen(server.health, timeout=5) as answer:  # noqa: S310 - our own http
+        with urllib.request.urlopen(server.health, timeout=2) as answer:  # noqa: S310 - our own http
             return bool(answer.status == 200)  # noqa: PLR2004 - the one code that means yes
     except (urllib.error.URLError, OSError):
         return False
 
 
-def _postgres(places: Places) -> Server:
+def _postgres(embedded: Embedded) -> Server:
     return Server(
         name="postgres",
         title="PostgreSQL",
-        command=postgres.server_command(places),
-        user=postgres.owner_name(places),
-        directory=places.database or PROJECT,
+        command=postgres.server_command(embedded),
+        user=postgres.owner_name(embedded),
+        directory=embedded.database,
         stop_signal="INT",  # PostgreSQL's fast shutdown
         stop_within_s=60,
         whole_group=False,
@@ -97,7 +91,7 @@ def _prefect() -> Server:
 def _mlflow() -> Server:
     port = read_ports().mlflow
     address = addresses_of(read_ports()).mlflow
-    # Clients write artifacts to the store themselves: an address in a record is then the file's own.
+    # Clients write artifacts to the store themselves: the address in a record is the file's own.
     return Server(
         name="mlflow",
         title="MLflow server",

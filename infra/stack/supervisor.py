@@ -183,6 +183,7 @@ def keeper_pid() -> int | None:
     """The process that keeps this home's stack, None where there is none."""
     with contextlib.suppress(OSError, ValueError, psutil.Error):
         pid = int((stack_folder() / "keeper.pid").read_text())
-        if "infra.keeper" in psutil.Process(pid).cmdline():
+        command = psutil.Process(pid).cmdline()
+        if "infra.keeper" in command and str(settings().home) in command:
             return pid
     return None

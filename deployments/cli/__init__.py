@@ -1,0 +1,98 @@
+"""The command ``perennial``: every sentence that a person reads, and nothing that decides."""
+
+import importlib
+import os
+import sys
+from typing import Any, Final, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS: Final = {
+    "up": ("stack", "Start the servers and the worker, or what is missing of them."),
+    "down": ("stack", "Stop everything that belongs to this home."),
+    "status": ("stack", "Show the servers, or with a name everything about that model."),
+    "logs": ("stack", "Show what the servers last said."),
+    "doctor": ("stack", "Look at this machine: is everything there that Perennial needs?"),
+    "deploy": ("models", "Make Prefect hold what is declared: six deployments for each model."),
+    "review": ("review", "List the reviews that wait, or decide one."),
+    "rollback": ("rollback", "Put an older version in charge, through a run of ``promote``."),
+}
+"""Each command with the module of ours that adds it, and the line that ``--help`` shows.
+
+The module is imported when its command is called: Prefect reads the environment when it is
+imported, so that must be right by then, and ``--help`` has nothing to wait for.
+"""
+
+_FAILED, _CONFIGURED_WRONG = 1, 2
+
+
+class _Lazy(TyperGroup):
+    """A group whose commands are imported when they are called."""
+
+    # typer carries its own copy of click, whose types are private.
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name and command else command, rest
+
+
+def load(name: str) -> Any:  # noqa: ANN401 - as above
+    """The command itself, from its module, in the environment of this home's servers."""
+    from infra.environment import adopt
+
+    adopt()
+    app = typer.Typer(callback=_nothing)
+    importlib.import_module(f"deployments.cli.{COMMANDS[name][0]}").add_to(app)
+    group: Any = typer.main.get_group(app)
+    return group.commands[name]
+
+
+def build() -> typer.Typer:
+    """The application: a name and a line for each command."""
+    app = typer.Typer(
+        name="perennial",
+        cls=_Lazy,
+        callback=_nothing,
+        help="Continuous training on Prefect: models that come back every season.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, (_, line) in COMMANDS.items():
+        app.command(name, help=line)(_nothing)
+    return app
+
+
+def main() -> None:
+    """Run the command line; an error is one sentence and a hint, never a traceback.
+
+    Exit codes: 0 done, 1 it failed, 2 the command, a file or a variable is wrong.
+    ``PERENNIAL_DEBUG=1`` shows the traceback.
+    """
+    try:
+        build()()
+    except Exception as error:
+        if os.environ.get("PERENNIAL_DEBUG", "") not in {"", "0"}:
+            raise
+        _explain(error)
+
+
+def _nothing() -> None:
+    """Stand in for a command until it is loaded."""
+
+
+def _explain(error: Exception) -> NoReturn:
+    from infra.errors import ConfigError, PerennialError
+    from infra.places import explained
+
+    known = explained(error) if isinstance(error, OSError) else error
+    if isinstance(known, PerennialError):
+        message, hint = str(known.args[0]), known.advice
+    else:
+        message = f"Unexpected {type(known).__name__}: {known}"
+        hint = "PERENNIAL_DEBUG=1 shows where; `perennial doctor` looks at the machine."
+    typer.secho(message, fg=typer.colors.RED, err=True)
+    if hint:
+        typer.echo(hint, err=True)
+    sys.exit(_CONFIGURED_WRONG if isinstance(known, ConfigError) else _FAILED)

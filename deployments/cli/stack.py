@@ -1,0 +1,133 @@
+"""The commands of the embedded stack: up, down, status, logs, doctor."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from infra.addresses import Addresses
+    from infra.stack.health import Check, ServerStatus
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+_MARKS = {"ok": ("green", "ok"), "warn": ("yellow", "note"), "fail": ("red", "FAIL")}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command in (up, down, status, logs, doctor):
+        app.command()(command)
+
+
+def up(
+    *,
+    as_json: AsJson = False,
+    owner: Annotated[
+        int | None, typer.Option(hidden=True, help="The process with whose end all ends.")
+    ] = None,
+) -> None:
+    """Start the servers and the worker, or what is missing of them; put right what a crash left."""
+    from infra.stack import up as start
+
+    started = start(owner, progress=lambda line: typer.echo(f"  {line}", err=as_json))
+    if as_json:
+        typer.echo(json.dumps(started.model_dump(), indent=2))
+    else:
+        _show_addresses(started)
+
+
+def down(*, as_json: AsJson = False) -> None:
+    """Stop everything that belongs to this home."""
+    from infra.stack import down as stop
+
+    ended = stop(progress=lambda line: typer.echo(f"  {line}", err=as_json))
+    if as_json:
+        typer.echo(json.dumps({"ended": ended}))
+    else:
+        typer.echo(f"Stopped {ended} processes." if ended else "Nothing was running.")
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="A model; without one, the servers.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the servers, or with a name everything about that model."""
+    if name is not None:
+        from deployments.cli.models import show
+
+        show(name, as_json=as_json)
+        return
+    from infra.stack.health import server_status
+
+    found = server_status()
+    if as_json:
+        facts = {"servers": [server.model_dump() for server in found]}
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _show_servers(found)
+
+
+def logs(
+    server: Annotated[
+        str | None, typer.Argument(help="postgres, prefect, mlflow, pages or worker.")
+    ] = None,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many lines.")] = 40,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the servers last said."""
+    from infra.stack.health import log_tails
+
+    tails = log_tails(server, lines)
+    if as_json:
+        typer.echo(json.dumps(tails, indent=2))
+        return
+    for name, tail in tails.items():
+        if len(tails) > 1:
+            typer.secho(f"{name}", bold=True)
+        typer.echo("\n".join(tail))
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look at this machine: is everything there that Perennial needs?"""
+    from infra.stack.health import examine
+
+    checks = examine()
+    if as_json:
+        typer.echo(json.dumps({"checks": [check.model_dump() for check in checks]}, indent=2))
+    else:
+        _show_checks(checks)
+    if any(check.verdict == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+def _show_addresses(found: "Addresses") -> None:
+    typer.echo("Perennial is up.")
+    for title, address in (
+        ("Prefect", found.prefect_ui),
+        ("MLflow", found.mlflow),
+        ("Reports", found.pages),
+    ):
+        typer.echo(f"  {title:<8} {address}")
+
+
+def _show_servers(found: "list[ServerStatus]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("server", "state", "since", "address", box=None, header_style="bold")
+    for server in found:
+        colour = "green" if server.state == "running" else "red"
+        state = f"[{colour}]{server.state}[/]"
+        table.add_row(server.name, state, server.since or "", server.address or "")
+    Console().print(table)
+
+
+def _show_checks(checks: "list[Check]") -> None:
+    for check in checks:
+        colour, word = _MARKS[check.verdict]
+        mark = typer.style(f"{word:<5}", fg=colour)
+        typer.echo(f"{mark} {check.name:<12} {check.finding}")
+        if check.hint and check.verdict != "ok":
+            typer.echo(f"{'':<18} {check.hint}")
