@@ -8,20 +8,55 @@ from tasks.sections import Section
 class MonitoringSpec(Section):
     """Thresholds of the verdict.
 
-    Drift of single features is season more often than failure, so it counts by severity (PSI
-    weighted by the feature's importance) and together with performance, never alone.
+    Season is not failure: that a feature moved (PSI) never asks for a training by itself. Two
+    things do. The window lies beyond what the champion learned from, so that it extrapolates
+    (`max_novelty`). Or it does worse than its own confidence said it would on these very rows
+    (`max_drop`) and clearly more so than on its holdout when it was promoted (`margin`), which
+    takes the difficulty of the season out. Everything else alerts.
     """
 
-    psi: float = Field(0.2, gt=0, description="PSI at which a feature counts as drifted.")
+    psi: float = Field(0.2, gt=0, description="PSI at which a feature counts as moved.")
     severity: float = Field(
-        0.5, gt=0, description="Importance-weighted PSI (each capped at 1) that is severe."
+        0.25,
+        gt=0,
+        description="Mean PSI (each capped at 1), weighted by importance, that is severe.",
+    )
+    max_novelty: float = Field(
+        0.25, gt=0, le=1, description="Largest share of rows beyond what the champion learned from."
     )
     max_drop: float = Field(
-        0.02, ge=0, description="Fall of the metric below the champion's holdout that is a failure."
+        0.02, ge=0, description="Largest fall of a score (more is better) below what was expected."
     )
+    max_error_growth: float = Field(
+        0.1, ge=0, description="Largest growth of an error (less is better), as a share of it."
+    )
+    margin: float = Field(
+        0.01,
+        ge=0,
+        description="How much further than at its promotion the champion must fall short; "
+        "twice a change that means nothing.",
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="That such a change is one at all.")
     max_calibration_gap: float | None = Field(
-        None, gt=0, description="Largest gap between mean prediction and base rate."
+        0.05,
+        gt=0,
+        description="Largest gap between mean prediction and base rate; for regression in "
+        "standard deviations of the label.",
     )
-    max_prediction_psi: float = Field(0.25, gt=0)
+    max_prediction_psi: float = Field(
+        0.25, gt=0, description="PSI of the predictions against those on the holdout."
+    )
+    max_missing: float = Field(
+        0.2, gt=0, le=1, description="Largest rise of a feature's share of missing values."
+    )
+    max_unlabelled: float = Field(
+        0.05, ge=0, le=1, description="Largest share of rows whose label is overdue."
+    )
+    max_unscored: float = Field(
+        0.01, ge=0, le=1, description="Largest share of rows that have no prediction."
+    )
     min_rows: int = Field(200, ge=1, description="Windows with fewer labelled rows are not judged.")
+    reference_rows: int = Field(
+        50_000, ge=1000, description="Rows sampled from the champion's training windows."
+    )
     report_rows: int = Field(5000, ge=100, description="Rows sampled for the report people open.")

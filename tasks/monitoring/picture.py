@@ -1,0 +1,102 @@
+"""The picture of a verdict: which features moved, and how the champion did over the windows."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from matplotlib.figure import Figure
+
+from tasks.monitoring.drift import Drift
+from tasks.monitoring.performance import Performance
+
+_MOST_BARS: Final = 15
+_LONGEST_BAR: Final = 2.0
+_MOVED, _STILL, _FAINT, _INK, _LINE = "#e07a5f", "#a9b8c6", "#d9dee3", "#22303c", "#2a6f97"
+_STYLE: Final = {"fontsize": 9, "color": _INK}
+
+Axes = Any
+
+
+@dataclass(frozen=True)
+class Course:
+    """A metric over the windows so far.
+
+    Attributes:
+        metric: its name.
+        values: by window, oldest first; the watched one is the last, where it is known.
+        now: the watched window, or None where it was not judged.
+    """
+
+    metric: str
+    values: Mapping[str, float]
+    now: Performance | None
+
+
+def draw(title: str, drift: Drift | None, threshold: float, course: Course) -> bytes:
+    """A PNG of two panels: PSI by feature with its threshold, and the metric over the windows."""
+    figure = Figure(figsize=(11, 4.2), dpi=110, layout="constrained", facecolor="white")
+    bars, line = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    _bars(bars, drift, threshold)
+    _line(line, course)
+    for axes in (bars, line):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(_FAINT)
+        axes.tick_params(colors=_INK, labelsize=8, length=0)
+    figure.suptitle(title, fontsize=11, color=_INK, fontweight="bold")
+    target = io.BytesIO()
+    figure.savefig(target, format="png", metadata={"Software": None})
+    return target.getvalue()
+
+
+def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
+    if drift is None:
+        _say(axes, "Too few rows to compare features")
+        return
+    most = sorted(drift.features.items(), key=lambda item: -item[1].psi)[:_MOST_BARS][::-1]
+    names = [_plain(name) for name, _ in most]
+    values = [each.psi for _, each in most]
+    colors = [_MOVED if value > threshold else _STILL for value in values]
+    axes.barh(names, [min(value, _LONGEST_BAR) for value in values], color=colors)
+    for place, (value, (_, each)) in enumerate(zip(values, most, strict=True)):
+        text = f"{value:.2f}" + (f", {each.new:.0%} new" if each.new >= 0.01 else "")  # noqa: PLR2004 - one in a hundred
+        axes.text(min(value, _LONGEST_BAR) + 0.03, place, text, va="center", fontsize=7, color=_INK)
+    axes.axvline(threshold, color=_INK, linewidth=0.8, linestyle="--")
+    axes.set_xlim(0, _LONGEST_BAR * 1.35)
+    axes.set_xlabel(f"PSI against the training data (cut at {_LONGEST_BAR:g})", **_STYLE)
+    axes.set_title(
+        f"{drift.novelty:.0%} of rows beyond the training data, severity {drift.severity:.2f}",
+        **_STYLE,
+    )
+
+
+def _line(axes: Axes, course: Course) -> None:
+    if not course.values:
+        _say(axes, f"No labels yet: {course.metric} is not known")
+        return
+    windows, values = list(course.values), list(course.values.values())
+    axes.plot(windows, values, color=_LINE, marker="o", linewidth=1.6, label="as it came")
+    for window, value in course.values.items():
+        axes.annotate(
+            f"{value:.3f}", (window, value), xytext=(0, 7), textcoords="offset points",
+            ha="center", fontsize=7, color=_INK,
+        )  # fmt: skip
+    if course.now:
+        axes.errorbar(
+            [windows[-1]], [course.now.expected], yerr=[2 * course.now.noise], color=_MOVED,
+            marker="_", markersize=14, capsize=3, label="expected of these rows",
+        )  # fmt: skip
+    axes.margins(y=0.25)
+    axes.tick_params(axis="x", rotation=45 if len(windows) > 6 else 0)  # noqa: PLR2004 - as many names fit side by side
+    axes.set_title(f"{course.metric} of the champion of the time", **_STYLE)
+    axes.legend(frameon=False, fontsize=8, loc="best")
+
+
+def _say(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, **_STYLE)
+    axes.set(xticks=[], yticks=[])
+
+
+def _plain(name: str) -> str:
+    """A column's name without what matplotlib reads as mathematics."""
+    return name.replace("$", r"\$")[:32]

@@ -1,0 +1,95 @@
+"""What a window is compared with, read by reference: nothing later than the window goes in."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+
+from infra.store import WINDOW, get_bytes, read_windows
+from tasks.data.spec import LabelSpec
+from tasks.frames import LABEL_TIME, feature_rows
+from tasks.labels import comparable
+from tasks.metrics import Array
+from tasks.monitoring.drift import sample
+from tasks.monitoring.performance import Scored
+from tasks.references import Champion, FeatureTable, Predictions
+from tasks.windows import first_day
+
+_PREDICTION, _CHANCES, _VERSION, _OF_CLASS = "prediction", "probabilities", "model_version", ":"
+
+
+def reference_rows(champion: Champion, rows: int) -> pd.DataFrame:
+    """Features of a sample of the rows that the champion learned from, the same every time."""
+    split = champion.candidate.fitted.split
+    frame = feature_rows(split.table, split.train, split.table.features, labelled=True)
+    return sample(frame, rows, seed=int(split.digest[:8], 16))
+
+
+def window_rows(predictions: Predictions, table: FeatureTable, label: LabelSpec) -> pd.DataFrame:
+    """The window's features, labels and predictions; a row without a prediction has none.
+
+    A label that was not known as of the table's time is missing too.
+    """
+    rows = feature_rows(table, [predictions.window])
+    said = read_windows(
+        predictions.uri,
+        predictions.version,
+        [predictions.window],
+        _columns(table, label),
+        digest=predictions.digest,
+    )
+    known = rows[LABEL_TIME] <= pd.Timestamp(table.as_of)
+    rows[label.name] = rows[label.name].where(known)
+    return rows.merge(said, on=list(table.key), how="left", validate="one_to_one")
+
+
+def holdout_rows(champion: Champion) -> pd.DataFrame:
+    """Label and prediction of the rows that the champion was judged on."""
+    return pd.read_parquet(io.BytesIO(get_bytes(champion.candidate.evaluation.predictions_uri)))
+
+
+def past_rows(
+    predictions: Predictions, table: FeatureTable, label: LabelSpec
+) -> dict[str, pd.DataFrame]:
+    """Labels and predictions of the windows before this one, oldest first.
+
+    Where several versions predicted a window, the first of them counts: it was the one in charge.
+    """
+    start = first_day(predictions.window)
+    before = [part.window for part in table.parts if first_day(part.window) < start]
+    columns = [*_columns(table, label), _VERSION, WINDOW]
+    said = read_windows(predictions.uri, predictions.version, before, columns)
+    said = said[said[_VERSION] == said.groupby(WINDOW)[_VERSION].transform("min")]
+    found: dict[str, pd.DataFrame] = {}
+    for window in [name for name in before if name in set(said[WINDOW])]:
+        rows = feature_rows(table, [window], [*table.key, label.name], labelled=True)
+        theirs = said[said[WINDOW] == window].drop(columns=[_VERSION, WINDOW])
+        found[window] = rows.merge(theirs, on=list(table.key), how="inner")
+    return found
+
+
+def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
+    """The rows that have both label and prediction, as metrics want them; perhaps none."""
+    rows = frame[frame[label.name].notna() & frame[_PREDICTION].notna()]
+    said, classes = _scores(rows, label)
+    labels, said = comparable(rows, label, classes, said)
+    return Scored(label.kind, labels, said, confident=label.kind != "regression")
+
+
+def _columns(table: FeatureTable, label: LabelSpec) -> list[str]:
+    chances = [_CHANCES] if label.kind == "multiclass" else []
+    return [*table.key, _PREDICTION, *chances]
+
+
+def _scores(rows: pd.DataFrame, label: LabelSpec) -> tuple[Array, tuple[str, ...]]:
+    """Scores and their classes, from text of a JSON object or a column for each class."""
+    if label.kind != "multiclass":
+        return rows[_PREDICTION].to_numpy(dtype=np.float64), ()
+    if _CHANCES in rows:
+        chances = pd.DataFrame([json.loads(text) for text in rows[_CHANCES]], index=rows.index)
+    else:
+        start = _PREDICTION + _OF_CLASS
+        chances = rows[[name for name in rows if str(name).startswith(start)]]
+        chances = chances.rename(columns=lambda name: str(name).removeprefix(start))
+    return chances.to_numpy(dtype=np.float64), tuple(str(name) for name in chances)

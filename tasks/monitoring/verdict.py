@@ -1,0 +1,218 @@
+"""The verdict of a window: rest, alert, ask or retrain, each with its reasons.
+
+Two things ask for a training: the window lies beyond what the champion learned from, or the
+champion falls short of its own confidence by more than when it was promoted. A fault of the data
+turns that into a question, because a training would learn the fault. The rest alerts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from infra.errors import few
+from tasks.metrics import direction
+from tasks.monitoring.drift import Drift
+from tasks.monitoring.performance import Gap, Performance, lower_bound
+from tasks.monitoring.spec import MonitoringSpec
+from tasks.references import Action
+
+_SURE: Final = 1.96
+"""Standard errors beyond which a gap is no chance, at 95 %."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one window; None where it could not be told.
+
+    Attributes:
+        rows: of the window.
+        scored: rows with a prediction.
+        labelled: rows with a prediction and a label known by now.
+        drift: features against the training rows.
+        prediction_psi: predictions against those on the holdout.
+        performance: on the window's labels.
+        promotion: on the champion's holdout, when it was promoted.
+        gap: mean prediction minus mean label.
+        scored_by: version whose predictions they are.
+        champion: version in charge.
+    """
+
+    rows: int
+    scored: int
+    labelled: int
+    drift: Drift | None = None
+    prediction_psi: float | None = None
+    performance: Performance | None = None
+    promotion: Performance | None = None
+    gap: Gap | None = None
+    scored_by: int = 0
+    champion: int = 0
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One sentence with numbers, and what it would lead to by itself."""
+
+    action: Action
+    sentence: str
+
+
+def judge(seen: Observation, spec: MonitoringSpec) -> tuple[Action, tuple[str, ...]]:
+    """What follows from a window, and why, the gravest reason first."""
+    reasons = [reason for rule in _RULES for reason in rule(seen, spec)]
+    faults = [reason for rule in _DATA_RULES for reason in rule(seen, spec)]
+    reasons = sorted([*reasons, *faults], key=lambda each: -_rank(each.action))
+    action = reasons[0].action if reasons else Action.REST
+    if action is Action.RETRAIN and any(fault.action is not Action.REST for fault in faults):
+        said = "A training now would learn the fault of the data: a person decides."
+        return Action.ASK, (said, *(each.sentence for each in reasons))
+    return action, tuple(each.sentence for each in reasons)
+
+
+def _rows(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    if not seen.rows:
+        yield Reason(Action.ALERT, "The window has no rows.")
+    elif seen.rows < spec.min_rows:
+        yield Reason(
+            Action.ALERT,
+            f"The window has {seen.rows:,} rows; fewer than {spec.min_rows:,} are not judged.",
+        )
+
+
+def _scored(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    missing = seen.rows - seen.scored
+    if seen.rows and missing / seen.rows > spec.max_unscored:
+        yield Reason(
+            Action.ALERT,
+            f"{missing:,} of {seen.rows:,} rows ({missing / seen.rows:.1%}) have no prediction; "
+            f"{spec.max_unscored:.1%} may.",
+        )
+    if seen.scored_by != seen.champion:
+        yield Reason(
+            Action.ALERT,
+            f"The predictions are of version {seen.scored_by}, but version {seen.champion} is in "
+            "charge: its performance on this window is not known.",
+        )
+
+
+def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    if not seen.scored or seen.rows < spec.min_rows:
+        return
+    missing = seen.scored - seen.labelled
+    if not seen.labelled:
+        yield Reason(Action.ALERT, f"None of the {seen.scored:,} predictions has a label yet.")
+    elif seen.labelled < spec.min_rows:
+        yield Reason(
+            Action.ALERT,
+            f"{seen.labelled:,} rows have a label; fewer than {spec.min_rows:,} are not judged.",
+        )
+    elif missing / seen.scored > spec.max_unlabelled:
+        yield Reason(
+            Action.ALERT,
+            f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no "
+            f"label yet; {spec.max_unlabelled:.1%} may.",
+        )
+
+
+def _quality(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    if seen.drift is None:
+        return
+    rises = {
+        name: (each.missing_before, each.missing)
+        for name, each in seen.drift.features.items()
+        if each.missing - each.missing_before > spec.max_missing
+    }
+    if rises:
+        listed = [f"{name} {before:.0%} to {after:.0%}" for name, (before, after) in rises.items()]
+        yield Reason(
+            Action.ALERT,
+            f"Missing values rose by more than {spec.max_missing:.0%}: {few(listed)}.",
+        )
+
+
+def _novelty(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    if seen.drift is None or seen.drift.novelty <= spec.max_novelty:
+        return
+    each = seen.drift.features
+    most = sorted(each, key=lambda name: -each[name].new)[:3]
+    listed = few([f"{name} {each[name].new:.0%}" for name in most if each[name].new > 0])
+    action = Action.RETRAIN if seen.performance else Action.ASK
+    unknown = "" if seen.performance else " No labels tell whether that hurts."
+    yield Reason(
+        action,
+        f"{seen.drift.novelty:.0%} of the rows lie beyond what the champion learned from "
+        f"({listed}); it extrapolates above {spec.max_novelty:.0%}.{unknown}",
+    )
+
+
+def _moved(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    if seen.drift is None:
+        return
+    moved = seen.drift.moved(spec.psi)
+    severe = seen.drift.severity > spec.severity
+    most = few([f"{name} {value:.2f}" for name, value in list(moved.items())[:3]])
+    head = f"{len(moved)} of {len(seen.drift.features)} features moved (PSI above {spec.psi:g}"
+    sentence = f"{head}: {most})" if moved else f"{head})"
+    weighed = f"weighted by importance that is {seen.drift.severity:.2f}"
+    if severe:
+        action = Action.ALERT if seen.performance else Action.ASK
+        yield Reason(action, f"{sentence}; {weighed}, severe above {spec.severity:g}.")
+    elif moved:
+        yield Reason(
+            Action.REST,
+            f"{sentence}; {weighed}, not severe below {spec.severity:g}, and "
+            f"{seen.drift.novelty:.0%} of the rows are beyond the training data.",
+        )
+
+
+def _predictions(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    if seen.prediction_psi is not None and seen.prediction_psi > spec.max_prediction_psi:
+        yield Reason(
+            Action.ALERT,
+            f"The predictions moved: PSI {seen.prediction_psi:.2f} against the holdout, above "
+            f"{spec.max_prediction_psi:g}.",
+        )
+
+
+def _performance(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    now, then = seen.performance, seen.promotion
+    if now is None or then is None:
+        return
+    more = now.fall - then.fall
+    sure = lower_bound(now, then, spec.confidence) > 0
+    limit = spec.max_drop if direction(now.metric) > 0 else spec.max_error_growth
+    fails = now.fall > limit and more > spec.margin and sure
+    yield Reason(
+        Action.RETRAIN if fails else Action.REST,
+        f"{now.metric} is {now.value:.3f} on {now.rows:,} labels, {now.expected:.3f} was expected "
+        f"of these rows: {_signed(now)} (at its promotion {_signed(then)})"
+        + (f", more than {limit:g} and {more:.3f} worse than then." if fails else "."),
+    )
+
+
+def _calibration(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    gap, limit = seen.gap, spec.max_calibration_gap
+    if gap is None or limit is None:
+        return
+    if abs(gap.value) > limit and abs(gap.value) > _SURE * gap.noise:
+        yield Reason(
+            Action.ALERT,
+            f"The mean prediction is {gap.predicted:.3f}, the mean label {gap.happened:.3f}: a "
+            f"calibration gap of {gap.value:+.3f}, beyond {limit:g}.",
+        )
+
+
+def _signed(performance: Performance) -> str:
+    if direction(performance.metric) > 0:
+        return f"{-performance.fall:+.3f}"
+    return f"{performance.fall:+.1%}"
+
+
+def _rank(action: Action) -> int:
+    return list(Action).index(action)
+
+
+Rule = Callable[[Observation, MonitoringSpec], Iterator[Reason]]
+
+_DATA_RULES: Final[tuple[Rule, ...]] = (_rows, _scored, _labelled, _quality)
+_RULES: Final[tuple[Rule, ...]] = (_performance, _novelty, _calibration, _predictions, _moved)

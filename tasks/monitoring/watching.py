@@ -1,0 +1,133 @@
+"""Watching a window: read what was predicted and what came, judge, and show it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.addresses import addresses
+from infra.settings import settings
+from infra.steps import step
+from infra.store import digest_of, put_bytes
+from tasks.data.spec import LabelSpec
+from tasks.evaluation.spec import EvaluationSpec
+from tasks.monitoring.spec import MonitoringSpec
+from tasks.references import Champion, DriftVerdict, FeatureTable, Predictions
+
+if TYPE_CHECKING:
+    from tasks.monitoring.observing import Watched
+    from tasks.monitoring.verdict import Observation
+
+
+@step
+def watch(
+    predictions: Predictions,
+    champion: Champion,
+    table: FeatureTable,
+    monitoring: MonitoringSpec,
+    label: LabelSpec,
+    evaluation: EvaluationSpec,
+) -> DriftVerdict:
+    """What follows from a window: rest, alert, ask or retrain, with reasons and a report.
+
+    Nothing later than the window or than the table's time has any influence.
+
+    Raises:
+        DataError: the features lack the window, or the champion knows nothing of the metric.
+        IntegrityError: rows are not those that were recorded.
+    """
+    from tasks.monitoring import sources
+    from tasks.monitoring.observing import Watched, numbers, observe
+    from tasks.monitoring.verdict import judge
+
+    watched = Watched(
+        predictions=predictions,
+        champion=champion,
+        reference=sources.reference_rows(champion, monitoring.reference_rows),
+        window=sources.window_rows(predictions, table, label),
+        holdout=sources.holdout_rows(champion),
+        past=sources.past_rows(predictions, table, label),
+        label=label,
+        metric=evaluation.metric,
+    )
+    seen = observe(watched, monitoring)
+    action, reasons = judge(seen, monitoring)
+    psi = {name: each.psi for name, each in seen.drift.features.items()} if seen.drift else {}
+    found = numbers(watched, seen, monitoring)
+    inputs = (predictions.digest, champion.entry, table.digest, table.as_of, monitoring)
+    folder = settings().home / "reports" / champion.model / "monitor" / predictions.window
+    verdict = DriftVerdict(
+        model=champion.model,
+        window=predictions.window,
+        as_of=table.as_of,
+        action=action,
+        reasons=reasons,
+        drift=psi,
+        metrics=found,
+        champion=champion.version,
+        rows=seen.rows,
+        report_url=addresses().page(folder / "index.html"),
+        digest=digest_of(inputs, action, reasons, psi, found),
+    )
+    _publish(folder, verdict, watched, seen, monitoring)
+    return verdict
+
+
+def _publish(
+    folder: Path,
+    verdict: DriftVerdict,
+    watched: "Watched",
+    seen: "Observation",
+    monitoring: MonitoringSpec,
+) -> None:
+    """Write the report, its page last, and link it from the run."""
+    from tasks.monitoring.observing import course
+    from tasks.monitoring.page import Contents, render
+    from tasks.monitoring.picture import draw
+
+    title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
+    image = draw(title, seen.drift, monitoring.psi, course(watched, seen))
+    put_bytes(str(folder / "picture.png"), image)
+    if seen.drift:
+        put_bytes(str(folder / "evidently.html"), _comparison(watched, monitoring))
+    contents = Contents(
+        verdict=verdict,
+        drift=seen.drift,
+        threshold=monitoring.psi,
+        metric=watched.metric,
+        has_comparison=seen.drift is not None,
+    )
+    put_bytes(str(folder / "index.html"), render(contents))
+    _link(verdict, addresses().page(folder / "picture.png"))
+
+
+def _comparison(watched: "Watched", monitoring: MonitoringSpec) -> bytes:
+    from tasks.monitoring.comparison import comparison_page
+    from tasks.monitoring.drift import sample
+
+    table = watched.champion.candidate.fitted.split.table
+    seed = int(watched.predictions.digest[:8], 16)
+    window = watched.window[list(table.features)]
+    return comparison_page(
+        sample(watched.reference, monitoring.report_rows, seed),
+        sample(window, monitoring.report_rows, seed),
+        table.categorical,
+        monitoring.psi,
+    )
+
+
+def _link(verdict: DriftVerdict, picture_url: str) -> None:
+    """Show picture, reasons and link on the run's page; outside a run there is none."""
+    from prefect.artifacts import create_image_artifact, create_markdown_artifact
+    from prefect.context import TaskRunContext
+
+    if TaskRunContext.get() is None:
+        return
+    key = f"monitor-{verdict.model.replace('_', '-')}"
+    title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
+    reasons = "\n".join(f"- {reason}" for reason in verdict.reasons)
+    create_markdown_artifact(
+        key=key,
+        markdown=f"## {title}\n\n{reasons}\n\n[Report]({verdict.report_url})\n\n"
+        f"![PSI by feature and {verdict.model} over the windows]({picture_url})\n",
+        description=title,
+    )
+    create_image_artifact(image_url=picture_url, key=f"{key}-picture", description=title)
