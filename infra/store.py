@@ -77,6 +77,19 @@ def get_bytes(location: str) -> bytes:
     return data
 
 
+def listed(location: str) -> list[str]:
+    """The files of a folder, sorted by name; none where there is no folder."""
+    filesystem, path = _filesystem(location)
+    filesystem.invalidate_cache()  # object stores remember listings, and other processes write
+    try:
+        names = [
+            str(found).rstrip("/").rpartition("/")[2] for found in filesystem.ls(path, detail=False)
+        ]
+    except FileNotFoundError:
+        return []
+    return [f"{location.rstrip('/')}/{name}" for name in sorted(names)]
+
+
 def local_path(location: str) -> Path:
     """A local copy of a file or folder: itself where the store is local, else fetched once."""
     if "://" not in location:

@@ -1,1 +1,6 @@
-"""How a version answers."""
+"""How a version answers: packaged, tested as packaged, and asked for a window."""
+
+from tasks.packaging.bundling import package, smoke_test
+from tasks.packaging.scoring import find_predictions, predict
+
+__all__ = ["find_predictions", "package", "predict", "smoke_test"]

@@ -1,1 +1,6 @@
-"""Which versions there are and which is in charge."""
+"""Candidates and champions: what is registered, and which version is in charge."""
+
+from tasks.registry.registration import register
+from tasks.registry.succession import champion, crown, find_version, repair, require_champion
+
+__all__ = ["champion", "crown", "find_version", "register", "repair", "require_champion"]

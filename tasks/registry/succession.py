@@ -1,0 +1,221 @@
+"""Who is champion: the ledger says it, MLflow's alias and what serves repeat it."""
+
+from datetime import datetime
+
+from infra import store
+from infra.bentos import bento_record
+from infra.entries import Entry, Kind, Recorded
+from infra.errors import ConfigError, IntegrityError
+from infra.ledger import Ledger
+from infra.serving import Serving, pointer, serve, serving, withdraw
+from infra.steps import step
+from infra.tracking import alias, point_alias, tracker, versions
+from infra.turns import turn
+from tasks.references import Bento, Candidate, Champion
+from tasks.registry.registration import record_of
+
+ALIAS = "champion"
+"""Name of the alias in MLflow."""
+
+_CROWNINGS = (Kind.PROMOTION, Kind.ROLLBACK)
+
+
+@step(moving=True)
+def champion(model: str, as_of: datetime | None = None) -> Champion | None:
+    """The version in charge, or None before there is one.
+
+    Args:
+        model: its name.
+        as_of: the time that is asked about; the newest decision counts if None.
+    """
+    return in_charge(model, as_of)
+
+
+@step(moving=True)
+def require_champion(model: str, as_of: datetime | None = None) -> Champion:
+    """The version in charge.
+
+    Raises:
+        ConfigError: no version was in charge at the time.
+    """
+    found = in_charge(model, as_of)
+    if found is None:
+        when = "" if as_of is None else f" as of {as_of:%Y-%m-%d %H:%M %Z}"
+        raise ConfigError(
+            f"{model} has no champion{when}.",
+            hint=f"Run `train/{model}` and promote a version first.",
+        )
+    return found
+
+
+@step(moving=True)
+def find_version(model: str, version: int) -> tuple[Candidate, Bento]:
+    """The candidate that was registered under a version's number, and its tested Bento.
+
+    Raises:
+        ConfigError: there is no such version, or it was not finished: registered, packaged and
+            smoke-tested.
+        IntegrityError: MLflow holds another version's record under the number.
+    """
+    with tracker() as client:
+        held = versions(client, model)
+        found = held.get(version)
+        candidate = None if found is None else record_of(client, found.run_id)
+    if candidate is None:
+        raise ConfigError(
+            f"{model} has no version {version}.",
+            hint=f"Registered are: {', '.join(map(str, sorted(held))) or 'none yet'}.",
+        )
+    if candidate.version != version:
+        raise IntegrityError(
+            f"MLflow's version {version} of {model} holds the record of version "
+            f"{candidate.version}."
+        )
+    return candidate, _bento_of(candidate)
+
+
+@step(moving=True)
+def crown(
+    candidate: Candidate, bento: Bento, as_of: datetime, reason: str, actor: str, evidence: str
+) -> Champion:
+    """The candidate as champion: in the ledger first, then in MLflow, then in what serves.
+
+    Killed at any point and run again with the same version, evidence and time, it makes no second
+    entry and brings the rest in line.
+
+    Raises:
+        ConfigError: the Bento is another version's, or was never smoke-tested.
+        BackendError: the database or MLflow failed.
+    """
+    if bento.version != candidate.version or not bento.smoke:
+        raise ConfigError(
+            f"{bento.tag} cannot serve version {candidate.version} of {candidate.model}: "
+            + ("it was never smoke-tested." if not bento.smoke else f"it holds {bento.version}."),
+            hint="Run `train` again: it packages and tests what is missing.",
+        )
+    with turn("crown", candidate.model):
+        entry = _decided(candidate, bento, as_of, (reason, actor, evidence))
+        repair(candidate.model)
+    return _champion(entry)
+
+
+def in_charge(model: str, as_of: datetime | None = None) -> Champion | None:
+    """The version in charge as of a time, by the ledger alone."""
+    entry = Ledger().last(model, _CROWNINGS, as_of)
+    return None if entry is None else _champion(entry)
+
+
+def repair(model: str) -> tuple[str, ...]:
+    """Bring MLflow and what serves in line with the ledger.
+
+    Returns:
+        A sentence for each thing that differed; nothing where all agreed.
+    """
+    wanted = in_charge(model)
+    return _repair_alias(model, wanted) + _repair_serving(model, wanted)
+
+
+def _bento_of(candidate: Candidate) -> Bento:
+    place = bento_record(candidate.model, candidate.digest)
+    if not store.exists(place):
+        raise ConfigError(
+            f"Version {candidate.version} of {candidate.model} was never smoke-tested.",
+            hint=f"Run `train/{candidate.model}` again: it goes on where it was interrupted.",
+        )
+    return Bento.model_validate_json(store.get_bytes(place))
+
+
+def _decided(
+    candidate: Candidate, bento: Bento, as_of: datetime, why: tuple[str, str, str]
+) -> Recorded:
+    reason, actor, evidence = why
+    ledger = Ledger()
+    key = f"crown:{candidate.model}:{candidate.version}:{evidence}:{as_of.isoformat()}"
+    earlier = ledger.find(key)
+    if earlier is not None:
+        return earlier
+    before = in_charge(candidate.model, as_of)
+    back = before is not None and before.version > candidate.version
+    return ledger.append(
+        Entry(
+            kind=Kind.ROLLBACK if back else Kind.PROMOTION,
+            model=candidate.model,
+            as_of=as_of,
+            subject=candidate.digest,
+            actor=actor,
+            evidence=evidence,
+            reason=reason,
+            payload={
+                "candidate": candidate.model_dump(mode="json"),
+                "bento": bento.model_dump(mode="json"),
+            },
+            key=key,
+        )
+    )
+
+
+def _champion(entry: Recorded) -> Champion:
+    candidate = Candidate.model_validate(entry.payload["candidate"])
+    return Champion(
+        model=entry.model,
+        version=candidate.version,
+        since=entry.as_of,
+        candidate=candidate,
+        bento=Bento.model_validate(entry.payload["bento"]),
+        entry=entry.digest,
+    )
+
+
+def _repair_alias(model: str, wanted: Champion | None) -> tuple[str, ...]:
+    version = None if wanted is None else wanted.version
+    with tracker() as client:
+        held = alias(client, model, ALIAS)
+        if held == version:
+            return ()
+        point_alias(client, model, ALIAS, version)
+        if wanted is not None:
+            for name, value in _marks(wanted).items():
+                client.set_model_version_tag(model, str(wanted.version), name, value)
+    return (f"MLflow's alias {ALIAS} of {model} pointed at {held}, now at {version}.",)
+
+
+def _marks(wanted: Champion) -> dict[str, str]:
+    return {
+        "perennial.crowned": wanted.since.isoformat(),
+        "perennial.entry": wanted.entry,
+        "perennial.bento": wanted.bento.tag,
+    }
+
+
+def _repair_serving(model: str, wanted: Champion | None) -> tuple[str, ...]:
+    held = _held(model)
+    chosen = None if wanted is None else _chosen(wanted)
+    if held == chosen:
+        return ()
+    if chosen is None:
+        withdraw(model)
+    else:
+        serve(chosen)
+    was = "nothing" if held is None else f"version {held.version}"
+    now = "nothing" if chosen is None else f"version {chosen.version}"
+    return (f"{pointer(model)} named {was}, now {now}.",)
+
+
+def _held(model: str) -> Serving | None:
+    try:
+        return serving(model)
+    except IntegrityError:  # a damaged projection is written anew from the ledger
+        withdraw(model)
+        return None
+
+
+def _chosen(wanted: Champion) -> Serving:
+    return Serving(
+        model=wanted.model,
+        version=wanted.version,
+        bento=wanted.bento.tag,
+        uri=wanted.bento.uri,
+        digest=wanted.bento.digest,
+        since=wanted.since,
+        entry=wanted.entry,
+    )
