@@ -1,19 +1,39 @@
 """Labels as numbers: what estimators are fitted on and what metrics compare."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from infra.errors import DataError, few
-from tasks.data.spec import LabelSpec
 from tasks.metrics import Array, encode
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def targets(rows: "pd.DataFrame", label: LabelSpec) -> npt.NDArray[Any]:
+class Label(Protocol):
+    """What these functions ask of a label; the declaration's `LabelSpec` has it, and more."""
+
+    @property
+    def name(self) -> str:
+        """The label's column."""
+
+    @property
+    def kind(self) -> str:
+        """``binary``, ``multiclass`` or ``regression``."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A label for workers: reading a declaration would import every stage and Prefect."""
+
+    name: str
+    kind: str
+
+
+def targets(rows: "pd.DataFrame", label: Label) -> npt.NDArray[Any]:
     """What an estimator is fitted on: 0 and 1, names of classes as text, or numbers.
 
     Raises:
@@ -43,7 +63,7 @@ def targets(rows: "pd.DataFrame", label: LabelSpec) -> npt.NDArray[Any]:
     return numbers.astype(np.int64) if label.kind == "binary" else numbers
 
 
-def learnable(rows: "pd.DataFrame", label: LabelSpec, fewest: int = 50) -> npt.NDArray[Any]:
+def learnable(rows: "pd.DataFrame", label: Label, fewest: int = 50) -> npt.NDArray[Any]:
     """`targets` of rows that are enough to learn from.
 
     Raises:
@@ -64,7 +84,7 @@ def learnable(rows: "pd.DataFrame", label: LabelSpec, fewest: int = 50) -> npt.N
 
 
 def comparable(
-    rows: "pd.DataFrame", label: LabelSpec, classes: tuple[str, ...], scores: Array
+    rows: "pd.DataFrame", label: Label, classes: tuple[str, ...], scores: Array
 ) -> tuple[Array, Array]:
     """Labels and scores as `tasks.metrics` wants them.
 

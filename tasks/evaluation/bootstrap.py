@@ -185,7 +185,8 @@ def _likelihood(labels: Array, said: Array) -> Array:
 
 def _hit(labels: Array, said: Array) -> Array:
     chosen = said.argmax(axis=1) if said.ndim > 1 else said >= 0.5  # noqa: PLR2004 - one half
-    return (chosen == labels).astype(np.float64)
+    hits: Array = (chosen == labels).astype(np.float64)
+    return hits
 
 
 def _as_it_is(means: Array) -> Array:

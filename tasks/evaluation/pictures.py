@@ -40,7 +40,7 @@ def picture(found: Measured, metric: str, title: str) -> bytes:
 
 
 def _calibration(axes: Axes, found: Measured) -> None:
-    axes.plot([0, 1], [0, 1], color=_FAINT, linestyle="--", linewidth=1)
+    most = 0.0
     for name, scores, color in (
         ("baseline", found.ruled, _RULE),
         ("model", found.scores, _MODEL),
@@ -48,16 +48,13 @@ def _calibration(axes: Axes, found: Measured) -> None:
         said, happened, sizes = _deciles(found.labels, scores)
         axes.plot(said, happened, color=color, linewidth=1.6, label=name, zorder=2)
         axes.scatter(said, happened, s=18 + 60 * sizes, color=color, zorder=3)
-    most = min(1.0, 1.08 * max(axes.dataLim.y1 if found.labels.any() else 1, _top(found)))
-    axes.set(xlim=(0, most), ylim=(0, most))
+        most = max(most, float(said.max()), float(happened.max()))
+    axes.plot([0, 1], [0, 1], color=_FAINT, linestyle="--", linewidth=1, zorder=1)
+    axes.set(xlim=(0, 1.06 * most), ylim=(0, 1.06 * most))
     axes.set_title("Calibration by decile", **_STYLE)
     axes.set_xlabel("predicted", **_STYLE)
     axes.set_ylabel("happened", **_STYLE)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-
-
-def _top(found: Measured) -> float:
-    return float(np.quantile(found.scores, 0.99))
 
 
 def _deciles(labels: Array, scores: Array) -> tuple[Array, Array, Array]:

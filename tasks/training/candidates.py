@@ -1,4 +1,8 @@
-"""How a candidate is made: built by the model's trainer, tried, chosen, fitted."""
+"""How a candidate is made: built by the model's trainer, tried, chosen, fitted.
+
+Workers import this module for every run, so it reads no declaration: each stage's sections would
+bring Prefect along, and with it more than half of the start of a worker.
+"""
 
 import math
 import time
@@ -13,9 +17,8 @@ from pydantic import JsonValue
 from infra.errors import ConfigError, DataError, PerennialError
 from infra.models import classes_of, predict_scores
 from infra.plugins import resolve
-from tasks.data.spec import LabelSpec
 from tasks.frames import feature_rows, split_rows
-from tasks.labels import comparable, learnable
+from tasks.labels import Target, comparable, learnable
 from tasks.metrics import direction, score
 from tasks.references import Split, Trial
 
@@ -35,7 +38,7 @@ class Attempt:
     trainer: str
     parameters: dict[str, JsonValue]
     seed: int
-    label: LabelSpec
+    label: Target
     metric: str
 
 
@@ -132,4 +135,6 @@ def _rows_to_try(split: Split) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _labelled(split: Split, windows: Sequence[str]) -> pd.DataFrame:
-    return feature_rows(split.table, windows, labelled=True)
+    # The label can be one of the features' neighbours in the key; what is read is named once.
+    columns = list(dict.fromkeys((*split.table.key, split.table.label, *split.table.features)))
+    return feature_rows(split.table, windows, columns, labelled=True)

@@ -46,6 +46,7 @@ def fit(
         DataError: the rows are too few, unlabelled, or all of one label.
         ResourceError: a worker needed more memory than its share.
     """
+    from tasks.labels import Target
     from tasks.training.candidates import Attempt, fitted, training_rows
 
     folder = settings().models / split.table.model
@@ -62,7 +63,7 @@ def fit(
         trainer=training.trainer,
         parameters=training.parameters,
         seed=training.seed,
-        label=label,
+        label=Target(label.name, label.kind),
         metric=evaluation.metric,
     )
     job, trials = _chosen(first, training)
