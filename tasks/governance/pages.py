@@ -18,7 +18,7 @@ _MOST_ROWS: Final = 20
 """Rows of a table on the page; a form is read, not scrolled. The report has them all."""
 
 _LONGEST_CELL: Final = 160
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$])")
 _UNLINKABLE: Final = re.compile(r"[()<>\[\]\s]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 
@@ -84,7 +84,7 @@ def candidate_page(
         f"The gates say: {escaped(verdict.why, 400)}",
         _links({"Run in MLflow": candidate.run_url, "Picture": evaluation.picture_url}),
         _table(
-            ("metric", f"version {candidate.version}", against, "gain", "95 % interval", "rows"),
+            ("metric", f"version {candidate.version}", against, "gain", "interval", "rows"),
             [
                 (
                     comparison.metric,

@@ -63,6 +63,8 @@ def candidate(version: int = 2, **metrics: float) -> Candidate:
         uri="",
         version=1,
         parts=(FeaturePart(window="2013-03", digest="d", rows=9, labelled=9),),
+        key=("id",),
+        label="late",
         features=("hour",),
         categorical=(),
         as_of=_MAY,

@@ -1,0 +1,145 @@
+"""What a reviewer reads and says: pages that no data can break, answers that count."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.governance.answers import DEADLINE, Answer, default_answer, faults
+from tasks.governance.pages import batch_page, candidate_page, drift_page, escaped
+from tasks.governance.spec import ApprovalSpec
+from tasks.governance.succession import in_charge, line_of, predecessor
+from tasks.references import Ask
+from tests.support.subjects import batch, bento, candidate, comparison, drift, finding
+
+_HOSTILE = "=cmd()|<img src=x onerror=alert(1)> [a](javascript:x) `code` http://evil.example\n# h"
+
+
+def answer(**changes: Any) -> Answer:  # noqa: ANN401 - fields of every type
+    """An answer that counts but for what is given."""
+    return Answer(**{"approve": True, "reason": "It is well.", "reviewer": "ann"} | changes)
+
+
+@given(st.text())
+def test_escaped_text_holds_no_markup(text: str) -> None:
+    """Whatever a cell held, it is one line without HTML, table bars, code or links."""
+    shown = escaped(text)
+
+    assert "\n" not in shown
+    assert "<" not in shown
+    assert ">" not in shown
+    assert "://" not in shown
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[\]]", shown)
+
+
+@given(st.text(max_size=100))
+def test_the_hostile_examples_of_a_batch_change_no_other_line(text: str) -> None:
+    """A page has as many lines with an odd example as with a tame one."""
+    tame = batch_page(batch(finding("odd", "x")))[1]
+
+    odd = batch_page(batch(finding(text, text)))[1]
+
+    assert len(odd.splitlines()) == len(tame.splitlines())
+
+
+def test_a_batch_shows_its_numbers_its_findings_and_its_report() -> None:
+    """What a reviewer decides by stands on the form itself."""
+    title, markdown = batch_page(batch(finding("distances look like kilometres", _HOSTILE)))
+
+    assert title == "flights: the batch 2013-04 is on hold"
+    assert "| flights | 90 | 10 |" in markdown
+    assert "distances look like kilometres" in markdown
+    assert "(http://127.0.0.1:1/report.html)" in markdown
+    assert "<img" not in markdown
+    assert "http://evil.example" not in markdown
+
+
+def test_a_candidate_is_shown_beside_the_champion() -> None:
+    """The gain with its interval, the holdout, where the candidate comes from."""
+    title, markdown = candidate_page(candidate(2), bento(2), comparison(0.02), Ask(why="by cause"))
+
+    assert title == "flights: may version 2 take over?"
+    assert "| 0.7200 | 0.7000 | +0.0200 | +0.0100 to +0.0300 | 1,234 |" in markdown
+    assert "The gates say: by cause" in markdown
+    assert "cccccccccccc" in markdown
+
+
+def test_drift_is_shown_from_the_worst_column_on() -> None:
+    """The first row of the table is what moved most."""
+    _, markdown = drift_page(drift(hour=0.1, carrier=0.4))
+
+    assert markdown.index("carrier") < markdown.index("hour")
+    assert "- roc\\_auc fell by 0.04" in markdown
+
+
+def test_a_long_table_is_cut_and_says_so() -> None:
+    """A form is read, not scrolled."""
+    _, markdown = drift_page(drift(**{f"column{number}": 0.1 for number in range(50)}))
+
+    assert "and 30 more." in markdown
+
+
+def test_an_address_that_no_browser_opens_is_no_link() -> None:
+    """A file's path or another scheme is left out."""
+    page = batch_page(batch().model_copy(update={"report_url": "file:///etc/passwd"}))[1]
+
+    assert "file:" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"reason": ""}, "reason of at least 3 characters"),
+        ({"reason": "  ok  "}, "reason of at least 3 characters"),
+        ({"reviewer": " "}, "your name"),
+        ({"reviewer": DEADLINE}, "give your name"),
+        ({"reviewer": "eve"}, "no reviewer of this model; they are ann, bob"),
+    ],
+)
+def test_an_answer_counts_only_with_a_reason_and_a_reviewer(
+    changes: dict[str, Any], fault: str
+) -> None:
+    """Refusing wants them as approving does."""
+    approval = ApprovalSpec(reviewers=("ann", "bob"))
+
+    found = [faults(answer(approve=each, **changes), approval) for each in (True, False)]
+
+    assert all(len(each) == 1 and fault in each[0] for each in found)
+
+
+def test_any_name_may_review_where_none_is_declared() -> None:
+    """A small team names nobody."""
+    assert faults(answer(reviewer="eve"), ApprovalSpec()) == ()
+
+
+def test_an_empty_form_is_a_value_that_does_not_count() -> None:
+    """A run that is resumed without input must ask again and not fail."""
+    assert len(faults(Answer(), ApprovalSpec())) == 2
+
+
+@pytest.mark.parametrize(("default", "approves"), [("approve", True), ("refuse", False)])
+def test_the_default_at_the_deadline_is_the_declared_one(default: str, *, approves: bool) -> None:
+    """It says by itself that nobody answered."""
+    said = default_answer(default, "2013-05-04 00:00+00:00")
+
+    assert (said.approve, said.reviewer) == (approves, DEADLINE)
+    assert "Nobody answered by 2013-05-04" in said.reason
+
+
+@given(st.lists(st.integers(1, 6), min_size=1))
+def test_the_line_of_champions_ends_with_the_one_in_charge(crowned: list[int]) -> None:
+    """No version stands in the line twice, and the last that was crowned is in charge."""
+    line = line_of(crowned)
+
+    assert line[-1] == crowned[-1] == in_charge(crowned)
+    assert len(set(line)) == len(line)
+
+
+def test_a_second_rollback_goes_further_back() -> None:
+    """It does not put back what the first took away."""
+    assert predecessor([1, 2, 3]) == 2
+    assert predecessor([1, 2, 3, 2]) == 1
+    assert predecessor([1, 2, 3, 2, 1]) is None
+    assert predecessor([]) is None
