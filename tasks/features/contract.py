@@ -1,6 +1,5 @@
 """What a builder must hand over: every declared column, of a kind that a trainer can read."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -72,17 +71,14 @@ def _feature(values: pd.Series, features: FeatureSpec, window: str) -> pd.Series
 
 def _texts(values: pd.Series, features: FeatureSpec, window: str) -> pd.Series:
     plain = values.astype("object") if isinstance(values.dtype, pd.CategoricalDtype) else values
-    strange = {type(value).__name__ for value in _present(plain) if not isinstance(value, str)}
+    if plain.dtype == "str":
+        return plain
+    strange = {type(value).__name__ for value in plain.dropna() if not isinstance(value, str)}
     if strange:
         raise _builder_error(
             features, window, f"gives {values.name}, which is categorical, as {few(strange)}"
         )
     return plain.astype("str")
-
-
-def _present(values: pd.Series) -> Iterable[object]:
-    present: Iterable[object] = values.dropna().unique()
-    return present
 
 
 def _answers(values: pd.Series, kind: Kind, features: FeatureSpec, window: str) -> pd.Series:
@@ -95,7 +91,7 @@ def _answers(values: pd.Series, kind: Kind, features: FeatureSpec, window: str) 
         raise _builder_error(features, window, f"gives the label {values.name} as {values.dtype}")
     if kind == "regression":
         return values.astype("float64")
-    others = [value for value in _present(values) if value not in {0, 1}]
+    others = [value for value in values.dropna().unique() if value not in {0, 1}]
     if others:
         raise _builder_error(
             features, window, f"gives {few(others)} for {values.name}, which is 0 or 1"

@@ -1,0 +1,1 @@
+"""A first declaration of a model from a file of its data."""

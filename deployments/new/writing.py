@@ -1,0 +1,64 @@
+"""A new model's folder, there whole or not at all."""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from deployments.new.inference import Sheet
+from infra.errors import ConfigError
+from infra.store import disk_error
+from tasks.spec import load_spec
+
+TAKEN: Final = frozenset({"apply", "cli", "demo", "new", "plan", "standing"})
+"""Names of the top layer's own modules, which stand beside the models."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def hold_name(name: str, models: Path) -> Path:
+    """The folder of a model that may be written.
+
+    Raises:
+        ConfigError: the name breaks the rules, is taken, or the folder is there already.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot name a model.",
+            hint="Use a small letter, then up to 39 small letters, digits and underscores.",
+        )
+    if name in TAKEN:
+        raise ConfigError(f"{name!r} names a part of Perennial.", hint="Choose another name.")
+    folder = models / name
+    if folder.exists():
+        raise ConfigError(
+            f"{folder} is there already and was not touched.",
+            hint="Choose another name, or delete the folder first.",
+        )
+    return folder
+
+
+def write_folder(folder: Path, texts: dict[str, str], sheet: Sheet) -> tuple[str, ...]:
+    """The files of a new folder, by their paths in it; its declaration has been read back.
+
+    Raises:
+        ConfigError: the place cannot be written to.
+        ResourceError: the disk is full.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new_") as workshop:
+            half = Path(workshop) / folder.name
+            for path, text in texts.items():
+                (half / path).parent.mkdir(parents=True, exist_ok=True)
+                (half / path).write_text(text, encoding="utf-8")
+            (half / "data").mkdir()
+            pq.write_table(sheet.table, half / "data" / "rows.parquet", compression="zstd")
+            load_spec(folder.name, half.parent)
+            shutil.move(half, folder)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    return tuple(sorted([*texts, "data/rows.parquet"]))
