@@ -8,7 +8,6 @@ import os
 import pwd
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,7 +16,6 @@ import psutil
 from infra.errors import BackendError, ConfigError, ResourceError
 from infra.places import Embedded, Places, clear_errors, is_private, remember, socket_folder
 from infra.postgres_places import binaries_for, choose
-from infra.settings import settings
 
 ROLE = "perennial"
 """The database's only role; the server maps the system user who runs us to it."""
@@ -27,7 +25,9 @@ _IMMEDIATE_S = 10.0
 _TIMEOUT_S = 120.0
 
 
-class _User(TypedDict, total=False):
+class SystemUser(TypedDict, total=False):
+    """Arguments of ``subprocess`` that make a process another user's."""
+
     user: int
     group: int
     extra_groups: list[int]
@@ -142,31 +142,6 @@ def answers(embedded: Embedded) -> bool:
     return subprocess.run(ready, check=False, capture_output=True, timeout=30).returncode == 0
 
 
-def start(embedded: Embedded) -> None:
-    """Start the server without a supervisor and wait until it answers.
-
-    Raises:
-        BackendError: it did not answer in two minutes, long enough for a recovery.
-    """
-    clean_up_after_kill(embedded)
-    with (settings().home / "logs" / "postgres.log").open("ab") as log:
-        process = subprocess.Popen(
-            server_command(embedded),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            **_as_user(_owner(embedded.database)),
-        )
-    deadline = time.monotonic() + _TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if answers(embedded):
-            return
-        time.sleep(0.05)
-    raise BackendError("The embedded PostgreSQL did not start; see logs/postgres.log in the home.")
-
-
 def _initialise(embedded: Embedded) -> None:
     done = subprocess.run(
         [
@@ -185,7 +160,7 @@ def _initialise(embedded: Embedded) -> None:
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,
-        **_as_user(_owner(embedded.database)),
+        **as_user(_owner(embedded.database)),
     )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -235,7 +210,8 @@ def _owner(database: Path) -> int:
     return uid
 
 
-def _as_user(uid: int) -> _User:
+def as_user(uid: int) -> SystemUser:
+    """The arguments of ``subprocess`` by which a process runs as a user, none where it does."""
     if uid == os.geteuid():
         return {}
     return {"user": uid, "group": pwd.getpwuid(uid).pw_gid, "extra_groups": []}

@@ -101,6 +101,9 @@ def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
     _own(owner, was_up=was_up)
     environment.export()
     started = servers(places)
+    for server in started:
+        if server.port is not None and not (was_up and supervisor.state(server.name) == "RUNNING"):
+            require_free(server.title, server.port)
     try:
         if not was_up:
             supervisor.launch(started)
@@ -131,9 +134,6 @@ def _start_all(
     places: Places, supervisor: Supervisor, started: Sequence[Server], progress: Progress
 ) -> None:
     by_name = {server.name: server for server in started}
-    for server in started:
-        if server.port is not None and supervisor.state(server.name) != "RUNNING":
-            require_free(server.title, server.port)
     embedded = places.embedded
     if "postgres" in by_name and embedded:
         _start(supervisor, [by_name["postgres"]], lambda _: postgres.answers(embedded), progress)

@@ -1,0 +1,39 @@
+"""Fixtures of every test: a home of one's own, and the stack that a whole session shares."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack, fresh_home, running_stack
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A fresh ``PERENNIAL_HOME``; what a test starts in it is stopped and deleted."""
+    with fresh_home(tmp_path / "home") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def _session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("stack") / "home") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def stack(_session_stack: Stack) -> Stack:
+    """The embedded stack, started once; a test that asks for it runs in its environment.
+
+    Fixtures of a wider scope than one test enter it themselves: ``with stack.entered():``.
+    """
+    return _session_stack
+
+
+@pytest.fixture(autouse=True)
+def _in_the_stack(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "stack" not in request.fixturenames or "home" in request.fixturenames:
+        yield
+        return
+    with request.getfixturevalue("stack").entered():
+        yield

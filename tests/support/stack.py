@@ -1,0 +1,90 @@
+"""The embedded stack for tests: started once for a session, stopped for certain."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.addresses import Addresses
+from infra.settings import settings
+
+_OURS = ("PERENNIAL_", "PREFECT_", "MLFLOW_", "BENTOML_")
+
+
+class Stack:
+    """A running stack: its home, its addresses, and the environment that finds it."""
+
+    def __init__(self, home: Path, addresses: Addresses, environment: dict[str, str]) -> None:
+        self.home = home
+        self.addresses = addresses
+        self.environment = environment
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This process uses the stack, Prefect's and MLflow's clients included."""
+        with surroundings(self.environment):
+            yield
+
+
+@contextmanager
+def surroundings(variables: dict[str, str]) -> Iterator[None]:
+    """The environment without what names a stack, but with `variables`; as before afterwards."""
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith(_OURS)]:
+        del os.environ[name]
+    os.environ.update(variables)
+    forget()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        forget()
+
+
+def forget() -> None:
+    """Let everything that was read from the environment be read anew."""
+    settings.cache_clear()
+    if "prefect.context" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+    if "infra.database" in sys.modules:
+        from infra.database import disconnect
+
+        disconnect()
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+
+
+@contextmanager
+def fresh_home(folder: Path) -> Iterator[Path]:
+    """A home of its own in `folder`; whatever was started there is stopped and deleted."""
+    from infra.stack import erase
+
+    home = {"PERENNIAL_HOME": str(folder)}
+    try:
+        with surroundings(home):
+            yield folder
+    finally:
+        with surroundings(home):  # whatever the test did to the environment
+            erase()
+
+
+@contextmanager
+def running_stack(folder: Path) -> Iterator[Stack]:
+    """A stack in `folder` that ends with this process at the latest."""
+    from infra.environment import client_environment
+    from infra.stack import erase, up
+
+    home = {"PERENNIAL_HOME": str(folder)}
+    try:
+        with surroundings(home):
+            stack = Stack(folder, up(owner=os.getpid()), client_environment())
+        yield stack  # in the session's own environment: other tests do not see the stack
+    finally:
+        with surroundings(home):
+            erase()
