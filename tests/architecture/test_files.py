@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -113,14 +114,15 @@ def test_every_test_says_what_it_claims() -> None:
 
 
 def test_every_exemption_from_a_check_gives_its_reason() -> None:
-    """``noqa`` and ``type: ignore`` name what they silence; ``noqa`` says why."""
+    """``noqa`` names what it silences and says why, there or on the line above."""
     bare = re.compile(r"#\s*(noqa(?!: [A-Z]+\d+(, ?[A-Z]+\d+)* +\S)|type: ignore(?!\[))")
 
     unexplained = {
         f"{module.place}: {line.strip()[:90]}"
         for module in modules(*PRODUCT, "tests")
-        for line in module.text.splitlines()
-        if bare.search(line) and module.place != THIS_FILE
+        if module.place != THIS_FILE
+        for above, line in pairwise(["", *module.text.splitlines()])
+        if bare.search(line) and not above.strip().startswith("#")
     }
 
     assert unexplained == set()

@@ -82,7 +82,7 @@ def test_what_is_installed_is_what_the_lock_says() -> None:
         text=True,
         check=True,
     ).stdout
-    installed = {
+    installed: dict[str, str] = {
         canonicalize_name(name): version
         for name, _, version in (line.partition("==") for line in done.split())
     }

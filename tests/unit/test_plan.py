@@ -1,0 +1,99 @@
+"""The plan: what Prefect should hold, from declarations alone."""
+
+import pytest
+
+from deployments.plan import FLOWS, POOL, Desired, plan
+from infra.settings import PROJECT, settings
+from tasks.schedules import FlowName, ScheduleSpec
+from tasks.spec import ModelSpec, load_spec
+
+
+def declared(**changes: object) -> ModelSpec:
+    """The declaration of flights, changed."""
+    spec = load_spec("flights", PROJECT / "deployments")
+    return ModelSpec.model_validate({**spec.model_dump(), "folder": spec.folder, **changes})
+
+
+def one(flow: FlowName, *, paused: bool = False, **changes: object) -> Desired:
+    """The desired deployment of one flow."""
+    return {each.flow: each for each in plan([declared(**changes)], paused=paused)}[flow]
+
+
+DAILY = {"flow": "ingest", "cron": "0 6 * * *", "timezone": "Europe/London", "active": True}
+
+
+def test_every_model_gets_six_deployments_named_flow_and_model() -> None:
+    """CI and people start ``train/flights``: the names are the interface."""
+    names = [each.name for each in plan([declared()])]
+
+    assert names == [f"{flow}/flights" for flow in FLOWS]
+    assert FLOWS == ("ingest", "train", "review", "promote", "score", "monitor")
+
+
+def test_an_entrypoint_is_a_file_of_the_project() -> None:
+    """The worker finds the flow from the project's folder."""
+    files = [each.entrypoint.partition(":")[0] for each in plan([declared()])]
+
+    assert [file for file in files if not (PROJECT / file).is_file()] == []
+
+
+def test_a_schedule_goes_to_its_own_flow_alone() -> None:
+    """Six flows share one list in the declaration."""
+    with_schedule = [each.flow for each in plan([declared(schedules=[DAILY])]) if each.schedules]
+
+    assert with_schedule == ["ingest"]
+
+
+@pytest.mark.parametrize(
+    ("active", "paused", "runs"),
+    [(True, False, True), (True, True, False), (False, False, False), (False, True, False)],
+)
+def test_a_schedule_runs_only_if_declared_active_and_not_paused(
+    active: bool, paused: bool, runs: bool
+) -> None:
+    """``--paused`` holds everything back, and starts nothing that the declaration holds back."""
+    schedule = {**DAILY, "active": active}
+
+    planned = one("ingest", paused=paused, schedules=[schedule]).schedules
+
+    assert planned == (ScheduleSpec.model_validate({**DAILY, "active": runs}),)
+
+
+def test_only_a_training_is_given_the_cores_that_it_asks_for() -> None:
+    """Thread pools larger than what a run was given fight for cores."""
+    training = {**declared().training.model_dump(), "resources": {"cpus": 4}}
+
+    train, score = one("train", training=training), one("score", training=training)
+
+    assert train.environment["OMP_NUM_THREADS"] == "4"
+    assert score.environment["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_run_reads_the_declaration_that_was_deployed() -> None:
+    """A worker that was started for another folder of models still finds this one."""
+    assert one("train").environment["PERENNIAL_MODELS"] == str(settings().models)
+
+
+def test_a_run_is_given_its_model_and_its_page_the_links() -> None:
+    """What a person needs on the page of a deployment is there."""
+    [train] = [
+        each
+        for each in plan([declared()], links={"MLflow": "http://127.0.0.1:5000"})
+        if each.flow == "train"
+    ]
+
+    assert train.parameters == {"model": "flights"}
+    assert train.tags == ("perennial", "flights")
+    assert POOL == "perennial"
+    assert "[MLflow](http://127.0.0.1:5000)" in train.description
+    assert "prefect deployment run 'train/flights' --watch" in train.description
+
+
+def test_the_digest_changes_when_anything_does_and_only_then() -> None:
+    """It decides whether a deployment is touched."""
+    same = one("ingest").digest({"type": "object"})
+
+    assert one("ingest").digest({"type": "object"}) == same
+    assert one("ingest").digest({"type": "string"}) != same
+    assert one("ingest", title="Another").digest({"type": "object"}) != same
+    assert one("ingest", schedules=[DAILY]).digest({"type": "object"}) != same
