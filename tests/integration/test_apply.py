@@ -116,9 +116,10 @@ def test_what_is_as_declared_is_left_alone(client: SyncPrefectClient, models: Pa
 
 def test_only_what_changed_is_updated(client: SyncPrefectClient, models: Path) -> None:
     """A schedule of ``score`` concerns ``score``; its links stay, because its id does."""
+    declare(models, "employment", schedules=[NOON])
     deploy()
     before = held(client)
-    declare(models, "employment", schedules=[NOON])
+    declare(models, "employment", schedules=[{**NOON, "cron": "0 13 * * *"}])
 
     again = deploy()
 
