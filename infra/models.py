@@ -129,6 +129,8 @@ def _skops() -> Any:  # noqa: ANN401 - skops ships no types
     The walk tries the bridges to torch and Dask arrays, which costs 1.6 s and 150 MB in every
     process that opens a model; a name that is None cannot be imported, and the walk goes on.
     """
+    import scipy.stats  # noqa: F401 - while it is imported it takes a hidden torch for a real one
+
     hidden = [name for name in ("torch", "dask.array") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None is what hides a name
     try:

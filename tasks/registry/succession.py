@@ -172,10 +172,10 @@ def _repair_alias(model: str, wanted: Champion | None) -> tuple[str, ...]:
         held = alias(client, model, ALIAS)
         if held == version:
             return ()
-        point_alias(client, model, ALIAS, version)
-        if wanted is not None:
+        if wanted is not None:  # the alias comes last: where it is right, the tags are too
             for name, value in _marks(wanted).items():
                 client.set_model_version_tag(model, str(wanted.version), name, value)
+        point_alias(client, model, ALIAS, version)
     return (f"MLflow's alias {ALIAS} of {model} pointed at {held}, now at {version}.",)
 
 
