@@ -31,7 +31,7 @@ def ingest(
     window = window or latest_window(as_of, data.grain, data.timezone)
 
     delivery = receive(model, data, window, as_of, files or {})
-    inspection = inspect(delivery, read_history(model, as_of), data)
+    inspection = inspect(delivery, read_history(model, as_of).before(window), data)
     record_batch(inspection)
 
     match inspection.ending:

@@ -5,13 +5,14 @@ and points back at the references that it was made from: the chain is the proven
 Frames, models and clients never travel.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from tasks.windows import WindowName
+from infra.store import digest_of
+from tasks.windows import WindowName, end_day, first_day
 
 
 class Reference(BaseModel):
@@ -129,6 +130,18 @@ class History(Reference):
     def windows(self) -> tuple[str, ...]:
         """Names of the windows, oldest first."""
         return tuple(manifest.window for manifest in self.manifests)
+
+    def before(self, window: str) -> "History":
+        """The same without a window and those after it: what was usual when it came.
+
+        The time of asking goes too, so that a step which reads it is keyed by content alone.
+        """
+        start = first_day(window)
+        kept = tuple(each for each in self.manifests if end_day(each.window) <= start)
+        moments = [each.as_of for each in kept]
+        digest = digest_of([(each.window, each.digest) for each in kept])
+        as_of = max(moments, default=datetime.min.replace(tzinfo=UTC))
+        return self.model_copy(update={"manifests": kept, "digest": digest, "as_of": as_of})
 
 
 class FeaturePart(Reference):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tasks.sections import ImportString, Section
 
@@ -11,13 +11,29 @@ ColumnType = Literal["int", "float", "string", "bool", "timestamp", "date"]
 """What a column holds; ``timestamp`` is an instant in UTC."""
 
 
+class CsvSpec(Section):
+    """How delimited text is written, where it differs from plain CSV in UTF-8."""
+
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    nulls: tuple[str, ...] = Field(("",), description="Cells that stand for no value.")
+
+
 class StableSpec(Section):
-    """A column whose level and spread may not jump against the batches before."""
+    """A column whose level, spread and values may not jump against the batches before."""
 
     column: str
     by: tuple[str, ...] = Field((), description="Compare within each value of these columns.")
     shift: float = Field(3.0, gt=0, description="Largest move of the median, in past IQRs.")
     spread: float = Field(3.0, gt=1, description="Largest factor between the IQRs.")
+    unseen: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Largest share of the distinct values that no batch before had. Values that "
+        "are measured on a grid (whole knots, tenths of a degree) leave it when the unit changes, "
+        "even where level and spread look usual.",
+    )
 
 
 class CadenceSpec(Section):
@@ -26,6 +42,9 @@ class CadenceSpec(Section):
     column: str = Field(description="The timestamp.")
     every: timedelta
     by: tuple[str, ...] = ()
+    gap: timedelta | None = Field(
+        None, description="Longest time between two points that is fine; three steps if left out."
+    )
 
 
 class TableSpec(Section):
@@ -34,7 +53,9 @@ class TableSpec(Section):
     path: str = Field(description="File or URI, relative to the model's folder.")
     key: tuple[str, ...] = Field(min_length=1, description="Columns that name a row.")
     columns: dict[str, ColumnType] = Field(min_length=1)
-    optional: tuple[str, ...] = Field((), description="Columns that may be null or missing.")
+    optional: tuple[str, ...] = Field(
+        (), description="Columns whose cells may be empty; the columns are there all the same."
+    )
     calendar: tuple[str, ...] = Field(
         (),
         description="Where a row's local day stands: (year, month, day), (year,) or one timestamp "
@@ -48,6 +69,17 @@ class TableSpec(Section):
     )
     stable: tuple[StableSpec, ...] = ()
     cadence: CadenceSpec | None = None
+    csv: CsvSpec = CsvSpec()
+
+    @model_validator(mode="after")
+    def _names_its_columns(self) -> "TableSpec":
+        stable = [name for each in self.stable for name in (each.column, *each.by)]
+        cadence = [self.cadence.column, *self.cadence.by] if self.cadence else []
+        named = {*self.key, *self.optional, *self.calendar, *self.complete, *stable, *cadence}
+        unknown = sorted(named - set(self.columns))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} not among the columns")
+        return self
 
 
 class LabelSpec(Section):

@@ -1,0 +1,94 @@
+"""What the contract sees beside the columns: relations between them and between the tables."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+ZONE = "America/New_York"
+EARTH_RADIUS_MILES = 3958.8
+_MINUTES_A_DAY = 1440
+
+Column = npt.NDArray[np.float64]
+
+
+def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables with columns that only the suites see.
+
+    Flights: `_local_matches` (time_hour is the local hour of year, month, day and hour),
+    `_minute_matches`, `_distance_ratio` (distance against the great circle in miles), `_speed_mph`,
+    `_dep_delay_agrees` and `_arr_delay_agrees` (with the clock times), `_arrived` (a flight that
+    left has an arrival), `_carrier_known`, `_origin_has_weather`.
+    Weather: `_local_matches`, `_humid_gap` (against the one that temp and dewp imply).
+    """
+    flights, weather = tables["flights"].copy(), tables["weather"].copy()
+    flights["_local_matches"] = _local_matches(flights)
+    flights["_minute_matches"] = (
+        flights["sched_dep_time"] == flights["hour"] * 100 + flights["minute"]
+    ).astype(bool)
+    flights["_distance_ratio"] = _numbers(flights["distance"]) / _miles(flights, tables["airports"])
+    flights["_speed_mph"] = _numbers(flights["distance"]) / (_numbers(flights["air_time"]) / 60)
+    for end in ("dep", "arr"):
+        flights[f"_{end}_delay_agrees"] = _delay_agrees(flights, end)
+    flights["_arrived"] = _arrived(flights)
+    flights["_carrier_known"] = flights["carrier"].isin(tables["airlines"]["carrier"])
+    flights["_origin_has_weather"] = flights["origin"].isin(weather["origin"])
+    weather["_local_matches"] = _local_matches(weather)
+    weather["_humid_gap"] = np.abs(_implied_humidity(weather) - _numbers(weather["humid"]))
+    return {**tables, "flights": flights, "weather": weather}
+
+
+def _numbers(values: "pd.Series[float]") -> Column:
+    return values.to_numpy(dtype="float64", na_value=np.nan)
+
+
+def _local_matches(frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Read from UTC to local: the other way, an hour comes twice and another never."""
+    local = frame["time_hour"].dt.tz_convert(ZONE).dt
+    parts = {"year": local.year, "month": local.month, "day": local.day, "hour": local.hour}
+    matches = pd.Series(data=True, index=frame.index)
+    for name, value in parts.items():
+        matches &= (frame[name] == value).astype(bool)
+    return matches
+
+
+def _delay_agrees(flights: pd.DataFrame, end: str) -> Column:
+    """1 where the delay is the one between the clock times (modulo a day), 0 where not."""
+    real, due = (_clock(flights[name]) for name in (f"{end}_time", f"sched_{end}_time"))
+    gap = np.mod(real - due - _numbers(flights[f"{end}_delay"]), _MINUTES_A_DAY)
+    return np.where(np.isnan(gap), np.nan, (gap == 0).astype("float64"))
+
+
+def _clock(times: "pd.Series[float]") -> Column:
+    hhmm = _numbers(times)
+    return hhmm // 100 * 60 + hhmm % 100
+
+
+def _arrived(flights: pd.DataFrame) -> Column:
+    """1 where a flight that left has an arrival, 0 where it has none; NaN if it did not leave."""
+    left = flights["dep_time"].notna().to_numpy()
+    return np.where(left, flights["arr_delay"].notna().to_numpy().astype("float64"), np.nan)
+
+
+def _miles(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
+    """Great-circle miles between origin and destination; NaN where an airport is not known.
+
+    Source:
+        Sinnott, Virtues of the Haversine, Sky and Telescope 68 (1984).
+    """
+    places = airports.drop_duplicates("faa").set_index("faa")[["lat", "lon"]].astype("float64")
+    start = np.radians(places.reindex(flights["origin"]).to_numpy())
+    end = np.radians(places.reindex(flights["dest"]).to_numpy())
+    half = np.sin((end - start) / 2) ** 2
+    angle = half[:, 0] + np.cos(start[:, 0]) * np.cos(end[:, 0]) * half[:, 1]
+    return 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(angle))
+
+
+def _implied_humidity(weather: pd.DataFrame) -> Column:
+    """Relative humidity in percent that temperature and dew point in Fahrenheit imply.
+
+    Source:
+        Alduchov and Eskridge, Improved Magnus Form Approximation (1996).
+    """
+    temp, dewp = ((_numbers(weather[name]) - 32) / 1.8 for name in ("temp", "dewp"))
+    with np.errstate(all="ignore"):
+        return 100 * np.exp(17.625 * dewp / (243.04 + dewp) - 17.625 * temp / (243.04 + temp))

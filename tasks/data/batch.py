@@ -1,0 +1,131 @@
+"""The rows of one delivered table on their way through the checks."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from tasks.data.spec import TableSpec
+from tasks.references import Ending, Finding
+
+EXAMPLES = 5
+"""Most examples that a finding carries."""
+
+_LONGEST = 60
+
+
+def plain(value: object) -> str:
+    r"""A value as text that is safe in a sentence: bounded, one line, without markup.
+
+    >>> plain("two\nlines")
+    'two lines'
+    """
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", str(value))
+    text = text.replace("<", "‹").replace(">", "›").replace("`", "'")  # noqa: RUF001 - they stand for < and >
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+@dataclass
+class Batch:
+    """One table of a delivery: rows that still stand, rows set aside, and what was found.
+
+    Rows are named by their position in the delivery, from 1: the index of `frame`.
+    """
+
+    table: str
+    spec: TableSpec
+    frame: pd.DataFrame
+    lines: "pd.Series[int] | None" = None
+    texts: pd.DataFrame | None = None
+    stray: dict[int, str] = field(default_factory=dict)
+    unexpected: tuple[str, ...] = ()
+    unfit: set[str] = field(default_factory=set)
+    delivered: int = 0
+    dropped: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
+    removed: list[pd.DataFrame] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether something was found that no row can be saved from."""
+        return any(finding.ending is Ending.REJECT for finding in self.findings)
+
+    def find(
+        self,
+        ending: Ending,
+        check: str,
+        message: str,
+        *,
+        column: str | None = None,
+        rows: int = 0,
+        examples: Iterable[str] = (),
+    ) -> None:
+        """Write down what a check saw."""
+        self.findings.append(
+            Finding(
+                table=self.table,
+                check=check,
+                ending=ending,
+                message=message,
+                column=column,
+                rows=rows,
+                examples=tuple(examples)[:EXAMPLES],
+            )
+        )
+
+    def set_aside(
+        self,
+        rows: "pd.Index[int]",
+        check: str,
+        message: str,
+        *,
+        column: str | None = None,
+        examples: Iterable[str] | None = None,
+    ) -> None:
+        """Take rows out of the batch, with the reason; `message` goes on after their number."""
+        rows = rows[~rows.isin(list(self.reasons))]
+        if len(rows) == 0:
+            return
+        shown = self.cells(rows, column) if examples is None else examples
+        text = f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} {message}"
+        first = self.place(int(rows[0]))
+        self.find(
+            Ending.QUARANTINE,
+            check,
+            f"{text}; first: {first}.",
+            column=column,
+            rows=len(rows),
+            examples=shown,
+        )
+        self.reasons.update(dict.fromkeys((int(row) for row in rows), f"{check}: {message}"))
+        gone = self.frame.index.isin(rows)
+        self.removed.append(self.frame[gone])
+        self.frame = self.frame[~gone]
+
+    def place(self, row: int) -> str:
+        """Where a row stands, as people look for it."""
+        line = self.line(row)
+        return f"row {row}" if line == row else f"row {row} (line {line})"
+
+    def line(self, row: int) -> int:
+        """The line of the file at which a row begins; its number where there are no lines."""
+        return row if self.lines is None else int(self.lines[row])
+
+    def cells(self, rows: "pd.Index[int]", column: str | None) -> list[str]:
+        """Some of the rows with the cell in question, as it was delivered."""
+        shown = []
+        for row in rows[:EXAMPLES]:
+            source = self.texts if self.texts is not None else self.frame
+            if row in self.stray:
+                shown.append(f"{self.place(int(row))}: {plain(self.stray[int(row)])}")
+            elif column is None or column not in source.columns:
+                shown.append(self.place(int(row)))
+            else:
+                shown.append(f"{self.place(int(row))}: {column} = {_shown(source.at[row, column])}")  # noqa: PD008 - one cell
+        return shown
+
+
+def _shown(value: object) -> str:
+    return "empty" if value is None or value is pd.NA or value != value else f"'{plain(value)}'"  # noqa: PLR0124 - NaN

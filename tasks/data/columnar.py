@@ -1,0 +1,151 @@
+"""Parquet: its physical types are held against the declared ones before a row is believed."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from infra.errors import DataError
+from tasks.data.batch import plain
+from tasks.data.conversion import UNIT_SHARE, Converted, convert, dates
+from tasks.data.spec import ColumnType, TableSpec
+
+_MOST_CELLS: Final = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a Parquet file as the declared type, or why it cannot be one."""
+
+    converted: Converted | None
+    why: str = ""
+
+
+def read_parquet(data: bytes, where: "pc.Expression | None", spec: TableSpec) -> pa.Table:
+    """The rows of a Parquet file that meet a condition; all of them where it names nothing there.
+
+    Raises:
+        DataError: the bytes are no intact Parquet file.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if file.metadata.num_rows * max(file.metadata.num_columns, 1) > _MOST_CELLS:
+            raise DataError(f"The Parquet file says that it has {file.metadata.num_rows} rows.")
+        names = set(file.schema_arrow.names)
+        condition = where if where is not None and set(spec.calendar) <= names else None
+        table = pq.read_table(pa.BufferReader(data), filters=condition)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise DataError(f"The Parquet file cannot be read: {plain(error)}.") from error
+    if len(names) != len(file.schema_arrow.names):
+        raise DataError("The Parquet file names a column twice.")
+    return table
+
+
+def column_of(values: pa.ChunkedArray, kind: ColumnType, index: "pd.Index[int]") -> Column:
+    """A column as values of the declared type, if its physical type allows that without loss."""
+    array = _flat(values)
+    physical = array.type
+    if pa.types.is_null(physical):
+        return Column(convert(pa.nulls(len(array), pa.string()), kind, index))
+    allowed = _READERS[kind](array, index)
+    if allowed is None:
+        return Column(None, f"is {physical} in the file, where {kind} is declared")
+    return Column(allowed)
+
+
+def _flat(values: pa.ChunkedArray) -> pa.Array:
+    array = values.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array
+
+
+def _texts(array: pa.Array) -> pa.Array | None:
+    kind = array.type
+    if not (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    ):
+        return None
+    texts = pc.cast(array, pa.string())
+    return pc.if_else(pc.equal(texts, ""), None, texts)  # CSV cannot tell the two apart
+
+
+def _good(values: "pd.Series[Any]", decimals: float = 0.0) -> Converted:
+    return Converted(values, pd.Series(data=False, index=values.index), decimals)
+
+
+def _int(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    if pa.types.is_floating(array.type):
+        return _whole(array, index)
+    if not pa.types.is_integer(array.type):
+        return None
+    numbers = pc.cast(array, pa.int64())
+    mapped = numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return _good(pd.Series(mapped.array, index=index))
+
+
+def _whole(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    """Whole numbers that a writer kept as floats because some were missing; else a wrong type."""
+    floats = pd.Series(pc.cast(array, pa.float64()).to_pandas().to_numpy(), index=index)
+    cells = floats.notna()
+    decimals = float((floats[cells] % 1 != 0).mean()) if cells.any() else 0.0
+    if decimals > UNIT_SHARE:
+        return _good(floats, decimals)
+    if decimals > 0 or cells.all():
+        return None
+    return _good(floats.round().astype("Int64"))
+
+
+def _float(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    if not (pa.types.is_floating(array.type) or pa.types.is_integer(array.type)):
+        return None
+    floats = pd.Series(pc.cast(array, pa.float64(), safe=False).to_pandas().to_numpy(), index=index)
+    infinite = floats.abs() == float("inf")
+    return Converted(floats.astype("float64").mask(infinite), infinite)
+
+
+def _string(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    texts = _texts(array)
+    return None if texts is None else convert(texts, "string", index)
+
+
+def _bool(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    if not pa.types.is_boolean(array.type):
+        return None
+    return _good(pd.Series(array.to_pandas().to_numpy(), index=index).astype("boolean"))
+
+
+def _timestamp(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    texts = _texts(array)
+    if texts is not None:
+        return convert(texts, "timestamp", index)
+    if not pa.types.is_timestamp(array.type) or array.type.tz is None:
+        return None
+    instants = pc.cast(array, pa.timestamp("us", tz="UTC"), safe=False)
+    return _good(pd.Series(instants.to_pandas().array, index=index))
+
+
+def _date(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
+    texts = _texts(array)
+    if texts is not None:
+        return convert(texts, "date", index)
+    if not pa.types.is_date(array.type):
+        return None
+    instants = pc.cast(pc.cast(array, pa.timestamp("us")), pa.timestamp("us", tz="UTC"))
+    return _good(dates(pd.Series(instants.to_pandas().array, index=index)))
+
+
+_READERS: Final = {
+    "int": _int,
+    "float": _float,
+    "string": _string,
+    "bool": _bool,
+    "timestamp": _timestamp,
+    "date": _date,
+}

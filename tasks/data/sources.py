@@ -1,0 +1,107 @@
+"""Where a delivery lies, and the suites and code that it is held to."""
+
+import hashlib
+from pathlib import Path
+
+from infra import store
+from infra.errors import ConfigError, DataError, few
+from infra.plugins import resolve
+from infra.settings import PROJECT, settings
+from tasks.data.inspection import Contract
+from tasks.data.spec import DataSpec, TableSpec
+from tasks.references import Delivery
+from tasks.windows import EVERYTHING, grain_of
+
+
+def locate(model: str, data: DataSpec, files: dict[str, str]) -> dict[str, str]:
+    """Table to URI: what was delivered for it, or else its declared source.
+
+    Raises:
+        ConfigError: a file is given for a table that is not declared.
+    """
+    unknown = sorted(set(files) - set(data.tables))
+    if unknown:
+        raise ConfigError(
+            f"{model} has no table {few([repr(name) for name in unknown])}.",
+            hint=f"Its tables are {few(list(data.tables))}.",
+        )
+    return {
+        table: _absolute(model, files.get(table, spec.path)) for table, spec in data.tables.items()
+    }
+
+
+def fetch(table: str, location: str) -> bytes:
+    """The bytes of a delivered file.
+
+    Raises:
+        DataError: it is not there, or is no file.
+    """
+    try:
+        return store.get_bytes(location)
+    except (OSError, DataError) as error:
+        raise DataError(
+            f"{table}: there is no file at {location}.",
+            hint="Nothing was ingested. Correct the path, or wait for the delivery.",
+        ) from error
+
+
+def sha256(data: bytes) -> str:
+    """The digest of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def contents(delivery: Delivery, data: DataSpec) -> dict[str, tuple[bytes, bool]]:
+    """Table to its bytes, and whether they hold more than the window, in the order declared.
+
+    Raises:
+        DataError: a file is gone, or is another one than was received.
+    """
+    declared = locate(delivery.model, data, {})
+    found = {}
+    for table, spec in data.tables.items():
+        location = delivery.files[table]
+        content = fetch(table, location)
+        if sha256(content) != delivery.digests[table]:
+            raise DataError(f"{table}: {location} has changed since it was received.")
+        found[table] = (content, _is_source(delivery, table, spec, declared[table]))
+    return found
+
+
+def contract_of(delivery: Delivery, data: DataSpec) -> Contract:
+    """What a delivery is held to.
+
+    Raises:
+        ConfigError: a suite that is named is not there, or the observer does not import.
+    """
+    folder = settings().models / delivery.model
+    suites = {
+        table: path
+        for table, spec in data.tables.items()
+        if (path := _suite(delivery.model, table, spec)) is not None
+    }
+    observe = None if data.observe is None else resolve(folder, data.observe)
+    return Contract(data, delivery.window, delivery.as_of, suites, observe)
+
+
+def _is_source(delivery: Delivery, table: str, spec: TableSpec, declared: str) -> bool:
+    many = bool(spec.calendar) and grain_of(delivery.window) != EVERYTHING
+    return many and delivery.files[table] == declared
+
+
+def _suite(model: str, table: str, spec: TableSpec) -> Path | None:
+    name = f"{spec.suite or table}.json"
+    folders = (PROJECT / "expectations" / model, settings().models / model / "expectations")
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    if spec.suite is not None:
+        raise ConfigError(
+            f"{model} names the suite {spec.suite}, but there is no {folders[0] / name}."
+        )
+    return None
+
+
+def _absolute(model: str, location: str) -> str:
+    if "://" in location:
+        return location
+    return str((settings().models / model / location).absolute())

@@ -1,0 +1,176 @@
+"""A batch against the batches before it: how many rows, which values, at which level."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from infra.errors import few
+from tasks.data.batch import Batch, plain
+from tasks.data.spec import DataSpec, StableSpec
+from tasks.data.structure import days_of
+from tasks.references import Ending
+
+WINDOWS: Final = 6
+"""How many of the newest windows before a batch say what is usual."""
+
+COMMON: Final = 0.01
+"""Share of the past rows from which a value is usual."""
+
+_FEWEST: Final = 20
+_FEWEST_DISTINCT: Final = 4
+_SAME_LEVEL: Final = 0.05
+_MOVED_SHARE: Final = 0.1
+_DARK: Final = 0.6
+
+
+@dataclass(frozen=True)
+class Past:
+    """The newest windows of a table before a batch: rows of each, and their frames together."""
+
+    rows: dict[str, int]
+    frame: pd.DataFrame
+
+
+def columns_needed(batch: Batch) -> list[str]:
+    """The columns of the past that the checks of a table look at."""
+    stable = [name for each in batch.spec.stable for name in (each.column, *each.by)]
+    wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable))
+    return [name for name in wanted if name in batch.frame]
+
+
+def check_volume(batch: Batch, window: str, past: Past, data: DataSpec) -> None:
+    """Far fewer or far more rows a day than usual: a part of a batch, or a batch twice."""
+    if not past.rows:
+        return
+    by_day = bool(batch.spec.calendar)
+    usual = float(np.median([n / (days_of(w) if by_day else 1) for w, n in past.rows.items()]))
+    now = batch.delivered / (days_of(window) if by_day else 1)
+    share = now / usual if usual else 1.0
+    if not data.min_volume <= share <= data.max_volume:
+        unit = " a day" if by_day else ""
+        batch.find(
+            Ending.REJECT,
+            "volume",
+            f"{batch.delivered} rows, {now:.0f}{unit}: {share:.0%} of the usual {usual:.0f}{unit} "
+            f"(median of {len(past.rows)} windows; {data.min_volume:.0%} to "
+            f"{data.max_volume:.0%} is fine).",
+        )
+
+
+def check_complete(batch: Batch, past: Past) -> None:
+    """Values that always turn up and do not in this batch."""
+    for name in batch.spec.complete:
+        if past.frame.empty or name not in batch.frame:
+            continue
+        share = past.frame[name].value_counts(normalize=True)
+        usual = share.index[share >= COMMON]
+        gone = sorted(set(usual) - set(batch.frame[name].dropna()), key=str)
+        if gone:
+            batch.find(
+                Ending.REJECT,
+                "complete",
+                f"{len(gone)} of {len(usual)} usual values of {name} are not in the batch: "
+                f"{few([plain(value) for value in gone])}.",
+                column=name,
+            )
+
+
+def check_dark(batch: Batch, past: Past) -> None:
+    """Columns that may be empty, and have become so all at once: a person must look."""
+    for name in batch.spec.optional:
+        if past.frame.empty or name not in batch.frame or batch.frame.empty:
+            continue
+        now, usual = batch.frame[name].isna().mean(), past.frame[name].isna().mean()
+        if now - usual > _DARK:
+            batch.find(
+                Ending.HOLD,
+                "nulls",
+                f"{name} is empty in {now:.0%} of the rows, usually in {usual:.0%}.",
+                column=name,
+                rows=int(batch.frame[name].isna().sum()),
+            )
+
+
+def check_stable(batch: Batch, past: Past) -> None:
+    """Columns whose level, spread or values jumped: perhaps another unit."""
+    for stable in batch.spec.stable:
+        if past.frame.empty or stable.column not in batch.frame:
+            continue
+        told = _groups_jump(batch, past, stable) if stable.by else _jump(batch, past, stable)
+        if told:
+            batch.find(
+                Ending.HOLD,
+                "stable",
+                f"{stable.column} {told}. The unit may have changed.",
+                column=stable.column,
+                rows=len(batch.frame),
+                examples=batch.cells(
+                    batch.frame.index[batch.frame[stable.column].notna()], stable.column
+                ),
+            )
+
+
+def _jump(batch: Batch, past: Past, stable: StableSpec) -> str:
+    now, then = _numbers(batch.frame[stable.column]), _numbers(past.frame[stable.column])
+    if min(len(now), len(then)) < _FEWEST:
+        return ""
+    level, usual = float(np.median(now)), float(np.median(then))
+    spread, width = _iqr(now), _iqr(then)
+    if width > 0 and abs(level - usual) > stable.shift * width:
+        return f"has a median of {level:.4g}, usually {usual:.4g} with an IQR of {width:.4g}"
+    if width > 0 and not 1 / stable.spread <= spread / width <= stable.spread:
+        return f"has an IQR of {spread:.4g}, usually {width:.4g}"
+    distinct = np.unique(now)
+    new = float(1 - np.isin(distinct, np.unique(then)).mean())
+    if len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
+        return (
+            f"has {new:.0%} new values among its {len(distinct)} distinct ones; at most "
+            f"{stable.unseen:.0%} is usual"
+        )
+    return ""
+
+
+def _groups_jump(batch: Batch, past: Past, stable: StableSpec) -> str:
+    by = list(stable.by)
+    now = _levels(batch.frame, stable)
+    then = _levels(past.frame, stable)
+    both = now.join(then, on=by, how="inner", rsuffix="_past")
+    rows = int(both["n"].sum())
+    if not rows:
+        return ""
+    margin = np.maximum(stable.shift * both["iqr_past"], _SAME_LEVEL * both["median_past"].abs())
+    moved = both[(both["median"] - both["median_past"]).abs() > margin]
+    share = float(moved["n"].sum()) / rows
+    if share <= _MOVED_SHARE:
+        return ""
+    factor = float((moved["median"] / moved["median_past"]).median())
+    first = moved.index[0] if len(by) > 1 else (moved.index[0],)
+    named = ", ".join(f"{column} {plain(value)}" for column, value in zip(by, first, strict=True))
+    return (
+        f"moved for {share:.0%} of the rows that can be compared by {', '.join(by)}, by a factor "
+        f"of {factor:.3f}; for {named} it is {moved['median'].iloc[0]:.4g}, usually "
+        f"{moved['median_past'].iloc[0]:.4g}"
+    )
+
+
+def _levels(frame: pd.DataFrame, stable: StableSpec) -> pd.DataFrame:
+    values = frame[[*stable.by, stable.column]].dropna()
+    grouped = values.astype({stable.column: "float64"}).groupby(list(stable.by))[stable.column]
+    return pd.DataFrame(
+        {
+            "n": grouped.size(),
+            "median": grouped.median(),
+            "iqr": grouped.quantile(0.75) - grouped.quantile(0.25),
+        }
+    )
+
+
+def _numbers(values: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.float64]]":
+    return values.dropna().to_numpy(dtype="float64")
+
+
+def _iqr(values: "np.ndarray[Any, np.dtype[np.float64]]") -> float:
+    low, high = np.percentile(values, [25, 75])
+    return float(high - low)
