@@ -187,9 +187,12 @@ def test_past_its_deadline_the_declared_default_counts(home: Path) -> None:
     time.sleep(4)
 
     (late,) = expire(datetime.now(UTC))
+    with get_client(sync_client=True) as client:
+        due = client.read_flow_run(run).next_scheduled_start_time
     ended = executed(run)
 
     assert late.run_id == str(run)
+    assert due is not None, "a worker must find it"
     assert ended.state_name == "Refused"
     review = Ledger().last("flights", Kind.REVIEW)
     assert review is not None
