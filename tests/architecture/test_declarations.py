@@ -5,6 +5,7 @@ import json
 import pytest
 
 from deployments.apply import check
+from deployments.reference import render
 from infra.settings import PROJECT
 from tasks.spec import ModelSpec, declared_models, load_spec
 
@@ -49,3 +50,10 @@ def test_the_data_of_a_model_are_in_the_repository(spec: ModelSpec) -> None:
 def test_schedules_of_the_repository_are_declared_paused(spec: ModelSpec) -> None:
     """A worker left running starts nothing dated today on data of years ago."""
     assert [schedule for schedule in spec.schedules if schedule.active] == []
+
+
+def test_the_reference_of_the_declaration_is_as_the_code() -> None:
+    """``python -m deployments.reference > docs/declaration.md`` renews it."""
+    written = (PROJECT / "docs" / "declaration.md").read_text("utf-8")
+
+    assert written == render()
