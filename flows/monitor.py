@@ -48,4 +48,4 @@ def monitor(
                 subject=evidence.subject,
                 evidence=evidence.uri,
             )
-    return ended(verdict.action.state, "; ".join(verdict.reasons))
+    return ended(verdict.action.state, " ".join(verdict.reasons))

@@ -26,7 +26,9 @@ class Screen:
     def line(self, text: str) -> None:
         """Print a line with the time since the start."""
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        self._console.print(f"[dim]{minutes:02d}:{seconds:02d}[/dim]  {text}", highlight=False)
+        self._console.print(
+            f"[dim]{minutes:02d}:{seconds:02d}[/dim]  {text}", highlight=False, soft_wrap=True
+        )
 
     def beat(self, text: str) -> None:
         """Say what happens next and move the bar."""
