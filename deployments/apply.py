@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,6 +19,8 @@ from tasks.governance.reviews import reachable_prefect
 from tasks.spec import ModelSpec, declared_models, load_spec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.responses import DeploymentResponse
@@ -92,10 +95,24 @@ def check(spec: ModelSpec) -> None:
     Raises:
         ConfigError: an import string leads nowhere, a suite is missing or is no suite.
     """
+    from tasks.data.sources import suite_of
+
     strings = (spec.features.builder, spec.training.trainer)
     optional = (spec.data.observe, spec.evaluation.baseline)
     for import_string in (*strings, *filter(None, optional)):
         resolve(spec.folder, import_string)
+    for table, declared in spec.data.tables.items():
+        path = suite_of(spec.name, table, declared)
+        if path is not None:
+            _check_suite(path, set(declared.columns))
+
+
+def _check_suite(path: Path, declared: set[str]) -> None:
+    from tasks.data.contract import read_suite
+
+    # What the model's own code observes is known once it has seen data; its mark is the underscore.
+    named = set(re.findall(r'"column(?:_[AB])?": "(_\w+)"', path.read_text(encoding="utf-8")))
+    read_suite(path, declared | named)
 
 
 def _ensure_pool(client: SyncPrefectClient) -> None:

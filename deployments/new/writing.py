@@ -13,7 +13,9 @@ from infra.errors import ConfigError
 from infra.store import disk_error
 from tasks.spec import load_spec
 
-TAKEN: Final = frozenset({"apply", "cli", "demo", "new", "plan", "standing"})
+TAKEN: Final = frozenset(
+    {"apply", "bench", "cli", "demo", "docs", "new", "plan", "reference", "standing"}
+)
 """Names of the top layer's own modules, which stand beside the models."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")

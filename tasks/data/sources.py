@@ -77,7 +77,7 @@ def contract_of(delivery: Delivery, data: DataSpec) -> Contract:
     suites = {
         table: path
         for table, spec in data.tables.items()
-        if (path := _suite(delivery.model, table, spec)) is not None
+        if (path := suite_of(delivery.model, table, spec)) is not None
     }
     observe = None if data.observe is None else resolve(folder, data.observe)
     return Contract(data, delivery.window, delivery.as_of, suites, observe)
@@ -88,7 +88,12 @@ def _is_source(delivery: Delivery, table: str, spec: TableSpec, declared: str) -
     return many and delivery.files[table] == declared
 
 
-def _suite(model: str, table: str, spec: TableSpec) -> Path | None:
+def suite_of(model: str, table: str, spec: TableSpec) -> Path | None:
+    """The file of a table's suite, or None where none is declared and none is there.
+
+    Raises:
+        ConfigError: the suite that is named is not there.
+    """
     name = f"{spec.suite or table}.json"
     folders = (PROJECT / "expectations" / model, settings().models / model / "expectations")
     for folder in folders:

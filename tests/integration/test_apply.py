@@ -52,9 +52,7 @@ def models(client: SyncPrefectClient, tmp_path: Path) -> Iterator[Path]:
     for name in ("employment", "flights"):
         source = PROJECT / "deployments" / name
         shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("data"))
-    suites = PROJECT / "expectations"
     with environment({"PERENNIAL_MODELS": str(tmp_path)}):
-        assert suites.is_dir()
         yield tmp_path
 
 
@@ -195,6 +193,25 @@ def test_a_trainer_that_does_not_import_fails_at_deploy(
 
     with pytest.raises(ConfigError, match=r"trainer\.py fails .*No module named 'no_such_library'"):
         deploy()
+
+    assert held(client) == {}
+
+
+def test_an_expectation_that_nobody_knows_fails_at_deploy(
+    client: SyncPrefectClient, models: Path
+) -> None:
+    """Great Expectations drops it without a word; a suite is counted before it is deployed."""
+    suite = models / "employment" / "expectations" / "mine.json"
+    suite.parent.mkdir(exist_ok=True)
+    typo = {"type": "expect_collumn_to_exist", "kwargs": {}, "meta": {"on_failure": "hold"}}
+    suite.write_text(json.dumps({"name": "mine", "expectations": [typo]}))
+    yaml, path = YAML(), models / "employment" / "model.yaml"
+    document = yaml.load(path)
+    next(iter(document["data"]["tables"].values()))["suite"] = "mine"
+    yaml.dump(document, path)
+
+    with pytest.raises(ConfigError, match="expect_collumn_to_exist"):
+        deploy("employment")
 
     assert held(client) == {}
 
