@@ -30,7 +30,16 @@ if not Path(infra.models.__file__).resolve().is_relative_to(HERE):
 service = make_service(HERE)
 '''
 
-_NEEDS = ("fsspec", "numpy", "pandas", "pydantic", "pydantic-settings", "scikit-learn", "skops")
+_NEEDS = (
+    "fsspec",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pydantic-settings",
+    "scikit-learn",
+    "scipy",
+    "skops",
+)
 
 
 def declaration(candidate: Candidate, serving: ServingSpec, kind: str) -> Declaration:

@@ -86,7 +86,7 @@ def judge_answers(
     if others:
         raise IntegrityError(f"The Bento of {asked.tag} says that it is version {min(others)}.")
     difference = _largest_difference(asked, given)
-    if difference > tolerance:
+    if not difference <= tolerance:  # NaN is no agreement
         raise IntegrityError(
             f"The Bento of {asked.tag} differs from the stored model by up to {difference:.3g} in "
             f"{len(given)} rows; {tolerance:.3g} is allowed.",

@@ -1,0 +1,166 @@
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from infra import store
+from infra.errors import DataError, IntegrityError
+from infra.models import classes_of, load_model, predict_scores
+from tasks.data.spec import LabelSpec
+from tasks.frames import feature_rows
+from tasks.packaging import find_predictions, predict
+from tasks.references import Bento, Champion, FeatureTable, Predictions
+from tests.support.feature_tables import candidate_of
+from tests.support.killed import killed
+from tests.support.stack import surroundings
+from tests.support.trained import AS_OF, FEATURES, Kind, trained
+
+BINARY = LabelSpec(name="late", kind="binary")
+LATER = AS_OF + timedelta(days=31)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path) -> Iterator[None]:
+    with surroundings({"PERENNIAL_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}):
+        yield
+
+
+def in_charge(kind: Kind = "binary", version: int = 1) -> Champion:
+    """A champion whose model lies in this home's store."""
+    candidate = candidate_of(*trained("rides", kind, seed=version), version=version)
+    bento = Bento(tag="rides:1", uri=candidate.fitted.uri, digest="b", version=version, smoke="ok")
+    return Champion(
+        model="rides", version=version, since=AS_OF, candidate=candidate, bento=bento, entry="e"
+    )
+
+
+def features_of(champion: Champion) -> FeatureTable:
+    """The table that the champion was trained from; it holds the window to predict too."""
+    return champion.candidate.fitted.split.table
+
+
+def rows_of(predictions: Predictions) -> pd.DataFrame:
+    """What a consumer reads."""
+    return store.read_windows(
+        predictions.uri, predictions.version, [predictions.window], digest=predictions.digest
+    )
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_every_row_is_predicted_as_of_its_own_time(kind: Kind) -> None:
+    """Key, prediction time, value, version and scoring time of each row of the window."""
+    champion = in_charge(kind)
+    fitted, table = champion.candidate.fitted, features_of(champion)
+
+    predictions = predict.fn(champion, table, "2013-03", LATER, LabelSpec(name="late", kind=kind))
+
+    frame = feature_rows(table, ["2013-03"])
+    model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
+    rows = rows_of(predictions).set_index("ride").loc[frame["ride"]]
+    assert list(rows.columns) == ["prediction_time", "prediction", "model_version", "scored_at"]
+    assert (predictions.rows, predictions.model_version) == (120, 1)
+    assert list(rows["prediction"]) == list(predict_scores(model, frame[list(FEATURES)], kind))
+    assert list(rows["prediction_time"]) == list(frame["prediction_time"])
+    assert set(rows["model_version"]) == {1}
+    assert set(rows["scored_at"]) == {pd.Timestamp(LATER)}
+
+
+def test_a_class_is_predicted_with_the_probability_of_each() -> None:
+    """The most likely class stands beside all of the probabilities."""
+    champion = in_charge("multiclass")
+    fitted, table = champion.candidate.fitted, features_of(champion)
+
+    predictions = predict.fn(
+        champion, table, "2013-03", LATER, LabelSpec(name="late", kind="multiclass")
+    )
+
+    model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
+    frame = feature_rows(table, ["2013-03"])
+    rows = rows_of(predictions).set_index("ride").loc[frame["ride"]]
+    chances = [json.loads(text) for text in rows["probabilities"]]
+    assert list(rows["prediction"]) == [max(each, key=each.__getitem__) for each in chances]
+    assert list(rows["prediction"]) == list(model.predict(frame[list(FEATURES)]))
+    assert tuple(chances[0]) == classes_of(model)
+    assert all(abs(sum(each.values()) - 1) < 1e-9 for each in chances)
+
+
+def test_predicting_again_writes_nothing() -> None:
+    """A prediction is a fact: the same version's answer keeps the time of the first."""
+    champion = in_charge()
+    first = predict.fn(champion, features_of(champion), "2013-03", AS_OF, BINARY)
+
+    again = predict.fn(champion, features_of(champion), "2013-03", LATER, BINARY)
+
+    assert again == first
+    assert store.current_version(first.uri) == first.version
+    assert set(rows_of(first)["scored_at"]) == {pd.Timestamp(AS_OF)}
+
+
+def test_predictions_of_another_version_are_kept_beside() -> None:
+    """Who predicted first stays on record; each version's rows are read by their digest."""
+    first, second = in_charge(version=1), in_charge(version=2)
+    earlier = predict.fn(first, features_of(first), "2013-03", AS_OF, BINARY)
+
+    later = predict.fn(second, features_of(second), "2013-03", LATER, BINARY)
+
+    assert store.partitions(later.uri)["2013-03"] == {earlier.digest, later.digest}
+    newest = later.model_copy(update={"digest": earlier.digest})
+    assert set(rows_of(newest)["model_version"]) == {1}
+    assert set(rows_of(later)["model_version"]) == {2}
+
+
+def test_the_predictions_of_the_time_are_found() -> None:
+    """A monitor that replays the past sees what was predicted by then, and by whom."""
+    first, second = in_charge(version=1), in_charge(version=2)
+    earlier = predict.fn(first, features_of(first), "2013-03", AS_OF, BINARY)
+    later = predict.fn(second, features_of(second), "2013-03", LATER, BINARY)
+
+    assert find_predictions.fn("rides", "2013-03", AS_OF) == earlier
+    assert find_predictions.fn("rides", "2013-03", LATER) == later
+    with pytest.raises(DataError, match="no predictions of 2013-03 as of 2013-03-31"):
+        find_predictions.fn("rides", "2013-03", AS_OF - timedelta(days=1))
+
+
+@pytest.mark.slow
+def test_a_killed_scoring_leaves_one_set_of_predictions() -> None:
+    """Killed between the table and the record, the second try adds the record alone."""
+    champion = in_charge()
+    asked = {
+        "champion": champion,
+        "table": features_of(champion),
+        "window": "2013-03",
+        "as_of": AS_OF,
+        "label": BINARY,
+    }
+    killed(
+        "tasks.packaging.scoring:predict", "tasks.packaging.scoring:put_bytes", "before", **asked
+    )
+
+    predictions = predict.fn(champion, features_of(champion), "2013-03", LATER, BINARY)
+
+    assert store.partitions(predictions.uri) == {"2013-03": {predictions.digest}}
+    assert len(rows_of(predictions)) == 120
+    assert find_predictions.fn("rides", "2013-03", LATER) == predictions
+
+
+def test_a_window_without_features_is_a_data_error() -> None:
+    """What was not ingested is not predicted."""
+    champion = in_charge()
+
+    with pytest.raises(DataError, match="hold no window 2013-09"):
+        predict.fn(champion, features_of(champion), "2013-09", AS_OF, BINARY)
+
+
+def test_a_changed_model_predicts_nothing() -> None:
+    """The champion's file is hashed before it is opened."""
+    champion = in_charge()
+    path = store.local_path(f"{champion.candidate.fitted.uri}/model.skops")
+    path.write_bytes(path.read_bytes() + b"x")
+
+    with pytest.raises(IntegrityError, match="was recorded"):
+        predict.fn(champion, features_of(champion), "2013-03", AS_OF, BINARY)
+
+    assert store.partitions(store.uri("rides", "predictions")) == {}

@@ -1,0 +1,63 @@
+"""A step in a process that is killed with SIGKILL at a chosen call, as a machine's crash would.
+
+``python -m tests.support.killed MODULE:STEP MODULE:NAME before|after JSON`` calls the step with
+the arguments in the JSON; the process kills itself before or after the first call of the name.
+"""
+
+import functools
+import importlib
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+
+def killed(step: str, at: str, when: str, **arguments: object) -> None:
+    """Run a step in a process that is killed at a call; it must not come to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.killed", step, at, when, to_json(arguments).decode()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, f"{done.returncode}: {done.stderr[-2000:]}"
+
+
+def _main(step: str, at: str, when: str, arguments: str) -> None:
+    call = _found(step).fn
+    hints = get_type_hints(inspect.unwrap(call))
+    typed = {
+        name: TypeAdapter(hints[name]).validate_python(value)
+        for name, value in json.loads(arguments).items()
+    }
+    module, _, path = at.partition(":")
+    *owners, name = path.split(".")
+    owner = functools.reduce(getattr, owners, importlib.import_module(module))
+    setattr(owner, name, _deadly(getattr(owner, name), when))
+    call(**typed)
+
+
+def _deadly(function: Any, when: str) -> Any:  # noqa: ANN401 - any callable
+    @functools.wraps(function)
+    def call(*given: object, **named: object) -> None:
+        if when == "after":
+            function(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return call
+
+
+def _found(name: str) -> Any:  # noqa: ANN401 - a step
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
