@@ -73,19 +73,29 @@ def remember(places: Places) -> Places:
     return places
 
 
+def make_folders() -> None:
+    """Make the folders of the home that every stack has.
+
+    Raises:
+        ConfigError: the home cannot be written.
+    """
+    with clear_errors():
+        make_private(stack_folder())
+        for name in ("logs", "reports"):
+            (settings().home / name).mkdir(exist_ok=True)
+
+
 def make_places() -> Places:
     """The places of this home: those remembered, or new ones, with their socket folder there."""
-    with clear_errors():
-        make_private(settings().home / "stack")
-        (settings().home / "logs").mkdir(exist_ok=True)
-        (settings().home / "reports").mkdir(exist_ok=True)
+    make_folders()
     if (stack_folder() / "places.json").exists():
         places = read_places()
         if is_private(places.sockets, os.getuid()):
             return places
     else:
         places = Places(identity=uuid.uuid4().hex, sockets=Path())
-    sockets = socket_folder(stack_folder() / "run", os.getuid())
+    with clear_errors():
+        sockets = socket_folder(stack_folder() / "run", os.getuid())
     return remember(places.model_copy(update={"sockets": sockets}))
 
 

@@ -13,7 +13,15 @@ from infra import environment, postgres, prefect_file
 from infra.addresses import Addresses, addresses, keep_ports, require_free
 from infra.databases import create_databases
 from infra.errors import BackendError, ConfigError, PerennialError, ResourceError
-from infra.places import Places, clear_errors, make_places, read_places, stack_folder, write_private
+from infra.places import (
+    Places,
+    clear_errors,
+    make_folders,
+    make_places,
+    read_places,
+    stack_folder,
+    write_private,
+)
 from infra.processes import ProcessIdentity
 from infra.settings import settings
 from infra.stack import reconcile
@@ -23,7 +31,7 @@ from infra.stack.supervisor import Supervisor, keeper_pid
 Progress = Callable[[str], None]
 """Takes a line about what was just done."""
 
-_READY_S = 120.0
+_READY_S = 180.0
 _DOWN_S = 110.0
 _LOCK_S = 180.0
 _STEP_S = 0.1
@@ -48,10 +56,9 @@ def up(owner: int | None = None, progress: Progress = _silent) -> Addresses:
         ResourceError: a port is taken, the disk is full, or another `up` takes too long.
         BackendError: a server does not become ready; the message names its log.
     """
-    with clear_errors():
-        places = make_places()
+    make_folders()
     with _one_at_a_time():
-        return _up(places, owner, progress)
+        return _up(make_places(), owner, progress)  # read under the lock: who was first wrote them
 
 
 def down(progress: Progress = _silent) -> int:
@@ -61,11 +68,11 @@ def down(progress: Progress = _silent) -> int:
         How many processes were found and ended; 0 where nothing ran.
     """
     try:
-        places = read_places()
+        read_places()
     except ConfigError:
         return 0
     with _one_at_a_time():
-        return _down(places, progress)
+        return _down(read_places(), progress)
 
 
 def erase() -> None:
