@@ -11,9 +11,9 @@ demo: # the main job on real data: ingest, train, promote, score, monitor, retra
 	$(VENV)
 	$(BIN)/python -m deployments.demo
 
-test: # unit, architecture, integration, e2e, browser, gpu
+test: # doctests, unit, architecture, integration, e2e, browser, gpu
 	$(VENV)
-	$(BIN)/python -m pytest --durations=15 $(wildcard $(addprefix tests/,unit architecture integration e2e browser gpu))
+	$(BIN)/python -m pytest --durations=15 flows tasks infra deployments $(wildcard $(addprefix tests/,unit architecture integration e2e browser gpu))
 
 check: # style, types, import contracts, spelling, architecture
 	$(VENV)
