@@ -46,6 +46,8 @@ def cluster(resources: ResourceRequest) -> "Iterator[Client]":
         "distributed.worker.memory.pause": False,  # a paused worker would never end its task
         "distributed.worker.memory.terminate": 0.95,
         "distributed.comm.timeouts.connect": f"{_START_S}s",
+        "distributed.scheduler.http.routes": [],  # nobody looks, so nothing is served
+        "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": {**_ONE_THREAD, **_QUIET},
         "temporary-directory": str(scratch),
     }
@@ -59,6 +61,7 @@ def cluster(resources: ResourceRequest) -> "Iterator[Client]":
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # None means port 8787
                     memory_limit=resources.memory // resources.cpus,
                     silence_logs=logging.CRITICAL,
                 )

@@ -23,7 +23,7 @@ def decide(
         approval: which causes a person approves.
 
     Raises:
-        ConfigError: the metric has no direction.
+        ConfigError: there is no such metric.
     """
     sign = direction(comparison.metric)
     reached = comparison.gain >= gates.min_gain and comparison.gain > 0

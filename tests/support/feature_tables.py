@@ -1,11 +1,15 @@
 """Feature tables of a test's own, and the references that later stages start from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from infra import store
+from infra.settings import settings
 from tasks.references import Candidate, Cause, Evaluation, FeaturePart, FeatureTable, Fitted, Split
 
 AS_OF = datetime(2014, 2, 1, tzinfo=UTC)
@@ -68,3 +72,24 @@ def candidate_of(
         lock="lock",
         digest=store.digest_of(fitted.digest, evaluation.digest, version),
     )
+
+
+@contextmanager
+def bare_home(folder: Path, models: Path | None = None) -> Iterator[Path]:
+    """A home without servers: store and reports in a folder, addresses made up."""
+    variables = {
+        "PERENNIAL_HOME": str(folder),
+        "PERENNIAL_MODELS": str(models or folder / "models"),
+        "PREFECT_API_URL": "http://127.0.0.1:1/api",
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:2",
+        "PERENNIAL_PAGES_URL": "http://127.0.0.1:3",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.delenv("PERENNIAL_STORE", raising=False)
+        settings.cache_clear()
+        try:
+            yield folder
+        finally:
+            settings.cache_clear()
