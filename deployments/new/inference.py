@@ -200,9 +200,9 @@ def _unfit(values: pa.ChunkedArray) -> str:
 
 def _grain(values: pa.ChunkedArray, name: str) -> Grain:
     """The longest window of which the times fill at least three; else the longest with two."""
+    days = _days(values, name)
     if values.null_count:
         raise DataError(f"The time {name!r} is missing in {values.null_count:,} rows.")
-    days = _days(values, name)
     if pa.types.is_integer(values.type):
         return "year"
     windows: dict[Grain, int] = {

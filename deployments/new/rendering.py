@@ -21,6 +21,10 @@ _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _FEW_VALUES: Final = 30
 _HOLDOUT_SHARE: Final = 0.2
+_ROW: Final = {"on_failure": "quarantine"}
+_NEWS: Final = {"on_failure": "warn"}
+_UNIT: Final = {"on_failure": "quarantine", "when_most": "hold"}
+"""What follows: one bad row is set aside, a new category is told, another unit holds the batch."""
 
 
 def render(name: str, sheet: Sheet, source: str, owner: str) -> dict[str, str]:
@@ -32,7 +36,7 @@ def render(name: str, sheet: Sheet, source: str, owner: str) -> dict[str, str]:
         source: the file's name, for people.
         owner: who answers for the model.
     """
-    suite = starter_suite(sheet)
+    suite = starter_suite(name, sheet)
     facts = {
         "name": name,
         "title": scalar(f"Predict {sheet.target}"),
@@ -49,23 +53,23 @@ def render(name: str, sheet: Sheet, source: str, owner: str) -> dict[str, str]:
     }
 
 
-def starter_suite(sheet: Sheet) -> dict[str, Any]:
+def starter_suite(model: str, sheet: Sheet) -> dict[str, Any]:
     """A Great Expectations suite that the file meets: values present, known, in a wide range."""
     expectations = []
     for name in sheet.table.column_names:
         values = sheet.table[name]
         if not values.null_count:
-            expectations.append(_expectation("expect_column_values_to_not_be_null", name))
+            expectations.append(_expectation("expect_column_values_to_not_be_null", name, _ROW))
         if name in sheet.key or name == sheet.time:
             continue
         known = _known_values(values) if name != sheet.target or sheet.kind != "regression" else []
         if known:
             expectations.append(
-                _expectation("expect_column_values_to_be_in_set", name, value_set=known)
+                _expectation("expect_column_values_to_be_in_set", name, _NEWS, value_set=known)
             )
         elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
             expectations.append(_range(values, name))
-    return {"name": "rows", "expectations": expectations, "meta": {}}
+    return {"name": f"{model}.rows", "expectations": expectations, "meta": {}}
 
 
 def scalar(text: str) -> str:
@@ -173,8 +177,8 @@ def _told(sheet: Sheet, suite: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _expectation(kind: str, column: str, **more: object) -> dict[str, Any]:
-    return {"type": kind, "kwargs": {"column": column, **more}, "meta": {}}
+def _expectation(kind: str, column: str, meta: dict[str, str], **more: object) -> dict[str, Any]:
+    return {"type": kind, "kwargs": {"column": column, **more}, "meta": meta}
 
 
 def _known_values(values: pa.ChunkedArray) -> list[str]:
@@ -193,6 +197,7 @@ def _range(values: pa.ChunkedArray, name: str) -> dict[str, Any]:
     return _expectation(
         "expect_column_values_to_be_between",
         name,
+        _UNIT,
         min_value=least,
         max_value=limits["max"] + width,
     )

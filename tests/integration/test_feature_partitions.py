@@ -9,11 +9,11 @@ import pytest
 
 from infra import store
 from infra.errors import ConfigError, DataError, IntegrityError
-from infra.settings import settings
 from tasks.features.partitions import build
 from tasks.frames import feature_rows, key_fractions, split_rows
 from tasks.references import FeatureTable, History, Split
 from tasks.spec import ModelSpec, load_spec
+from tests.support.feature_tables import bare_home
 from tests.support.feeds import committed
 
 DECLARATION = """
@@ -56,17 +56,14 @@ AS_OF = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shop(tmp_path: Path) -> Iterator[Path]:
     """The folder of a small model, in a home of its own."""
     folder = tmp_path / "models" / "shop"
     folder.mkdir(parents=True)
     (folder / "model.yaml").write_text(DECLARATION)
     (folder / "features.py").write_text(BUILDER)
-    monkeypatch.setenv("PERENNIAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path / "models"))
-    settings.cache_clear()
-    yield folder
-    settings.cache_clear()
+    with bare_home(tmp_path / "home", tmp_path / "models"):
+        yield folder
 
 
 def history(days: int, *, as_of: datetime = AS_OF, prices: tuple[float, ...] = ()) -> History:

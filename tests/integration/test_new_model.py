@@ -1,0 +1,273 @@
+"""``perennial new`` writes a model that works as it stands."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import sklearn.datasets
+
+from deployments.cli.new import Kind, found
+from infra.errors import ConfigError, DataError
+from infra.plugins import resolve
+from tasks.data import commit, inspect, read_history, receive
+from tasks.features import build_features, split_by_time
+from tasks.frames import split_rows
+from tasks.metrics import accuracy, encode, rmse, roc_auc
+from tasks.references import Ending
+from tasks.spec import load_spec
+from tests.support.feature_tables import bare_home
+
+Scores = npt.NDArray[np.float64]
+AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder of models, in a home of its own."""
+    with bare_home(tmp_path / "home", tmp_path / "models"):
+        yield tmp_path / "models"
+
+
+def bundled(name: str, folder: Path) -> Path:
+    """One of scikit-learn's own sets as a CSV file."""
+    frame = getattr(sklearn.datasets, f"load_{name}")(as_frame=True).frame
+    path = folder / f"{name}.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def perennial(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A call of the command line as a user makes it."""
+    command = [str(Path(sys.executable).parent / "perennial"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def visits(rows: int = 400) -> pd.DataFrame:
+    """A file with a time, text, gaps and a column without any value."""
+    return pd.DataFrame(
+        {
+            "when": pd.date_range("2024-01-01", periods=rows, freq="D"),
+            "size": [float(n % 50) for n in range(rows)],
+            "member": [n % 3 == 0 for n in range(rows)],
+            "city": [["Rome", "Oslo", None][n % 3] for n in range(rows)],
+            "note": [f"visit {n}" for n in range(rows)],
+            "empty": [None] * rows,
+            "paid": [["no", "yes"][n % 50 > 25] for n in range(rows)],
+        }
+    )
+
+
+def ingested(model: str, windows: list[str]) -> list[Ending]:
+    """How the batches of a model end when its declared source is ingested."""
+    endings = []
+    for window in windows:
+        data = load_spec(model).data
+        delivery = receive.fn(model, data, window, AS_OF, {})
+        inspection = inspect.fn(delivery, read_history.fn(model, AS_OF), data)
+        commit.fn(inspection)
+        endings.append(inspection.ending)
+    return endings
+
+
+def judged(model: str) -> tuple[pd.Series, Scores, list[str]]:
+    """Labels of the holdout, what the declared trainer says of it, and its classes."""
+    spec = load_spec(model)
+    table = build_features.fn(read_history.fn(model, AS_OF), spec.features, spec.data)
+    train, holdout = split_rows(split_by_time.fn(table, spec.training))
+    columns, label = list(spec.features.columns), spec.data.label
+    trainer = resolve(spec.folder, spec.training.trainer)
+    estimator = trainer(spec.training.parameters, list(table.categorical), spec.training.seed)
+    estimator.fit(train[columns], train[label.name])
+    if label.kind == "regression":
+        return holdout[label.name], estimator.predict(holdout[columns]), []
+    scores = estimator.predict_proba(holdout[columns])
+    return holdout[label.name], scores, [str(name) for name in estimator.classes_]
+
+
+def test_a_binary_target_is_understood_and_learned(models: Path, tmp_path: Path) -> None:
+    """Thirty measurements with spaces in their names, no key, no time."""
+    made = found("tumours", bundled("breast_cancer", tmp_path), "target")
+
+    endings = ingested("tumours", ["all"])
+
+    labels, scores, _ = judged("tumours")
+    assert (made.kind, made.key, made.grain, len(made.numeric)) == ("binary", ("row",), "all", 30)
+    assert endings == [Ending.ACCEPT]
+    assert roc_auc(labels.to_numpy(), scores[:, 1]) > 0.97
+
+
+def test_a_multiclass_target_is_understood_and_learned(models: Path, tmp_path: Path) -> None:
+    """Three species, numbered."""
+    made = found("iris", bundled("iris", tmp_path), "target")
+
+    endings = ingested("iris", ["all"])
+
+    labels, scores, classes = judged("iris")
+    assert made.kind == "multiclass"
+    assert endings == [Ending.ACCEPT]
+    assert classes == ["0", "1", "2"]
+    assert accuracy(encode(labels.tolist(), classes), scores) > 0.85
+
+
+def test_a_regression_target_is_understood_and_learned(models: Path, tmp_path: Path) -> None:
+    """A progression of 25 to 346 is a number, though all of its values are whole."""
+    made = found("diabetes", bundled("diabetes", tmp_path), "target")
+
+    endings = ingested("diabetes", ["all"])
+
+    labels, scores, _ = judged("diabetes")
+    assert made.kind == "regression"
+    assert endings == [Ending.ACCEPT]
+    assert rmse(labels.to_numpy(), scores) < labels.std()
+
+
+def test_rows_with_a_time_come_in_windows_and_are_judged_on_the_newest(
+    models: Path, tmp_path: Path
+) -> None:
+    """Dates, text, gaps and booleans; prose and empty columns are left out with the reason."""
+    visits().to_csv(tmp_path / "visits.csv", index=False)
+
+    made = found("visits", tmp_path / "visits.csv", "paid", time="when")
+    endings = ingested("visits", ["2024-01", "2024-02", "2024-03"])
+
+    labels, scores, _ = judged("visits")
+    assert (made.kind, made.grain, made.key) == ("binary", "month", ("row",))
+    assert made.left_out == {
+        "empty": "no value in any row",
+        "note": "text with 400 values",
+    }
+    assert endings == [Ending.ACCEPT] * 3
+    assert len(labels) == 31
+    assert roc_auc(labels.to_numpy(), scores[:, 1]) > 0.95
+
+
+def test_instants_of_a_parquet_file_and_a_key_of_its_own_are_kept(
+    models: Path, tmp_path: Path
+) -> None:
+    """The key that was named is used, no row is numbered, instants without a zone are UTC."""
+    frame = visits(120).assign(visit_id=range(1000, 1120))
+    frame["when"] += pd.Timedelta(hours=7)
+    frame.to_parquet(tmp_path / "visits.parquet")
+
+    made = found("visits", tmp_path / "visits.parquet", "size", time="when", key=("visit_id",))
+
+    spec = load_spec("visits")
+    assert (made.kind, made.key) == ("regression", ("visit_id",))
+    assert spec.data.tables["rows"].columns["when"] == "timestamp"
+    assert ingested("visits", ["2024-01"]) == [Ending.ACCEPT]
+
+
+def test_a_kind_that_was_named_is_taken(models: Path, tmp_path: Path) -> None:
+    """Three numbers may be a quantity."""
+    made = found("iris", bundled("iris", tmp_path), "target", kind=Kind.REGRESSION)
+
+    assert load_spec("iris").data.label.kind == made.kind == "regression"
+
+
+def test_the_command_prints_what_it_understood(models: Path, tmp_path: Path) -> None:
+    """As JSON for machines; the folder holds what the JSON names."""
+    source = bundled("iris", tmp_path)
+
+    ran = perennial("new", "iris", "--from", str(source), "--target", "target", "--json")
+
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["files"] == [
+        "README.md",
+        "data/rows.parquet",
+        "expectations/rows.json",
+        "features.py",
+        "model.yaml",
+        "trainer.py",
+    ]
+    assert all((models / "iris" / name).is_file() for name in told["files"])
+
+
+def test_the_command_refuses_in_a_sentence_with_what_to_do(models: Path, tmp_path: Path) -> None:
+    """Exit code 2 and no traceback: the command was wrong."""
+    source = bundled("iris", tmp_path)
+
+    ran = perennial("new", "iris", "--from", str(source), "--target", "species")
+
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("The file has no column species.")
+    assert "sepal length (cm)" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["Iris", "2iris", "my-model", "", "cli", "demo", "a" * 41, "../x"])
+def test_a_name_that_breaks_the_rules_is_refused(name: str, models: Path, tmp_path: Path) -> None:
+    """Names are folders, tables and deployments at once."""
+    with pytest.raises(ConfigError):
+        found(name, bundled("iris", tmp_path), "target")
+
+    assert not models.exists()
+
+
+def test_what_is_there_is_never_overwritten(models: Path, tmp_path: Path) -> None:
+    """A second call leaves the first one's folder as it is."""
+    source = bundled("iris", tmp_path)
+    found("iris", source, "target")
+    before = (models / "iris" / "model.yaml").read_text()
+
+    with pytest.raises(ConfigError, match="is there already and was not touched"):
+        found("iris", source, "sepal width (cm)")
+
+    assert (models / "iris" / "model.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"target": "species"}, "no column species"),
+        ({"target": "paid", "key": ("city",)}, "names 3 of 400 rows"),
+        ({"target": "note"}, "neither a number nor a class"),
+        ({"target": "when"}, "neither a number nor a class"),
+        ({"target": "paid", "time": "city"}, "no dates, instants"),
+        ({"target": "paid", "time": "paid"}, "cannot be the target"),
+        ({"target": "city", "kind": Kind.REGRESSION}, "regression wants numbers"),
+        ({"target": "size", "kind": Kind.BINARY}, "too many for binary"),
+    ],
+)
+def test_a_wish_that_cannot_be_true_is_refused(
+    wishes: dict[str, object], message: str, models: Path, tmp_path: Path
+) -> None:
+    """The message says what the column holds; nothing is written."""
+    visits().to_csv(tmp_path / "visits.csv", index=False)
+
+    with pytest.raises(ConfigError, match=message):
+        found("visits", tmp_path / "visits.csv", **wishes)  # type: ignore[arg-type]
+
+    assert not (models / "visits").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("rows.csv", b"", DataError),
+        ("rows.csv", b"a,b\n", DataError),
+        ("rows.csv", b"a,a\n1,2\n", DataError),
+        ("rows.csv", b"a,b\n1\n", DataError),
+        ("rows.csv", b"a,b\n1,2\n3,2\n", DataError),
+        ("rows.parquet", b"PAR2", DataError),
+        ("rows.xlsx", b"", ConfigError),
+        ("rows.csv", b"_a,b\n1,2\n3,4\n", ConfigError),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(
+    name: str, content: bytes, error: type[Exception], models: Path, tmp_path: Path
+) -> None:
+    """Empty, headed only, ragged, of one answer, of another format."""
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(error):
+        found("rows", tmp_path / name, "b")
+
+    assert not (models / "rows").exists()
