@@ -63,6 +63,7 @@ def cluster(resources: ResourceRequest) -> "Iterator[Client]":
                     dashboard_address=None,
                     scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # None means port 8787
                     memory_limit=resources.memory // resources.cpus,
+                    security=True,  # else every user of the machine could hand the workers code
                     silence_logs=logging.CRITICAL,
                 )
         except (OSError, RuntimeError, TimeoutError) as error:

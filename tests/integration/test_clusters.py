@@ -50,13 +50,14 @@ def test_one_job_needs_no_processes() -> None:
     assert [process for _, process, *_ in spread(who, [1], TWO)] == [os.getpid()]
 
 
-def test_the_workers_end_with_the_block() -> None:
-    """Nothing runs on after the run."""
+def test_the_cluster_is_its_runs_alone_and_ends_with_it() -> None:
+    """Loopback behind TLS while it works; no process is left when it is done."""
     with cluster(TWO) as client:
-        workers = list(client.run(os.getpid).values())
-        assert len(workers) == 2
+        workers = client.run(os.getpid)
 
-    assert not any(psutil.pid_exists(worker) for worker in workers)
+    assert len(workers) == 2
+    assert all(address.startswith("tls://127.0.0.1:") for address in workers)
+    assert not any(psutil.pid_exists(worker) for worker in workers.values())
 
 
 def test_a_dead_worker_is_a_resource_error_that_says_its_share() -> None:
