@@ -35,6 +35,7 @@ class Watched:
     window: pd.DataFrame
     holdout: pd.DataFrame
     past: dict[str, pd.DataFrame]
+    since: int
     label: LabelSpec
     metric: str
 
@@ -57,6 +58,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         performance=now,
         promotion=then,
         gap=calibration(scored) if told else None,
+        staleness=watched.since / watched.champion.candidate.fitted.rows,
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
     )
@@ -77,6 +79,7 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
     if seen.drift:
         found["severity"] = seen.drift.severity
         found["novelty"] = seen.drift.novelty
+        found["staleness"] = seen.staleness
     if seen.prediction_psi is not None:
         found["prediction_psi"] = seen.prediction_psi
     if seen.scored:

@@ -39,6 +39,8 @@ def window_rows(predictions: Predictions, table: FeatureTable, label: LabelSpec)
         _columns(table, label),
         digest=predictions.digest,
     )
+    if said.empty:  # an empty column has no type that a key could be matched by
+        said = said.astype({name: rows[name].dtype for name in table.key})
     known = rows[LABEL_TIME] <= pd.Timestamp(table.as_of)
     rows[label.name] = rows[label.name].where(known)
     return rows.merge(said, on=list(table.key), how="left", validate="one_to_one")
@@ -67,6 +69,13 @@ def past_rows(
         theirs = said[said[WINDOW] == window].drop(columns=[_VERSION, WINDOW])
         found[window] = rows.merge(theirs, on=list(table.key), how="inner")
     return found
+
+
+def rows_since(champion: Champion, predictions: Predictions, table: FeatureTable) -> int:
+    """How many labelled rows came after those that the champion learned from, this window's too."""
+    newest = max(first_day(window) for window in champion.candidate.fitted.split.train)
+    last = first_day(predictions.window)
+    return sum(part.labelled for part in table.parts if newest < first_day(part.window) <= last)
 
 
 def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:

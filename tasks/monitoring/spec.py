@@ -8,11 +8,12 @@ from tasks.sections import Section
 class MonitoringSpec(Section):
     """Thresholds of the verdict.
 
-    Season is not failure: that a feature moved (PSI) never asks for a training by itself. Two
+    Season is not failure: that a feature moved (PSI) never asks for a training by itself. Three
     things do. The window lies beyond what the champion learned from, so that it extrapolates
     (`max_novelty`). Or it does worse than its own confidence said it would on these very rows
     (`max_drop`) and clearly more so than on its holdout when it was promoted (`margin`), which
-    takes the difficulty of the season out. Everything else alerts.
+    takes the difficulty of the season out. Or features moved and the champion is stale: almost as
+    many labelled rows have come since as it learned from (`max_staleness`). The rest alerts.
     """
 
     psi: float = Field(0.2, gt=0, description="PSI at which a feature counts as moved.")
@@ -23,6 +24,11 @@ class MonitoringSpec(Section):
     )
     max_novelty: float = Field(
         0.25, gt=0, le=1, description="Largest share of rows beyond what the champion learned from."
+    )
+    max_staleness: float = Field(
+        0.75,
+        gt=0,
+        description="Most labelled rows since training, as a share of those learned from.",
     )
     max_drop: float = Field(
         0.02, ge=0, description="Largest fall of a score (more is better) below what was expected."

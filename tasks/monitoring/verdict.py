@@ -1,8 +1,9 @@
 """The verdict of a window: rest, alert, ask or retrain, each with its reasons.
 
-Two things ask for a training: the window lies beyond what the champion learned from, or the
-champion falls short of its own confidence by more than when it was promoted. A fault of the data
-turns that into a question, because a training would learn the fault. The rest alerts.
+Three things ask for a training: the window lies beyond what the champion learned from; the
+champion falls short of its own confidence by more than when it was promoted; features moved and
+nearly as many labelled rows have come since as it learned from. A fault of the data turns that
+into a question, because a training would learn the fault. The rest alerts.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ class Observation:
         performance: on the window's labels.
         promotion: on the champion's holdout, when it was promoted.
         gap: mean prediction minus mean label.
+        staleness: labelled rows that came since training, as a share of those learned from.
         scored_by: version whose predictions they are.
         champion: version in charge.
     """
@@ -45,6 +47,7 @@ class Observation:
     performance: Performance | None = None
     promotion: Performance | None = None
     gap: Gap | None = None
+    staleness: float = 0.0
     scored_by: int = 0
     champion: int = 0
 
@@ -165,6 +168,16 @@ def _moved(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
         )
 
 
+def _stale(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
+    moved = seen.drift.moved(spec.psi) if seen.drift else {}
+    if seen.performance and moved and seen.staleness > spec.max_staleness:
+        yield Reason(
+            Action.RETRAIN,
+            f"Features moved, and {seen.staleness:.0%} as many labelled rows have come since as "
+            f"the champion learned from; it is stale above {spec.max_staleness:.0%}.",
+        )
+
+
 def _predictions(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
     if seen.prediction_psi is not None and seen.prediction_psi > spec.max_prediction_psi:
         yield Reason(
@@ -215,4 +228,11 @@ def _rank(action: Action) -> int:
 Rule = Callable[[Observation, MonitoringSpec], Iterator[Reason]]
 
 _DATA_RULES: Final[tuple[Rule, ...]] = (_rows, _scored, _labelled, _quality)
-_RULES: Final[tuple[Rule, ...]] = (_performance, _novelty, _calibration, _predictions, _moved)
+_RULES: Final[tuple[Rule, ...]] = (
+    _performance,
+    _novelty,
+    _stale,
+    _calibration,
+    _predictions,
+    _moved,
+)

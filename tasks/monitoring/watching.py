@@ -45,6 +45,7 @@ def watch(
         window=sources.window_rows(predictions, table, label),
         holdout=sources.holdout_rows(champion),
         past=sources.past_rows(predictions, table, label),
+        since=sources.rows_since(champion, predictions, table),
         label=label,
         metric=evaluation.metric,
     )
