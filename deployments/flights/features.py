@@ -121,7 +121,8 @@ def _arrival(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.Series:
 def _minute_of_day(clock: pd.Series) -> "pd.Series[float]":
     """Minutes since midnight of a time written as hhmm; 2400 is midnight and legal."""
     hhmm = clock.astype("float64")
-    return hhmm // 100 * 60 + hhmm % 100
+    minutes: pd.Series[float] = hhmm // 100 * 60 + hhmm % 100
+    return minutes
 
 
 def _schedule(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:

@@ -31,6 +31,7 @@ AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def models(tmp_path: Path) -> Iterator[Path]:
     """An empty folder of models, in a home of its own."""
+    (tmp_path / "home").mkdir()  # Prefect makes a folder in it, but not its parents
     with bare_home(tmp_path / "home", tmp_path / "models"):
         yield tmp_path / "models"
 
