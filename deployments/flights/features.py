@@ -115,14 +115,14 @@ def _arrival(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.Series:
         arrivals.append(landed.dt.tz_convert("UTC"))
     if not arrivals:
         return flights["event_time"]
-    return pd.concat(arrivals).reindex(flights.index)
+    all_zones: pd.Series = pd.concat(arrivals)
+    return all_zones.reindex(flights.index)
 
 
 def _minute_of_day(clock: pd.Series) -> "pd.Series[float]":
     """Minutes since midnight of a time written as hhmm; 2400 is midnight and legal."""
     hhmm = clock.astype("float64")
-    minutes: pd.Series[float] = hhmm // 100 * 60 + hhmm % 100
-    return minutes
+    return hhmm // 100 * 60 + hhmm % 100
 
 
 def _schedule(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame:
