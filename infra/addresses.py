@@ -107,7 +107,7 @@ def read_ports() -> Ports:
     """
     try:
         return Ports.model_validate(json.loads(ports_file().read_text()))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
             f"No server was ever started in {settings().home}.",
             hint="Run `perennial up`, or set PERENNIAL_HOME to the home that you mean.",

@@ -56,7 +56,7 @@ def read_places() -> Places:
     path = stack_folder() / "places.json"
     try:
         return Places.model_validate_json(path.read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
             f"No stack was ever started in {settings().home}.",
             hint="Run `perennial up`, or set PERENNIAL_HOME to the home that you mean.",

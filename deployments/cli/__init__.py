@@ -15,7 +15,10 @@ COMMANDS: Final = {
     "logs": ("stack", "Show what the servers last said."),
     "doctor": ("stack", "Look at this machine: is everything there that Perennial needs?"),
     "deploy": ("models", "Make Prefect hold what is declared: six deployments for each model."),
-    "new": ("new", "Write a model's folder from a file of its data."),
+    "new": (
+        "new",
+        "Write a model's folder from a file of its data; it deploys and trains as it stands.",
+    ),
     "review": ("review", "List the reviews that wait, or decide one."),
     "rollback": ("rollback", "Put an older version in charge again and wait until it is."),
 }

@@ -26,7 +26,10 @@ def up(
         int | None, typer.Option(hidden=True, help="The process with whose end all ends.")
     ] = None,
 ) -> None:
-    """Start the servers and the worker, or what is missing of them; put right what a crash left."""
+    """Start the servers and the worker, or what is missing of them.
+
+    What a crash left is put right first.
+    """
     from infra.stack import up as start
 
     started = start(owner, progress=lambda line: typer.echo(f"  {line}", err=as_json))

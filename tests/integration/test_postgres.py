@@ -4,7 +4,6 @@ import asyncio
 import os
 import pwd
 import shutil
-import socket
 import stat
 import subprocess
 import tempfile
@@ -12,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 import psutil
@@ -25,8 +23,8 @@ from infra import postgres
 from infra.databases import create_databases, database_url, database_urls, embedded_url, reach
 from infra.errors import BackendError, ConfigError
 from infra.places import LONGEST_SOCKET_FOLDER, Embedded, Places, make_places, read_places
-from infra.postgres_places import installed_binaries
 from infra.settings import settings
+from tests.support.own_server import own_server
 from tests.support.stack import fresh_home, surroundings
 
 _AS_ROOT = os.geteuid() == 0
@@ -260,63 +258,6 @@ async def _ask_asyncpg(url: str) -> str:
         return str(await connection.fetchval("SELECT current_database()"))
     finally:
         await connection.close()
-
-
-@contextmanager
-def own_server() -> Iterator[str]:
-    """The URL of a PostgreSQL on a TCP port of the loopback, with scram and a password."""
-    folder = Path(tempfile.mkdtemp(prefix="own-server-"))
-    user = pwd.getpwnam("nobody") if _AS_ROOT else pwd.getpwuid(os.geteuid())
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    password = folder / "password"
-    password.write_text("secret\n")
-    password.chmod(0o644)
-    as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if _AS_ROOT else {}
-    binaries = installed_binaries()
-    subprocess.run(
-        [
-            *(binaries / "initdb", "-D", folder / "data", "-U", "owner", "--no-sync"),
-            *(f"--pwfile={password}", "--auth=scram-sha-256"),
-        ],
-        check=True,
-        capture_output=True,
-        cwd="/",
-        **as_user,
-    )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            *(binaries / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
-        ],
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        **as_user,
-    )
-    try:
-        _wait_for_port(port)
-        yield f"postgresql://owner:secret@127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.send_signal(3)  # an immediate shutdown: clients of a failed test do not hold it up
-        server.wait(20)
-        shutil.rmtree(folder)
-
-
-def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            psycopg2.connect(
-                f"postgresql://owner:secret@127.0.0.1:{port}/postgres", connect_timeout=2
-            ).close()
-        except psycopg2.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the server of the test did not start")
 
 
 def _as_user(user: pwd.struct_passwd, work: Callable[[], None]) -> int:

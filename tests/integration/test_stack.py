@@ -15,6 +15,7 @@ from uuid import UUID
 
 import httpx
 import psutil
+import psycopg2
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -28,12 +29,13 @@ from infra.addresses import HOST, addresses, is_free, keep_ports, read_ports
 from infra.databases import reach
 from infra.errors import BackendError, ResourceError
 from infra.places import read_places
-from infra.settings import PROJECT
+from infra.settings import PROJECT, settings
 from infra.stack import down, is_up, up
 from infra.stack.health import server_status
 from infra.stack.reconcile import crash_lost_runs
 from infra.stack.servers import POOL
 from infra.stack.supervisor import keeper_pid
+from tests.support.own_server import own_server
 from tests.support.stack import Stack
 
 pytestmark = [
@@ -235,6 +237,29 @@ def test_a_killed_database_comes_back_by_itself(light_home: Path) -> None:
     down()
     assert not is_up()
     assert processes.marked(read_places().identity) == []
+
+
+def test_up_runs_on_a_postgresql_of_ones_own(
+    home: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``PERENNIAL_DATABASE_URL`` Prefect's tables lie there and no database is embedded."""
+    with own_server() as url:
+        monkeypatch.setenv("PERENNIAL_DATABASE_URL", url)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.addresses.mlflow)
+        settings.cache_clear()
+
+        found = up(owner=os.getpid())
+        states = {server.name: server.state for server in server_status()}
+        health = fetch(f"{found.prefect_api}/health")
+        with closing(psycopg2.connect(f"{url}/prefect")) as client, client.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM work_pool WHERE name = %s", (POOL,))
+            pools = cursor.fetchone()
+        down()
+
+    assert (states["postgres"], states["prefect"], states["mlflow"]) == ("own", "running", "own")
+    assert health[0] == 200
+    assert pools == (1,)
+    assert not (home / "postgres").exists()
 
 
 def test_two_ups_at_once_make_one_stack(light_home: Path) -> None:
