@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +35,7 @@ from infra.stack.reconcile import crash_lost_runs
 from infra.stack.servers import POOL
 from infra.stack.supervisor import keeper_pid
 from tests.support.own_server import own_server
-from tests.support.stack import Stack
+from tests.support.stack import Stack, eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -334,14 +333,6 @@ def perennial(*arguments: str, home: Path) -> "subprocess.CompletedProcess[str]"
         cwd=PROJECT,
         env={**os.environ, "PERENNIAL_HOME": str(home)},
     )
-
-
-def eventually(claim: Callable[[], object], within_s: float) -> None:
-    """Wait until a claim holds."""
-    deadline = time.monotonic() + within_s
-    while not claim():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.2)
 
 
 def status_of(server: str) -> int | None:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,3 +89,11 @@ def running_stack(folder: Path) -> Iterator[Stack]:
     finally:
         with surroundings(home):
             erase()
+
+
+def eventually(claim: Callable[[], object], within_s: float) -> None:
+    """Wait until a claim holds."""
+    deadline = time.monotonic() + within_s
+    while not claim():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(0.2)
