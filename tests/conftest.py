@@ -37,3 +37,23 @@ def _in_the_stack(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     with request.getfixturevalue("stack").entered():
         yield
+
+
+@pytest.fixture(scope="session")
+def _half_a_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.support.deliveries import ingested, offline_home  # heavy: only where it is used
+
+    folder = tmp_path_factory.mktemp("feed") / "home"
+    with offline_home(folder):
+        for month in range(1, 7):
+            ingested(f"2013-{month:02}")
+    return folder
+
+
+@pytest.fixture
+def half_a_year(_half_a_year: Path) -> Iterator[Path]:
+    """The home, without servers, that holds January to June of the flights: commit nothing."""
+    from tests.support.deliveries import offline_home
+
+    with offline_home(_half_a_year) as folder:
+        yield folder

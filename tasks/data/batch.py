@@ -12,10 +12,8 @@ from tasks.references import Ending, Finding
 EXAMPLES = 5
 """Most examples that a finding carries."""
 
-_LONGEST = 60
 
-
-def plain(value: object) -> str:
+def plain(value: object, longest: int = 60) -> str:
     r"""A value as text that is safe in a sentence: bounded, one line, without markup.
 
     >>> plain("two\nlines")
@@ -23,7 +21,7 @@ def plain(value: object) -> str:
     """
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", str(value))
     text = text.replace("<", "‹").replace(">", "›").replace("`", "'")  # noqa: RUF001 - they stand for < and >
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 @dataclass

@@ -172,7 +172,7 @@ def _check(path: Path, position: int, expectation: Any, columns: set[str]) -> No
         with _quiet():
             gx.ExpectationSuite(name="one", expectations=[expectation])
     except Exception as error:
-        raise ConfigError(f"{place}: {kind} is refused: {plain(error)}.") from error
+        raise ConfigError(f"{place}: {kind} is refused: {plain(error, 200)}.") from error
     with _quiet():
         kept = gx.ExpectationSuite(name="one", expectations=[expectation]).expectations
     if not kept:
@@ -222,7 +222,7 @@ def _raised(info: dict[str, Any]) -> bool:
 
 def _why(info: dict[str, Any]) -> list[str]:
     found = [info] if "exception_message" in info else list(info.values())
-    return [plain(each.get("exception_message")) for each in found]
+    return [plain(each.get("exception_message"), 200) for each in found]
 
 
 @contextlib.contextmanager

@@ -107,7 +107,7 @@ def _gunzip(data: bytes) -> bytes:
             return _bounded(stream, len(data))
     except (EOFError, zlib.error, OSError) as error:
         raise DataError(
-            f"The gzip file is damaged or cut off ({plain(error)}); nothing of it was used."
+            f"The gzip file is damaged or cut off ({plain(error, 120)}); nothing of it was used."
         ) from error
 
 

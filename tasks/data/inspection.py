@@ -123,7 +123,7 @@ def _observed(batches: dict[str, Batch], observe: Observe | None) -> dict[str, p
         seen = observe(frames)
     except Exception as error:
         raise ConfigError(
-            f"observe fails on this batch: {type(error).__name__}: {plain(error)}."
+            f"observe fails on this batch: {type(error).__name__}: {plain(error, 200)}."
         ) from error
     for table, batch in batches.items():
         frame: Any = seen.get(table)

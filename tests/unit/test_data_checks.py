@@ -1,0 +1,189 @@
+"""Shape and history: what is found in rows of the right types."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from tasks.data.batch import Batch, plain
+from tasks.data.quarantine import as_csv, quarantined
+from tasks.data.reading import read
+from tasks.data.spec import CadenceSpec, DataSpec, LabelSpec, StableSpec, TableSpec
+from tasks.data.structure import check_cadence, check_columns, check_keys, check_window
+from tasks.data.usual import Past, check_complete, check_stable, check_volume
+from tasks.references import Ending
+
+SPEC = TableSpec(
+    path="x.csv",
+    key=("at", "site"),
+    columns={"at": "timestamp", "site": "string", "speed": "float"},
+    optional=("speed",),
+    calendar=("at",),
+    complete=("site",),
+    stable=(StableSpec(column="speed", unseen=0.5),),
+    cadence=CadenceSpec(column="at", every=timedelta(hours=1), by=("site",)),
+)
+DATA = DataSpec(
+    tables={"wind": SPEC}, label=LabelSpec(name="y", kind="regression"), timezone="Europe/Berlin"
+)
+DAY = "2026-03-01"
+LATER = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def _frame(hours: int = 24, sites: tuple[str, ...] = ("a", "b"), unit: float = 1.0) -> pd.DataFrame:
+    start = pd.Timestamp("2026-02-28T23:00Z")  # midnight in Berlin
+    rows = [
+        (start + pd.Timedelta(hours=hour), site, (hour * 7 + len(site)) % 12 * 1.15 * unit)
+        for hour in range(hours)
+        for site in sites
+    ]
+    return pd.DataFrame(rows, columns=["at", "site", "speed"])
+
+
+def _batch(frame: pd.DataFrame, spec: TableSpec = SPEC) -> Batch:
+    text = frame.assign(at=frame["at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_csv(index=False)
+    return read(text.encode(), "wind", spec)
+
+
+def _past(frame: pd.DataFrame | None = None) -> Past:
+    kept = _frame() if frame is None else frame
+    return Past({"2026-02-27": len(kept), "2026-02-28": len(kept)}, kept)
+
+
+def test_a_day_is_local_to_the_feed() -> None:
+    """Midnight in Berlin is still yesterday in UTC, and belongs to today."""
+    batch = _batch(_frame(25))
+
+    check_window(batch, DAY, LATER, DATA)
+
+    assert list(batch.reasons) == [49, 50]
+    assert "dated 2026-03-02 (2)" in batch.findings[0].message
+
+
+def test_rows_later_than_the_ingest_are_set_aside() -> None:
+    """They cannot have happened yet, and must not become the newest data."""
+    batch = _batch(_frame(48))
+
+    check_window(batch, "2026-03", datetime(2026, 3, 1, 12, tzinfo=UTC), DATA)
+
+    assert len(batch.reasons) == 48
+    assert "dated after the ingest of 2026-03-01" in batch.findings[0].message
+
+
+def test_copies_are_dropped_and_contradictions_set_aside() -> None:
+    """A row that was delivered twice is one row; two that differ are none."""
+    frame = _frame()
+    twice = pd.concat([frame, frame.head(2), frame.tail(1).assign(speed=99.0)])
+    batch = _batch(twice)
+
+    check_keys(batch, 0.2)
+
+    assert [finding.ending for finding in batch.findings] == [Ending.WARN, Ending.QUARANTINE]
+    assert len(batch.frame) == 47
+    assert batch.dropped == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"), [(slice(0, 48), 0), (slice(0, 44), 0), (slice(0, 30), 2), (slice(12, 48), 2)]
+)
+def test_a_gap_in_time_is_a_warning_at_the_edges_too(rows: slice, found: int) -> None:
+    """Three steps are fine, more are told with their hours."""
+    batch = _batch(_frame().iloc[rows])
+
+    check_cadence(batch, DAY, DATA)
+
+    assert [finding.ending for finding in batch.findings] == [Ending.WARN] * found
+
+
+def test_without_a_history_nothing_is_unusual() -> None:
+    """The first batch of a feed has nothing to be compared with."""
+    batch, nothing = _batch(_frame()), Past({}, pd.DataFrame())
+
+    check_volume(batch, DAY, nothing, DATA)
+    check_complete(batch, nothing)
+    check_stable(batch, nothing)
+
+    assert batch.findings == []
+
+
+@pytest.mark.parametrize(("hours", "rejected"), [(24, False), (14, False), (12, True), (46, True)])
+def test_the_usual_rows_a_day_are_the_measure_of_volume(hours: int, rejected: bool) -> None:
+    """A half and a double batch are told by number alone."""
+    batch = _batch(_frame(hours))
+
+    check_volume(batch, DAY, _past(), DATA)
+
+    assert batch.rejected is rejected
+
+
+def test_usual_values_must_turn_up_and_rare_ones_need_not() -> None:
+    """One reading in two hundred does not make a site usual."""
+    past = pd.concat([_frame(120), _frame(1, ("rare",))])
+    complete, partial = _batch(_frame()), _batch(_frame(sites=("a", "c")))
+
+    check_complete(complete, _past(past))
+    check_complete(partial, _past(past))
+
+    assert complete.findings == []
+    assert "1 of 2 usual values of site are not in the batch: b" in partial.findings[0].message
+
+
+@pytest.mark.parametrize(("unit", "held"), [(1.0, False), (1.05, True), (0.447, True), (40, True)])
+def test_a_change_of_unit_leaves_the_grid_of_values(unit: float, held: bool) -> None:
+    """Even by five percent, where neither level nor spread tells."""
+    batch = _batch(_frame(unit=unit))
+
+    check_stable(batch, _past())
+
+    assert [finding.ending for finding in batch.findings] == [Ending.HOLD] * held
+
+
+def test_a_level_is_compared_within_its_group() -> None:
+    """A column that is constant for each site moves as soon as one site's does."""
+    spec = SPEC.model_copy(update={"stable": (StableSpec(column="speed", by=("site",)),)})
+    levels = {"a": 100.0, "b": 900.0}
+    frame = _frame().assign(speed=lambda f: f["site"].map(levels))
+    same, moved = _batch(frame, spec), _batch(frame.assign(speed=frame["speed"] * 1.609), spec)
+
+    check_stable(same, _past(frame))
+    check_stable(moved, _past(frame))
+
+    assert same.findings == []
+    assert "by a factor of 1.609; for site a it is 160.9, usually 100" in moved.findings[0].message
+
+
+def test_a_missing_column_is_named_with_its_likely_new_name() -> None:
+    """Nothing is renamed: the owner is told what the mapping would be."""
+    batch = _batch(_frame().rename(columns={"speed": "wind speed", "site": " Site "}))
+
+    check_columns(batch)
+
+    (finding,) = batch.findings
+    assert finding.ending is Ending.REJECT
+    assert "2 columns missing: site, speed" in finding.message
+    assert "' Site ' is likely site" in finding.message
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|x", "-2+3", "@SUM(A1)", "\t=1", " =1"])
+def test_rows_set_aside_are_exported_without_running(cell: str) -> None:
+    """A spreadsheet shows such a cell as text; numbers stay numbers."""
+    frame = _frame().astype({"speed": "object"})
+    frame.loc[3, ["site", "speed"]] = [cell, "fast"]
+    frame.loc[4, "speed"] = "-1,5"
+    batch = _batch(frame)
+
+    kept = quarantined(batch)
+    lines = as_csv(kept).decode()
+
+    assert kept["_row"].tolist() == [4, 5]
+    assert kept["_line"].tolist() == [5, 6]
+    assert kept["site"].tolist() == [cell, frame.loc[4, "site"]]
+    assert f"'{cell}" in lines
+    assert "speed is no float" in kept["_reason"][0]
+
+
+def test_a_sentence_holds_no_markup_and_no_line_break() -> None:
+    """Messages are shown in many places: what a cell says is bounded and harmless."""
+    assert "<" not in plain("<script>")
+    assert plain("a\nb\x00c") == "a b c"
+    assert len(plain("x" * 500)) == 60
