@@ -23,6 +23,9 @@ _USER = "perennial"
 _STEP_S = 0.05
 _START_S = 30.0
 
+_KEEPERS: list[subprocess.Popen[bytes]] = []
+"""Keepers that this process launched: they outlive it, and are held so that none is mourned."""
+
 
 class Supervisor:
     """A running supervisord, spoken to over a socket in a closed folder with its password."""
@@ -60,6 +63,7 @@ class Supervisor:
                 env=stack_environment(),
                 start_new_session=True,  # Ctrl-C in the terminal is for the command, not for it
             )
+        _KEEPERS.append(keeper)
         deadline = time.monotonic() + _START_S
         while not self.runs:
             if keeper.poll() is not None or time.monotonic() > deadline:
@@ -93,8 +97,8 @@ class Supervisor:
         try:
             password = self._password.read_text()
             transport = SupervisorTransport(_USER, password, f"unix://{self.socket}")
-            proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
-            return getattr(proxy, method)(*arguments)
+            with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+                return getattr(proxy, method)(*arguments)
         except (OSError, xmlrpc.client.Error) as error:
             raise BackendError(f"The supervisor does not answer {method}: {error}.") from error
 

@@ -84,15 +84,10 @@ def crown(
     entry and brings the rest in line.
 
     Raises:
-        ConfigError: the Bento is another version's, or was never smoke-tested.
+        ConfigError: the Bento is another version's, was never smoke-tested, or is gone.
         BackendError: the database or MLflow failed.
     """
-    if bento.version != candidate.version or not bento.smoke:
-        raise ConfigError(
-            f"{bento.tag} cannot serve version {candidate.version} of {candidate.model}: "
-            + ("it was never smoke-tested." if not bento.smoke else f"it holds {bento.version}."),
-            hint="Run `train` again: it packages and tests what is missing.",
-        )
+    _require_servable(candidate, bento)
     with turn("crown", candidate.model):
         entry = _decided(candidate, bento, as_of, (reason, actor, evidence))
         repair(candidate.model)
@@ -113,6 +108,21 @@ def repair(model: str) -> tuple[str, ...]:
     """
     wanted = in_charge(model)
     return _repair_alias(model, wanted) + _repair_serving(model, wanted)
+
+
+def _require_servable(candidate: Candidate, bento: Bento) -> None:
+    lacks = {
+        f"it holds version {bento.version}": bento.version != candidate.version,
+        "it was never smoke-tested": not bento.smoke,
+        f"{bento.uri} is gone": not store.exists(bento.uri),
+    }
+    found = [what for what, is_so in lacks.items() if is_so]
+    if found:
+        raise ConfigError(
+            f"{bento.tag} cannot serve version {candidate.version} of {candidate.model}: "
+            f"{' and '.join(found)}.",
+            hint="Run `train` again: it packages and tests what is missing.",
+        )
 
 
 def _bento_of(candidate: Candidate) -> Bento:
