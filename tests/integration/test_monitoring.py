@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from prefect import flow
-from prefect.artifacts import Artifact, ArtifactResponse
+from prefect.artifacts import Artifact
+from prefect.client.schemas.objects import Artifact as Shown
 from prefect.testing.utilities import prefect_test_harness
 
 from infra import store
@@ -398,8 +399,8 @@ def test_watching_in_a_run_leaves_artifacts_that_show_the_picture() -> None:
         verdict = watching("rides")
         shown, image = Artifact.get("monitor-rides"), Artifact.get("monitor-rides-picture")
 
-    assert isinstance(shown, ArtifactResponse)
+    assert isinstance(shown, Shown)
     assert verdict.reasons[0] in str(shown.data)
     assert f"]({verdict.report_url})" in str(shown.data)
-    assert isinstance(image, ArtifactResponse)
+    assert isinstance(image, Shown)
     assert image.data == "http://127.0.0.1:2/rides/monitor/2013-04/picture.png"
