@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tasks.evaluation.measuring import Measured
-from tasks.metrics import Array
+from tasks.metrics import Array, direction
 
 _MODEL, _RULE, _FAINT, _INK = "#2a6f97", "#e07a5f", "#d9dee3", "#22303c"
 _BINS: Final = 10
@@ -101,7 +101,8 @@ def _scatter(axes: Axes, found: Measured) -> None:
 def _bars(axes: Axes, found: Measured, metric: str) -> None:
     """The metric of model and baseline, and of the groups that are shown."""
     groups = {name: told[metric] for name, told in found.slices.items() if metric in told}
-    shown = dict(sorted(groups.items(), key=lambda item: item[1])[:_MOST_BARS])
+    weakest = sorted(groups.items(), key=lambda item: direction(metric) * item[1])
+    shown = dict(weakest[:_MOST_BARS])
     values = {
         "model": found.metrics[metric],
         "baseline": found.baseline[metric],
@@ -109,7 +110,7 @@ def _bars(axes: Axes, found: Measured, metric: str) -> None:
     }
     colors = [_MODEL, _RULE, *[_FAINT] * len(shown)]
     _horizontal(axes, values, colors)
-    axes.set_title(metric if not shown else f"{metric}, and its lowest groups", **_STYLE)
+    axes.set_title(metric if not shown else f"{metric}, and its weakest groups", **_STYLE)
 
 
 def _importances(axes: Axes, importances: dict[str, float]) -> None:
