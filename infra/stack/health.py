@@ -18,7 +18,7 @@ from infra.errors import ConfigError, PerennialError, few
 from infra.identity import LOCK
 from infra.places import read_places
 from infra.settings import settings
-from infra.stack.supervisor import Supervisor
+from infra.stack.supervision import Supervisor
 
 SERVERS: Final = ("postgres", "prefect", "mlflow", "pages", "worker")
 _LEAST_FREE = 2 * 2**30

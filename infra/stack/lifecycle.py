@@ -26,7 +26,7 @@ from infra.processes import ProcessIdentity
 from infra.settings import settings
 from infra.stack import reconcile
 from infra.stack.servers import POOL, Server, is_healthy, servers
-from infra.stack.supervisor import Supervisor, keeper_pid
+from infra.stack.supervision import Supervisor, keeper_pid
 
 Progress = Callable[[str], None]
 """Takes a line about what was just done."""

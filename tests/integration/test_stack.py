@@ -33,7 +33,7 @@ from infra.stack import down, is_up, up
 from infra.stack.health import server_status
 from infra.stack.reconcile import crash_lost_runs
 from infra.stack.servers import POOL
-from infra.stack.supervisor import keeper_pid
+from infra.stack.supervision import keeper_pid
 from tests.support.own_server import own_server
 from tests.support.stack import Stack, eventually
 
