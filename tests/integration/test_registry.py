@@ -331,12 +331,22 @@ def test_a_damaged_pointer_is_written_anew(stack: Stack) -> None:
     assert held.version == 1
 
 
-def test_an_unbento_on_record_is_not_crowned(stack: Stack) -> None:
-    """Nothing serves that never answered in a process of its own."""
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"smoke": ""}, "it was never smoke-tested"),
+        ({"version": 2}, "it holds version 2"),
+        ({"uri": "/nowhere/bento"}, "/nowhere/bento is gone"),
+    ],
+)
+def test_only_a_tested_bento_of_the_version_is_crowned(
+    stack: Stack, change: dict[str, Any], complaint: str
+) -> None:
+    """Nothing serves that is not there, is another's, or never answered in its own process."""
     candidate = registered("untested")
-    bento = bento_on_record(candidate).model_copy(update={"smoke": ""})
+    bento = bento_on_record(candidate).model_copy(update=change)
 
-    with pytest.raises(ConfigError, match="never smoke-tested"):
+    with pytest.raises(ConfigError, match=complaint):
         crown.fn(candidate, bento, AS_OF, "better", "gate", "e1")
 
     assert crownings("untested") == []
