@@ -41,7 +41,7 @@ up: # the embedded stack, to browse what is there
 	$(BIN)/perennial up
 
 clean: # stop the stack; remove .venv, .perennial and what tools left
-	@if [ -x $(BIN)/perennial ]; then $(BIN)/perennial down; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -c "from infra.stack import erase; erase()"; fi
 	rm -rf .venv .perennial prefect.toml build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -110,12 +110,13 @@ def _schedules(flow: FlowName, spec: ModelSpec, *, paused: bool) -> tuple[Schedu
 
 
 def _environment(flow: FlowName, spec: ModelSpec) -> dict[str, str]:
-    """Where the model is declared, and as many threads as the run was given.
+    """Where the model is declared, and as many threads for a run's own process as it is given.
 
-    Only a training asks for cores. Thread pools that are larger than what a run was given fight
-    for cores, and are ten times slower then.
+    A training spends its cores on Dask workers of one thread each; a thread pool beside them
+    would fight them for the same cores, and both would be up to ten times slower.
     """
-    threads = spec.training.resources.cpus if flow == "train" else 1
+    spread = len(spec.training.candidates) > 1
+    threads = spec.training.resources.cpus if flow == "train" and not spread else 1
     pools = dict.fromkeys(_THREAD_POOLS, str(threads))
     return {**pools, "PERENNIAL_MODELS": str(settings().models)}
 

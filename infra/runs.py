@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
-from prefect.states import Completed, State
+from prefect.states import Completed
 
-from infra.errors import ConfigError
+from infra.errors import BackendError, ConfigError
 from infra.store import digest_of
 
 
@@ -72,4 +73,6 @@ def start(flow: str, model: str, *, because: object, **parameters: object) -> st
         raise ConfigError(
             f"There is no deployment {flow}/{model}.", hint=f"Run `perennial deploy {model}`."
         ) from error
+    if not isinstance(run, FlowRun):
+        raise BackendError(f"{flow}/{model} was started from an event loop; start it from a flow.")
     return str(run.id)

@@ -38,7 +38,7 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def _numbers(values: "pd.Series[float]") -> Column:
-    return values.to_numpy(dtype="float64", na_value=np.nan)
+    return np.asarray(values.to_numpy(dtype="float64", na_value=np.nan), dtype=np.float64)
 
 
 def _local_matches(frame: pd.DataFrame) -> "pd.Series[bool]":
@@ -80,7 +80,8 @@ def _miles(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
     end = np.radians(places.reindex(flights["dest"]).to_numpy())
     half = np.sin((end - start) / 2) ** 2
     angle = half[:, 0] + np.cos(start[:, 0]) * np.cos(end[:, 0]) * half[:, 1]
-    return 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(angle))
+    miles: Column = 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(angle))
+    return miles
 
 
 def _implied_humidity(weather: pd.DataFrame) -> Column:

@@ -59,13 +59,18 @@ def test_a_schedule_runs_only_if_declared_active_and_not_paused(
     assert planned == (ScheduleSpec.model_validate({**DAILY, "active": runs}),)
 
 
-def test_only_a_training_is_given_the_cores_that_it_asks_for() -> None:
-    """Thread pools larger than what a run was given fight for cores."""
-    training = {**declared().training.model_dump(), "resources": {"cpus": 4}}
+@pytest.mark.parametrize(("candidates", "threads"), [(1, "4"), (3, "1")])
+def test_a_training_has_threads_or_workers_but_not_both(candidates: int, threads: str) -> None:
+    """Thread pools beside Dask workers of one thread each would fight them for the same cores."""
+    training = {
+        **declared().training.model_dump(),
+        "resources": {"cpus": 4},
+        "candidates": [{"max_iter": 10 + each} for each in range(candidates)],
+    }
 
     train, score = one("train", training=training), one("score", training=training)
 
-    assert train.environment["OMP_NUM_THREADS"] == "4"
+    assert train.environment["OMP_NUM_THREADS"] == threads
     assert score.environment["OMP_NUM_THREADS"] == "1"
 
 
