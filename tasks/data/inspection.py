@@ -98,7 +98,7 @@ def _structured(table: str, data: bytes, contract: Contract, *, whole: bool) -> 
 
 def _compare(batch: Batch, contract: Contract, past: Past) -> None:
     check_volume(batch, contract.window, past, contract.data)
-    check_complete(batch, past)
+    check_complete(batch, contract.window, past)
     check_dark(batch, past)
     check_stable(batch, past)
     check_cadence(batch, contract.window, contract.data)

@@ -13,7 +13,7 @@ from tasks.data.manifests import append, refuse_overlap, writing
 from tasks.data.quarantine import quarantined
 from tasks.data.report import write_report
 from tasks.data.sources import sha256
-from tasks.data.usual import WINDOWS, Past
+from tasks.data.usual import Past, newest
 from tasks.references import (
     Delivery,
     Ending,
@@ -26,23 +26,20 @@ from tasks.references import (
 
 def past_of(history: History) -> Callable[[str, list[str]], Past]:
     """A reader of the newest windows of a history, one table and some columns at a time."""
-    newest = history.manifests[-WINDOWS:]
+    windows = set(newest(history.windows))
 
     def read(table: str, columns: list[str]) -> Past:
-        versions = {
-            version.window: version
-            for manifest in newest
+        versions = [
+            version
+            for manifest in history.manifests
             for version in manifest.tables
-            if version.table == table
-        }
-        rows = {window: version.rows for window, version in versions.items()}
+            if version.table == table and version.window in windows
+        ]
+        rows = {version.window: version.rows for version in versions}
         if not columns or not versions:
             return Past(rows, pd.DataFrame())
-        frames = [
-            store.read_windows(version.uri, version.version, [window], columns)
-            for window, version in versions.items()
-        ]
-        return Past(rows, pd.concat(frames, ignore_index=True))
+        last = max(versions, key=lambda version: version.version)  # it holds the others' rows too
+        return Past(rows, store.read_windows(last.uri, last.version, list(rows), columns))
 
     return read
 

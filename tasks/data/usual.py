@@ -1,5 +1,6 @@
 """A batch against the batches before it: how many rows, which values, at which level."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,13 +13,23 @@ from tasks.data.spec import DataSpec, StableSpec
 from tasks.data.structure import days_of
 from tasks.references import Ending
 
-WINDOWS: Final = 6
-"""How many of the newest windows before a batch say what is usual."""
+WINDOWS: Final = 12
+"""How many of the newest windows before a batch say what is usual, at least."""
+
+DAYS: Final = 92
+"""How many days they cover at least, where windows are short."""
+
+_KNOWN_DAYS: Final = 28
+"""Days from which a history knows the values of a column well enough to call others new."""
 
 COMMON: Final = 0.01
 """Share of the past rows from which a value is usual."""
 
+SHORT: Final = 0.1
+"""Share of its usual rows below which a value counts as missing, where 20 or more are usual."""
+
 _FEWEST: Final = 20
+_FEWEST_CELLS: Final = 8
 _FEWEST_DISTINCT: Final = 4
 _SAME_LEVEL: Final = 0.05
 _MOVED_SHARE: Final = 0.1
@@ -31,6 +42,14 @@ class Past:
 
     rows: dict[str, int]
     frame: pd.DataFrame
+
+
+def newest(windows: Sequence[str]) -> tuple[str, ...]:
+    """The windows, out of those before a batch, that say what is usual."""
+    kept = windows[-WINDOWS:]
+    while len(kept) < len(windows) and sum(days_of(window) for window in kept) < DAYS:
+        kept = windows[-len(kept) - 1 :]
+    return tuple(kept)
 
 
 def columns_needed(batch: Batch) -> list[str]:
@@ -59,20 +78,26 @@ def check_volume(batch: Batch, window: str, past: Past, data: DataSpec) -> None:
         )
 
 
-def check_complete(batch: Batch, past: Past) -> None:
-    """Values that always turn up and do not in this batch."""
+def check_complete(batch: Batch, window: str, past: Past) -> None:
+    """Values that always turn up and do not in this batch, or hardly: a part of it is missing."""
+    days = sum(days_of(each) for each in past.rows) if batch.spec.calendar else len(past.rows)
     for name in batch.spec.complete:
         if past.frame.empty or name not in batch.frame:
             continue
-        share = past.frame[name].value_counts(normalize=True)
-        usual = share.index[share >= COMMON]
-        gone = sorted(set(usual) - set(batch.frame[name].dropna()), key=str)
-        if gone:
+        counts = past.frame[name].value_counts()
+        counts = counts[counts >= COMMON * counts.sum()]
+        due = counts / days * (days_of(window) if batch.spec.calendar else 1)
+        now = batch.frame[name].value_counts().reindex(due.index).fillna(0)
+        short = sorted(due.index[(now == 0) | ((due >= _FEWEST) & (now < SHORT * due))], key=str)
+        if short:
+            told = [
+                f"{plain(each)} ({now[each]:.0f} rows, usually {due[each]:.0f})" for each in short
+            ]
             batch.find(
                 Ending.REJECT,
                 "complete",
-                f"{len(gone)} of {len(usual)} usual values of {name} are not in the batch: "
-                f"{few([plain(value) for value in gone])}.",
+                f"{len(short)} of {len(due)} usual values of {name} are not in the batch, or "
+                f"hardly: {few(told)}.",
                 column=name,
             )
 
@@ -114,7 +139,7 @@ def check_stable(batch: Batch, past: Past) -> None:
 
 def _jump(batch: Batch, past: Past, stable: StableSpec) -> str:
     now, then = _numbers(batch.frame[stable.column]), _numbers(past.frame[stable.column])
-    if min(len(now), len(then)) < _FEWEST:
+    if min(len(now), len(then)) < _FEWEST_CELLS:
         return ""
     level, usual = float(np.median(now)), float(np.median(then))
     spread, width = _iqr(now), _iqr(then)
@@ -124,7 +149,8 @@ def _jump(batch: Batch, past: Past, stable: StableSpec) -> str:
         return f"has an IQR of {spread:.4g}, usually {width:.4g}"
     distinct = np.unique(now)
     new = float(1 - np.isin(distinct, np.unique(then)).mean())
-    if len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
+    known = sum(days_of(window) for window in past.rows) >= _KNOWN_DAYS
+    if known and len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
         return (
             f"has {new:.0%} new values among its {len(distinct)} distinct ones; at most "
             f"{stable.unseen:.0%} is usual"

@@ -92,7 +92,7 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], Ending, str]] = {
     "cut early": (_cut(0.31), REJECT, "is incomplete"),
     "cut late": (_cut(0.931), REJECT, "is incomplete"),
     "cut in the last cell": (lambda data: data[:-9], REJECT, "time_hour is cut off"),
-    "cut after a line": (_lines(0.72), REJECT, "usual values of hour"),
+    "cut after a line": (_lines(0.72), REJECT, "of hour are not in the batch, or hardly"),
     "half of a gzip": (lambda data: gzip.compress(data)[:9000], REJECT, "gzip"),
     "flipped bits in a gzip": (
         lambda data: gzip.compress(data)[:-8] + b"\0" * 8,
@@ -125,8 +125,8 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], Ending, str]] = {
         REJECT,
         "never closed",
     ),
-    "two stray quotes": (
-        lambda data: data.replace(b",LGA,", b',"LGA,', 1).replace(b",ATL,", b',ATL",', 3),
+    "two stray quotes in two lines": (
+        lambda data: data.replace(b",N236JB,", b',"N236JB,', 1).replace(b",MEM,", b',MEM",', 1),
         REJECT,
         "A quote",
     ),

@@ -10,7 +10,15 @@ from tasks.data.quarantine import as_csv, quarantined
 from tasks.data.reading import read
 from tasks.data.spec import CadenceSpec, DataSpec, LabelSpec, StableSpec, TableSpec
 from tasks.data.structure import check_cadence, check_columns, check_keys, check_window
-from tasks.data.usual import Past, check_complete, check_stable, check_volume
+from tasks.data.usual import (
+    DAYS,
+    WINDOWS,
+    Past,
+    check_complete,
+    check_stable,
+    check_volume,
+    newest,
+)
 from tasks.references import Ending
 
 SPEC = TableSpec(
@@ -47,7 +55,8 @@ def _batch(frame: pd.DataFrame, spec: TableSpec = SPEC) -> Batch:
 
 def _past(frame: pd.DataFrame | None = None) -> Past:
     kept = _frame() if frame is None else frame
-    return Past({"2026-02-27": len(kept), "2026-02-28": len(kept)}, kept)
+    days = pd.date_range("2026-02-01", "2026-02-28").strftime("%Y-%m-%d")
+    return Past(dict.fromkeys(days, len(kept)), pd.concat([kept] * len(days)))
 
 
 def test_a_day_is_local_to_the_feed() -> None:
@@ -95,12 +104,31 @@ def test_a_gap_in_time_is_a_warning_at_the_edges_too(rows: slice, found: int) ->
     assert [finding.ending for finding in batch.findings] == [Ending.WARN] * found
 
 
+def test_a_few_days_do_not_tell_which_values_are_new() -> None:
+    """The first warm day of a young feed is no change of its unit."""
+    batch = _batch(_frame(unit=1.05))
+
+    check_stable(batch, Past({"2026-02-27": 48, "2026-02-28": 48}, _frame()))
+
+    assert batch.findings == []
+
+
+def test_what_is_usual_comes_from_a_dozen_windows_or_a_quarter_of_days() -> None:
+    """Short windows are many, long ones are enough by number."""
+    days = pd.date_range("2026-01-01", "2026-12-31").strftime("%Y-%m-%d").tolist()
+    months = [f"20{year}-{month:02}" for year in (24, 25) for month in range(1, 13)]
+
+    assert len(newest(days)) == DAYS
+    assert newest(months) == tuple(months[-WINDOWS:])
+    assert newest(["2024", "2025"]) == ("2024", "2025")
+
+
 def test_without_a_history_nothing_is_unusual() -> None:
     """The first batch of a feed has nothing to be compared with."""
     batch, nothing = _batch(_frame()), Past({}, pd.DataFrame())
 
     check_volume(batch, DAY, nothing, DATA)
-    check_complete(batch, nothing)
+    check_complete(batch, DAY, nothing)
     check_stable(batch, nothing)
 
     assert batch.findings == []
@@ -121,11 +149,14 @@ def test_usual_values_must_turn_up_and_rare_ones_need_not() -> None:
     past = pd.concat([_frame(120), _frame(1, ("rare",))])
     complete, partial = _batch(_frame()), _batch(_frame(sites=("a", "c")))
 
-    check_complete(complete, _past(past))
-    check_complete(partial, _past(past))
+    check_complete(complete, DAY, _past(past))
+    check_complete(partial, DAY, _past(past))
 
     assert complete.findings == []
-    assert "1 of 2 usual values of site are not in the batch: b" in partial.findings[0].message
+    assert (
+        "1 of 2 usual values of site are not in the batch, or hardly: b (0 rows"
+        in partial.findings[0].message
+    )
 
 
 @pytest.mark.parametrize(("unit", "held"), [(1.0, False), (1.05, True), (0.447, True), (40, True)])
