@@ -4,9 +4,9 @@ from datetime import datetime
 
 from prefect import State, flow
 
-from infra.runs import ended, moment, named, start
+from infra.runs import ended, moment, named
 from tasks.data import commit, inspect, read_history, receive, refusal
-from tasks.governance import evidence_for_batch, record_batch
+from tasks.governance import evidence_for_batch, record_batch, request_review
 from tasks.references import Ending
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
@@ -38,14 +38,7 @@ def ingest(
         case Ending.REJECT:
             raise refusal(inspection)
         case Ending.HOLD:
-            evidence = evidence_for_batch(inspection)
-            start(
-                "review",
-                model,
-                because=evidence.digest,
-                subject=evidence.subject,
-                evidence=evidence.uri,
-            )
+            request_review(evidence_for_batch(inspection))
             return ended("Held", f"{window} waits for a person: {inspection.report_url}")
         case _:
             manifest = commit(inspection)

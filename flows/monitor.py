@@ -4,13 +4,13 @@ from datetime import datetime
 
 from prefect import State, flow
 
-from infra.runs import ended, moment, named, start
+from infra.runs import ended, moment, named
 from tasks.data import read_history
 from tasks.features import build_features
-from tasks.governance import evidence_for_drift, record_drift
+from tasks.governance import evidence_for_drift, record_drift, request_review, request_training
 from tasks.monitoring import watch
 from tasks.packaging import find_predictions
-from tasks.references import Action, Cause
+from tasks.references import Action
 from tasks.registry import require_champion
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
@@ -39,13 +39,7 @@ def monitor(
 
     match verdict.action:
         case Action.RETRAIN:
-            start("train", model, because=evidence.digest, cause=Cause.DRIFT, as_of=as_of)
+            request_training(evidence)
         case Action.ASK:
-            start(
-                "review",
-                model,
-                because=evidence.digest,
-                subject=evidence.subject,
-                evidence=evidence.uri,
-            )
+            request_review(evidence)
     return ended(verdict.action.state, " ".join(verdict.reasons))

@@ -2,10 +2,10 @@
 
 from prefect import State, flow
 
-from infra.runs import ended, named, start
+from infra.runs import ended, named
 from tasks.data import commit
-from tasks.governance import ask, decide, read_evidence
-from tasks.references import Candidate, Cause, Inspection, Subject
+from tasks.governance import ask, decide, read_evidence, request_promotion, request_training
+from tasks.references import Inspection, Subject
 from tasks.spec import load_spec
 
 
@@ -27,16 +27,7 @@ def review(model: str, subject: Subject, evidence: str) -> State[None]:
         case Subject.BATCH:
             commit(Inspection.model_validate(seen.payload["inspection"]))
         case Subject.CANDIDATE:
-            start(
-                "promote",
-                model,
-                because=seen.digest,
-                version=Candidate.model_validate(seen.payload["candidate"]).version,
-                reason=decision.reason,
-                actor=decision.actor,
-                as_of=seen.as_of,
-                evidence=seen.digest,
-            )
+            request_promotion(seen, decision.reason, decision.actor)
         case Subject.DRIFT:
-            start("train", model, because=seen.digest, cause=Cause.DRIFT, as_of=seen.as_of)
+            request_training(seen)
     return ended("Approved", decision.reason)

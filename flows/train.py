@@ -4,11 +4,16 @@ from datetime import datetime
 
 from prefect import State, flow
 
-from infra.runs import ended, moment, named, start
+from infra.runs import ended, moment, named
 from tasks.data import read_history
 from tasks.evaluation import compare, evaluate, judge
 from tasks.features import build_features, split_by_time
-from tasks.governance import evidence_for_candidate, record_verdict
+from tasks.governance import (
+    evidence_for_candidate,
+    record_verdict,
+    request_promotion,
+    request_review,
+)
 from tasks.packaging import package, smoke_test
 from tasks.references import Ask, Cause, Promote
 from tasks.registry import champion, register
@@ -50,25 +55,10 @@ def train(
 
     match verdict:
         case Promote(why=why):
-            start(
-                "promote",
-                model,
-                because=evidence.digest,
-                version=candidate.version,
-                reason=why,
-                actor="gate",
-                as_of=as_of,
-                evidence=evidence.digest,
-            )
+            request_promotion(evidence, why, "gate")
             return ended("Promoted", why)
         case Ask(why=why):
-            start(
-                "review",
-                model,
-                because=evidence.digest,
-                subject=evidence.subject,
-                evidence=evidence.uri,
-            )
+            request_review(evidence)
             return ended("Asked", why)
         case _:
             return ended("Refused", verdict.why)

@@ -9,6 +9,7 @@ from tasks.governance.evidence import (
     read_evidence,
 )
 from tasks.governance.recording import decide, record, record_batch, record_drift, record_verdict
+from tasks.governance.requests import request_promotion, request_review, request_training
 
 __all__ = [
     "Answer",
@@ -22,4 +23,7 @@ __all__ = [
     "record_batch",
     "record_drift",
     "record_verdict",
+    "request_promotion",
+    "request_review",
+    "request_training",
 ]

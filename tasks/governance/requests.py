@@ -1,0 +1,53 @@
+"""What follows from evidence: the runs that it starts, each of them once."""
+
+from infra.runs import start
+from tasks.references import Candidate, Cause, Evidence
+
+
+def request_review(evidence: Evidence) -> str:
+    """Id of the run that asks a person about stored evidence.
+
+    Raises:
+        ConfigError: the model has no deployment of ``review``.
+    """
+    return start(
+        "review",
+        evidence.model,
+        because=evidence.digest,
+        subject=evidence.subject,
+        evidence=evidence.uri,
+    )
+
+
+def request_promotion(evidence: Evidence, reason: str, actor: str) -> str:
+    """Id of the run that puts the candidate of the evidence in charge.
+
+    Args:
+        evidence: what was decided on.
+        reason: why, for the ledger.
+        actor: who decided: a person's name, or ``gate``.
+
+    Raises:
+        ConfigError: the model has no deployment of ``promote``.
+    """
+    return start(
+        "promote",
+        evidence.model,
+        because=evidence.digest,
+        version=Candidate.model_validate(evidence.payload["candidate"]).version,
+        reason=reason,
+        actor=actor,
+        as_of=evidence.as_of,
+        evidence=evidence.digest,
+    )
+
+
+def request_training(evidence: Evidence) -> str:
+    """Id of the run that trains again because the world has moved.
+
+    Raises:
+        ConfigError: the model has no deployment of ``train``.
+    """
+    return start(
+        "train", evidence.model, because=evidence.digest, cause=Cause.DRIFT, as_of=evidence.as_of
+    )
