@@ -2,6 +2,7 @@
 
 from tasks.governance.answers import Answer
 from tasks.governance.asking import ask
+from tasks.governance.consequences import request_promotion, request_review, request_training
 from tasks.governance.evidence import (
     evidence_for_batch,
     evidence_for_candidate,
@@ -9,7 +10,6 @@ from tasks.governance.evidence import (
     read_evidence,
 )
 from tasks.governance.recording import decide, record, record_batch, record_drift, record_verdict
-from tasks.governance.requests import request_promotion, request_review, request_training
 
 __all__ = [
     "Answer",
