@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from deployments.plan import FLOWS
 from infra.addresses import addresses
 from infra.entries import Kind
+from infra.errors import BackendError
 from infra.ledger import Ledger
 from tasks.governance.reviews import Pending, pending_reviews, reachable_prefect
 from tasks.references import Action, Comparison
-from tasks.registry.succession import in_charge
+from tasks.registry.succession import differences, in_charge
 from tasks.schedules import FlowName
 from tasks.spec import ModelSpec, load_spec
 
@@ -82,6 +83,10 @@ class Status(_Fact):
         description="Oldest first; each with the page whose form answers it."
     )
     verdict: DriftStatus | None = Field(description="Null before monitoring has judged a window.")
+    differs: tuple[str, ...] = Field(
+        description="What MLflow's alias or what serves says otherwise than the ledger; "
+        "`perennial up` repairs it."
+    )
 
 
 def status(model: str) -> Status:
@@ -101,6 +106,7 @@ def status(model: str) -> Status:
         last=last,
         pending_reviews=pending_reviews(model),
         verdict=_verdict(model),
+        differs=_differs(model),
     )
 
 
@@ -118,6 +124,16 @@ def _champion(spec: ModelSpec) -> ChampionStatus | None:
         commit=found.candidate.commit,
         bento=found.bento.tag,
     )
+
+
+def _differs(model: str) -> tuple[str, ...]:
+    """Asked only where there may be something: MLflow's client takes seconds to import."""
+    if Ledger().last(model) is None:
+        return ()
+    try:
+        return differences(model)
+    except BackendError as error:  # the rest of the status is worth as much without MLflow
+        return (f"Whether MLflow agrees is not known. {error.args[0]}",)
 
 
 def _candidates(model: str) -> tuple[CandidateStatus, ...]:

@@ -66,6 +66,8 @@ def _deployments(applied: tuple[Applied, ...]) -> Table:
 
 def _print(found: Status, console: Console) -> None:
     console.print(_in_charge(found))
+    for difference in found.differs:
+        console.print(f"{difference} `perennial up` repairs it.", style="red", markup=False)
     if found.verdict is not None:
         verdict = found.verdict
         console.print(f"{verdict.window}: {verdict.action}. {verdict.reasons}", markup=False)

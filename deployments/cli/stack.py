@@ -1,12 +1,14 @@
 """The commands of the embedded stack: up, down, status, logs, doctor."""
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from infra.addresses import Addresses
+    from infra.stack import Progress
     from infra.stack.health import Check, ServerStatus
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
@@ -28,11 +30,15 @@ def up(
 ) -> None:
     """Start the servers and the worker, or what is missing of them.
 
-    What a crash left is put right first.
+    What a crash left is put right first, and what became due meanwhile is done afterwards.
     """
     from infra.stack import up as start
 
-    started = start(owner, progress=lambda line: typer.echo(f"  {line}", err=as_json))
+    def say(line: str) -> None:
+        typer.echo(f"  {line}", err=as_json)
+
+    started = start(owner, progress=say)
+    _put_right(say)
     if as_json:
         typer.echo(json.dumps(started.model_dump(), indent=2))
     else:
@@ -103,6 +109,13 @@ def doctor(*, as_json: AsJson = False) -> None:
         _show_checks(checks)
     if any(check.verdict == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+def _put_right(say: "Progress") -> None:
+    from deployments.upkeep import put_right  # reads the environment that `up` has set
+
+    for line in put_right(datetime.now(UTC)):
+        say(line)
 
 
 def _show_addresses(found: "Addresses") -> None:

@@ -110,6 +110,27 @@ def repair(model: str) -> tuple[str, ...]:
     return _repair_alias(model, wanted) + _repair_serving(model, wanted)
 
 
+def differences(model: str) -> tuple[str, ...]:
+    """What does not agree with the ledger, a sentence for each; nothing is changed.
+
+    Raises:
+        BackendError: the database or MLflow does not answer.
+    """
+    wanted = in_charge(model)
+    version = None if wanted is None else wanted.version
+    with tracker() as client:
+        held = alias(client, model, ALIAS)
+    found = [] if held == version else [_alias_points(model, held, version)]
+    try:
+        served = serving(model)
+    except IntegrityError as error:
+        return (*found, str(error.args[0]))
+    chosen = None if wanted is None else _chosen(wanted)
+    if served != chosen:
+        found.append(f"{pointer(model)} names {_named(served)}, the ledger {_named(chosen)}.")
+    return tuple(found)
+
+
 def _require_servable(candidate: Candidate, bento: Bento) -> None:
     lacks = {
         f"it holds version {bento.version}": bento.version != candidate.version,
@@ -189,6 +210,10 @@ def _repair_alias(model: str, wanted: Champion | None) -> tuple[str, ...]:
     return (f"MLflow's alias {ALIAS} of {model} pointed at {held}, now at {version}.",)
 
 
+def _alias_points(model: str, held: int | None, version: int | None) -> str:
+    return f"MLflow's alias {ALIAS} of {model} points at {held}, the ledger says {version}."
+
+
 def _marks(wanted: Champion) -> dict[str, str]:
     return {
         "perennial.crowned": wanted.since.isoformat(),
@@ -206,9 +231,12 @@ def _repair_serving(model: str, wanted: Champion | None) -> tuple[str, ...]:
         withdraw(model)
     else:
         serve(chosen)
-    was = "nothing" if held is None else f"version {held.version}"
-    now = "nothing" if chosen is None else f"version {chosen.version}"
-    return (f"{pointer(model)} named {was}, now {now}.",)
+    return (f"{pointer(model)} named {_named(held)}, now {_named(chosen)}.",)
+
+
+def _named(what: Serving | None) -> str:
+    """In words; the entry is named, as a version may have been crowned more than once."""
+    return "nothing" if what is None else f"version {what.version} (entry {what.entry[:8]})"
 
 
 def _held(model: str) -> Serving | None:

@@ -99,6 +99,7 @@ def test_a_model_without_history_has_no_champion_and_no_runs(home: Path) -> None
         last=dict.fromkeys(FLOWS),
         pending_reviews=(),
         verdict=None,
+        differs=(),
     )
 
 
