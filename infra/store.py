@@ -272,9 +272,11 @@ def _plain(value: object) -> object:
 
 
 def _expression(wanted: list[tuple[str, str, Any]]) -> Any:  # noqa: ANN401 - pyarrow is untyped
+    import pyarrow as pa
     from pyarrow.dataset import field
 
-    expression = field(WINDOW).isin(wanted[0][2])
+    # With its type said, a list without any name matches nothing instead of failing.
+    expression = field(WINDOW).isin(pa.array(wanted[0][2], pa.string()))
     for column, _, value in wanted[1:]:
         expression &= field(column) == value
     return expression
