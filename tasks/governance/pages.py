@@ -17,6 +17,7 @@ from tasks.references import (
 _MOST_ROWS: Final = 20
 """Rows of a table on the page; a form is read, not scrolled. The report has them all."""
 
+_EXAMPLES: Final = 3
 _LONGEST_CELL: Final = 160
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$])")
 _UNLINKABLE: Final = re.compile(r"[()<>\[\]\s]")
@@ -42,13 +43,25 @@ def batch_page(inspection: Inspection) -> tuple[str, str]:
     delivery = inspection.delivery
     title = f"{delivery.model}: the batch {delivery.window} is on hold"
     rows = sum(table.rows for table in inspection.staged)
+    choice = _choice(
+        f"the {rows:,} rows that passed are committed.",
+        "the tables stay as they are, and a new delivery is awaited.",
+    )
+    return title, _page(title, (choice, *_batch_facts(inspection)))
+
+
+def ingested_page(inspection: Inspection) -> tuple[str, str]:
+    """Title and markdown for the page of an ingest's run, however the batch ended."""
+    delivery = inspection.delivery
+    title = f"{delivery.model} {delivery.window}: {inspection.ending.value}"
+    return title, _page(title, _batch_facts(inspection))
+
+
+def _batch_facts(inspection: Inspection) -> tuple[str, ...]:
+    rows = sum(table.rows for table in inspection.staged)
     aside = sum(inspection.quarantined.values())
     worst_first = sorted(inspection.findings, key=lambda each: -each.ending.severity)
-    body = (
-        _choice(
-            f"the {rows:,} rows that passed are committed.",
-            "the tables stay as they are, and a new delivery is awaited.",
-        ),
+    return (
         _links({"Report of the contract": inspection.report_url}),
         _table(
             ("table", "rows that passed", "rows set aside"),
@@ -61,12 +74,8 @@ def batch_page(inspection: Inspection) -> tuple[str, str]:
             ],
         ),
         "### What was seen",
-        _table(
-            ("ending", "table", "column", "check", "rows", "finding", "examples"),
-            [_finding(each) for each in worst_first],
-        ),
+        _list([_finding(each) for each in worst_first]),
     )
-    return title, _page(title, body)
 
 
 def candidate_page(
@@ -74,26 +83,36 @@ def candidate_page(
 ) -> tuple[str, str]:
     """Title and markdown for a candidate that may replace the champion."""
     title = f"{candidate.model}: may version {candidate.version} take over?"
-    against = comparison.against
-    stays = "no version" if against == "baseline" else f"version {against}"
+    stays = "no version" if comparison.against == "baseline" else _rival(comparison)
+    choice = _choice(
+        f"version {candidate.version} is put in charge.", f"{escaped(stays)} stays in charge."
+    )
+    facts = _candidate_facts(candidate, bento, comparison, verdict)
+    return title, _page(title, (choice, *facts))
+
+
+def trained_page(
+    candidate: Candidate, bento: Bento, comparison: Comparison, verdict: Verdict
+) -> tuple[str, str]:
+    """Title and markdown for the page of a training's run, whatever the gates said."""
+    title = f"{candidate.model}: version {candidate.version}, the gates say {verdict.kind}"
+    return title, _page(title, _candidate_facts(candidate, bento, comparison, verdict))
+
+
+def _candidate_facts(
+    candidate: Candidate, bento: Bento, comparison: Comparison, verdict: Verdict
+) -> tuple[str, ...]:
     split, evaluation = candidate.fitted.split, candidate.evaluation
-    body = (
-        _choice(
-            f"version {candidate.version} is put in charge.", f"{escaped(stays)} stays in charge."
-        ),
+    return (
         f"The gates say: {escaped(verdict.why, 400)}",
         _links({"Run in MLflow": candidate.run_url, "Picture": evaluation.picture_url}),
         _table(
-            ("metric", f"version {candidate.version}", against, "gain", "interval", "rows"),
+            (comparison.metric, f"on {comparison.rows:,} rows"),
             [
-                (
-                    comparison.metric,
-                    _number(comparison.challenger),
-                    _number(comparison.incumbent),
-                    f"{comparison.gain:+.4f}",
-                    f"{comparison.lower:+.4f} to {comparison.upper:+.4f}",
-                    f"{comparison.rows:,}",
-                )
+                (f"version {candidate.version}", _number(comparison.challenger)),
+                (_rival(comparison), _number(comparison.incumbent)),
+                ("gain", f"{comparison.gain:+.4f}"),
+                ("interval", f"{comparison.lower:+.4f} to {comparison.upper:+.4f}"),
             ],
         ),
         "### On the holdout",
@@ -110,8 +129,8 @@ def candidate_page(
             [
                 ("cause", candidate.cause.value),
                 ("as of", candidate.as_of.isoformat()),
-                ("trained on", ", ".join(split.train)),
-                ("held out", ", ".join(split.holdout)),
+                ("trained on", _span(split.train)),
+                ("held out", _span(split.holdout)),
                 ("trainer", f"{candidate.fitted.trainer}, seed {candidate.fitted.seed}"),
                 ("data version", candidate.data_version[:12]),
                 ("commit", candidate.commit[:12]),
@@ -119,7 +138,6 @@ def candidate_page(
             ],
         ),
     )
-    return title, _page(title, body)
 
 
 def drift_page(verdict: DriftVerdict) -> tuple[str, str]:
@@ -141,6 +159,18 @@ def drift_page(verdict: DriftVerdict) -> tuple[str, str]:
     return title, _page(title, body)
 
 
+def _rival(comparison: Comparison) -> str:
+    against = comparison.against
+    return against if against == "baseline" else f"version {against}"
+
+
+def _span(windows: Sequence[str]) -> str:
+    """Windows in the width of a cell: the first, the last and their number."""
+    if len(windows) <= _EXAMPLES:
+        return ", ".join(windows)
+    return f"{windows[0]} to {windows[-1]}, {len(windows)} windows"
+
+
 def _choice(approved: str, refused: str) -> str:
     return f"**Approve**: {approved} **Refuse**: {refused}"
 
@@ -149,23 +179,27 @@ def _page(title: str, body: Iterable[str]) -> str:
     return "\n\n".join([f"## {escaped(title)}", *(part for part in body if part)])
 
 
-def _finding(finding: Finding) -> tuple[object, ...]:
-    return (
-        finding.ending.value,
-        finding.table,
-        finding.column or "",
-        finding.check,
-        finding.rows or "",
-        finding.message,
-        "; ".join(finding.examples[:5]),
-    )
+def _finding(finding: Finding) -> str:
+    """One line, because the form is narrow and cuts a wide table off."""
+    place = ", ".join(filter(None, (finding.table, finding.column)))
+    shown = "; ".join(finding.examples[:_EXAMPLES])
+    examples = f" For example {escaped(shown)}" if shown else ""
+    return f"**{finding.ending.value}** {escaped(place)}: {escaped(finding.message, 400)}{examples}"
+
+
+def _list(lines: Sequence[str]) -> str:
+    if not lines:
+        return "Nothing: every check passes."
+    text = "\n".join(f"- {line}" for line in lines[:_MOST_ROWS])
+    more = len(lines) - _MOST_ROWS
+    return text + (f"\n\nand {more} more." if more > 0 else "")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     if not rows:
         return "None."
     lines = [
-        head,
+        [escaped(name) for name in head],
         ["---"] * len(head),
         *([escaped(cell) for cell in row] for row in rows[:_MOST_ROWS]),
     ]

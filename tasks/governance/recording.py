@@ -7,6 +7,7 @@ from infra.errors import ConfigError
 from infra.ledger import Entry, Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.answers import DEADLINE, Answer, faults
+from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Decision, DriftVerdict, Ending, Evidence, Inspection, Verdict
 
@@ -26,11 +27,12 @@ def record(entry: Entry) -> Recorded:
 
 @step(moving=True)
 def record_batch(inspection: Inspection) -> Recorded:
-    """The record of how a batch ended: ingested, held or refused.
+    """The record of how a batch ended: ingested, held or refused; the run's page shows it.
 
     Raises:
         BackendError: the database is gone.
     """
+    show_batch(inspection)
     delivery, findings = inspection.delivery, inspection.findings
     worst = max(findings, key=lambda finding: finding.ending.severity, default=None)
     kind = _KIND_OF.get(inspection.ending, Kind.INGEST)
@@ -59,11 +61,12 @@ def record_batch(inspection: Inspection) -> Recorded:
 
 @step(moving=True)
 def record_verdict(evidence: Evidence, verdict: Verdict) -> Recorded:
-    """The record of what the gates said of a candidate.
+    """The record of what the gates said of a candidate; the run's page shows it.
 
     Raises:
         BackendError: the database is gone.
     """
+    show_verdict(evidence, verdict)
     candidate, comparison = _part(evidence, "candidate"), _part(evidence, "comparison")
     return Ledger().append(
         Entry(

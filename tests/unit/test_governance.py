@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.governance.answers import DEADLINE, Answer, default_answer, faults
-from tasks.governance.pages import batch_page, candidate_page, drift_page, escaped
+from tasks.governance.pages import (
+    batch_page,
+    candidate_page,
+    drift_page,
+    escaped,
+    ingested_page,
+    trained_page,
+)
 from tasks.governance.spec import ApprovalSpec
 from tasks.governance.succession import in_charge, line_of, predecessor
 from tasks.references import Ask
@@ -61,9 +68,23 @@ def test_a_candidate_is_shown_beside_the_champion() -> None:
     title, markdown = candidate_page(candidate(2), bento(2), comparison(0.02), Ask(why="by cause"))
 
     assert title == "flights: may version 2 take over?"
-    assert "| 0.7200 | 0.7000 | +0.0200 | +0.0100 to +0.0300 | 1,234 |" in markdown
+    assert "| roc\\_auc | on 1,234 rows |" in markdown
+    assert "| version 2 | 0.7200 |\n| version 1 | 0.7000 |" in markdown
+    assert "| gain | +0.0200 |\n| interval | +0.0100 to +0.0300 |" in markdown
     assert "The gates say: by cause" in markdown
     assert "cccccccccccc" in markdown
+
+
+def test_a_run_is_shown_what_came_of_it_without_a_question() -> None:
+    """On an ingest's and a training's page the facts are those of the form, nothing to decide."""
+    ingested = ingested_page(batch(finding("distances look like kilometres")))
+    trained = trained_page(candidate(2), bento(2), comparison(0.02), Ask(why="by cause"))
+
+    assert ingested[0] == "flights 2013-04: hold"
+    assert trained[0] == "flights: version 2, the gates say ask"
+    assert "distances look like kilometres" in ingested[1]
+    assert "The gates say: by cause" in trained[1]
+    assert "Approve" not in ingested[1] + trained[1]
 
 
 def test_drift_is_shown_from_the_worst_column_on() -> None:
