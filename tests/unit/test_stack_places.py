@@ -320,6 +320,18 @@ def test_the_index_lists_the_newest_report_first_and_escapes_names(tmp_path: Pat
     assert "2 reports" in page
 
 
+def test_a_report_is_listed_by_its_title_under_its_model_and_flow(tmp_path: Path) -> None:
+    """A digest or ``index`` says nothing to a person."""
+    folder = tmp_path / "flights" / "monitor" / "2013-05"
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("<title>flights 2013-05: a &lt; b</title>")
+
+    page = index_page(tmp_path)
+
+    assert "<h2>flights / monitor</h2>" in page
+    assert 'href="/flights/monitor/2013-05/index.html">flights 2013-05: a &lt; b</a>' in page
+
+
 def test_an_empty_index_says_so(tmp_path: Path) -> None:
     """Before the first flow there is nothing, and the page says that."""
     assert "There are no reports yet." in index_page(tmp_path)
