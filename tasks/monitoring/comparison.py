@@ -1,6 +1,7 @@
 """The comparison by Evidently: the window beside its reference, feature by feature."""
 
 from collections.abc import Sequence
+from html import escape
 
 import pandas as pd
 from evidently import DataDefinition, Dataset, Report
@@ -10,11 +11,16 @@ _MISSING = "(missing)"
 
 
 def comparison_page(
-    reference: pd.DataFrame, current: pd.DataFrame, categorical: Sequence[str], threshold: float
+    title: str,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    categorical: Sequence[str],
+    threshold: float,
 ) -> bytes:
     """A self-contained HTML page; both frames are bounded by who calls.
 
     Args:
+        title: what the page is called in a browser's tab and in the list of reports.
         reference: features of the training windows, at least one row.
         current: the same columns of the window, at least one row.
         categorical: the columns that hold categories.
@@ -37,7 +43,7 @@ def comparison_page(
         )
     )
     html: str = done.get_html_str(as_iframe=False)
-    return html.encode()
+    return html.replace("<head>", f"<head><title>{escape(title)}</title>", 1).encode()
 
 
 def _cast(frame: pd.DataFrame, numeric: list[str], texts: list[str]) -> pd.DataFrame:

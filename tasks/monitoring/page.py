@@ -28,15 +28,28 @@ _PAGE: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>{{ verdict.model }} {{ verdict.window }}: {{ verdict.action.value }}</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #22303c;
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
-.badge { display: inline-block; padding: .15rem .7rem; border-radius: 1rem; color: #fff;
-  font-weight: 600; background: {{ color }} }
-.faint { color: #6b7885 } img { max-width: 100% } li { margin: .3rem 0 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #e6eaee }
-th:first-child, td:first-child { text-align: left } .moved { color: #b3362b; font-weight: 600 }
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea;
+  --paper: #f6f7f9; --card: #fff; --moved: #b3362b }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #9aa5b4; --line: #2c3542;
+  --paper: #12161c; --card: #1a2029; --moved: #ff8a78 } }
+body { font: 15px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 1080px; margin: 0 auto; padding: 40px 24px 64px }
+h1 { font-size: 26px; line-height: 1.25; margin: 0; display: flex; gap: 16px; align-items: center }
+h2 { font-size: 17px; margin: 40px 0 12px }
+.badge { padding: 4px 16px; border-radius: 999px; color: #fff; font-size: 14px;
+  background: {{ color }} }
+.faint { color: var(--soft) } a { color: inherit } li { margin: .3rem 0 }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  overflow-x: auto }
+.picture { background: #fff; padding: 12px } img { display: block; max-width: 100% }
+.numbers { columns: 15rem; column-gap: 2.5rem; margin: 0; padding: 12px 16px }
+.numbers div { display: flex; justify-content: space-between; break-inside: avoid;
+  padding: 3px 0 } .numbers dd { margin: 0; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { padding: 7px 16px; text-align: right; border-top: 1px solid var(--line) }
+tr:first-child th { border-top: 0; color: var(--soft); font-size: 12px }
+th:first-child, td:first-child { text-align: left } .moved { color: var(--moved); font-weight: 600 }
+footer { margin-top: 40px; font-size: 13px; overflow-wrap: anywhere }
 </style>
 <h1>{{ verdict.model }} {{ verdict.window }}
 <span class="badge">{{ verdict.action.value }}</span></h1>
@@ -46,21 +59,22 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 <ul>
 {% for reason in verdict.reasons %}<li>{{ reason }}</li>
 {% endfor %}</ul>
-<p><img src="picture.png" alt="PSI by feature, and {{ metric }} over the windows"></p>
+<div class="card picture"><img src="picture.png"
+  alt="PSI by feature, and {{ metric }} over the windows"></div>
 {% if has_comparison %}
 <p><a href="evidently.html">Distributions of every feature, by Evidently</a></p>
 {% endif %}
 {% if verdict.metrics %}
 <h2>Numbers</h2>
-<table>
+<dl class="card numbers">
 {% for name, value in verdict.metrics.items() %}
-<tr><td>{{ name }}</td><td>{{ "{:.4f}".format(value) }}</td></tr>
+<div><dt>{{ name.replace("_", " ") }}</dt><dd>{{ "{:.4f}".format(value) }}</dd></div>
 {% endfor %}
-</table>
+</dl>
 {% endif %}
 {% if drift %}
 <h2>Features against the training data</h2>
-<table>
+<div class="card"><table>
 <tr><th>feature</th><th>PSI</th><th>KS</th><th>beyond</th><th>missing then</th>
 <th>missing now</th><th>importance</th></tr>
 {% for name, each in drift.features.items() %}
@@ -72,9 +86,9 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 <td>{{ "{:.1%}".format(each.missing) }}</td>
 <td>{{ "{:.1%}".format(each.importance) }}</td></tr>
 {% endfor %}
-</table>
+</table></div>
 {% endif %}
-<p class="faint">Digest of the verdict: {{ verdict.digest }}</p>
+<footer class="faint">Digest of the verdict: {{ verdict.digest }}</footer>
 </html>
 """
 

@@ -12,6 +12,9 @@ from tasks.monitoring.performance import Performance
 
 _MOST_BARS: Final = 15
 _LONGEST_BAR: Final = 2.0
+_WIDTH_OF_LABEL: Final = 0.2
+"""Of a number beside a bar, in units of the axis."""
+
 _MOVED, _STILL, _FAINT, _INK, _LINE = "#e07a5f", "#a9b8c6", "#d9dee3", "#22303c", "#2a6f97"
 _STYLE: Final = {"fontsize": 9, "color": _INK}
 
@@ -60,8 +63,11 @@ def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
     axes.barh(names, [min(value, _LONGEST_BAR) for value in values], color=colors)
     for place, (value, (_, each)) in enumerate(zip(values, most, strict=True)):
         text = f"{value:.2f}" + (f", {each.new:.0%} new" if each.new >= 0.01 else "")  # noqa: PLR2004 - one in a hundred
-        axes.text(min(value, _LONGEST_BAR) + 0.03, place, text, va="center", fontsize=7, color=_INK)
-    axes.axvline(threshold, color=_INK, linewidth=0.8, linestyle="--")
+        beside = min(value, _LONGEST_BAR)
+        if value <= threshold < value + _WIDTH_OF_LABEL:
+            beside = threshold  # beyond the line, which would strike the number through
+        axes.text(beside + 0.03, place, text, va="center", fontsize=7, color=_INK)
+    axes.axvline(threshold, color=_INK, linewidth=0.8, linestyle="--", zorder=0.5)
     axes.set_xlim(0, _LONGEST_BAR * 1.35)
     axes.set_xlabel(f"PSI against the training data (cut at {_LONGEST_BAR:g})", **_STYLE)
     axes.set_title(
@@ -78,15 +84,15 @@ def _line(axes: Axes, course: Course) -> None:
     axes.plot(windows, values, color=_LINE, marker="o", linewidth=1.6, label="as it came")
     for window, value in course.values.items():
         axes.annotate(
-            f"{value:.3f}", (window, value), xytext=(0, 7), textcoords="offset points",
-            ha="center", fontsize=7, color=_INK,
+            f"{value:.3f}", (window, value), xytext=(7, 6), textcoords="offset points",
+            ha="left", fontsize=7, color=_INK,
         )  # fmt: skip
     if course.now:
         axes.errorbar(
             [windows[-1]], [course.now.expected], yerr=[2 * course.now.noise], color=_MOVED,
             marker="_", markersize=14, capsize=3, label="expected of these rows",
         )  # fmt: skip
-    axes.margins(y=0.25)
+    axes.margins(x=0.12, y=0.25)
     axes.tick_params(axis="x", rotation=45 if len(windows) > 6 else 0)  # noqa: PLR2004 - as many names fit side by side
     axes.set_title(f"{course.metric} of the champion of the time", **_STYLE)
     axes.legend(frameon=False, fontsize=8, loc="best")

@@ -108,6 +108,7 @@ def _comparison(watched: "Watched", monitoring: MonitoringSpec) -> bytes:
     seed = int(watched.predictions.digest[:8], 16)
     window = watched.window[list(table.features)]
     return comparison_page(
+        f"{watched.champion.model} {watched.predictions.window}: distributions of the features",
         sample(watched.reference, monitoring.report_rows, seed),
         sample(window, monitoring.report_rows, seed),
         table.categorical,
@@ -128,7 +129,7 @@ def _link(verdict: DriftVerdict, picture_url: str) -> None:
     create_markdown_artifact(
         key=key,
         markdown=f"## {title}\n\n{reasons}\n\n[Report]({verdict.report_url})\n\n"
-        f"![PSI by feature and {verdict.model} over the windows]({picture_url})\n",
+        f"![PSI by feature, and the metric over the windows]({picture_url})\n",
         description=title,
     )
     create_image_artifact(image_url=picture_url, key=f"{key}-picture", description=title)
