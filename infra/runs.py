@@ -34,9 +34,14 @@ def named(*parameters: str) -> Callable[[], str]:
 
     def name() -> str:
         given = flow_run.parameters or {}
-        return "-".join(str(given[each]) for each in parameters if given.get(each) is not None)
+        return "-".join(_word(given[each]) for each in parameters if given.get(each) is not None)
 
     return name
+
+
+def _word(value: object) -> str:
+    """A parameter's value in a name: of a time its day, which is what people look for."""
+    return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
 
 
 def ended(name: str, message: str) -> State[None]:
