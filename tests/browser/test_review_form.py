@@ -1,0 +1,215 @@
+"""What a reviewer sees and does in Prefect's own pages, and the reports that they lead to."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Locator, expect
+from prefect.client.orchestration import get_client
+
+from infra.entries import Kind
+from infra.ledger import Ledger, Recorded
+from infra.settings import PROJECT
+from tasks.governance.reviews import Pending, pending_reviews
+from tests.support.browsed import MODEL
+from tests.support.browsing import Seen
+from tests.support.stack import Stack, eventually
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium on the path"),
+]
+
+_PATIENCE_MS = 20_000
+
+
+class Made(NamedTuple):
+    """What there is to look at."""
+
+    report: str
+    runs: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def made(_session_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A small model with two batches on hold, and a window that was watched."""
+    folder = tmp_path_factory.mktemp("shop")
+    with _session_stack.entered():
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.browsed", str(folder)],
+            cwd=PROJECT,
+            env={**os.environ, "PERENNIAL_MODELS": str(folder / "models")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Made(**json.loads((folder / "made.json").read_text()))
+
+
+def suspended(window: str) -> Pending:
+    """The review of a window, once a person can answer it."""
+    eventually(lambda: [each for each in _waiting(window) if each.state == "Suspended"], 60)
+    return _waiting(window)[0]
+
+
+def _waiting(window: str) -> list[Pending]:
+    return [each for each in pending_reviews(MODEL) if f" {window} " in each.title]
+
+
+def form(seen: Seen, review: Pending) -> Locator:
+    """The form of a suspended run, opened as a reviewer opens it."""
+    seen.page.goto(review.run_url)
+    seen.page.get_by_role("button", name="Resume").click(timeout=_PATIENCE_MS)
+    modal = seen.page.locator(".p-modal__card")
+    expect(modal.get_by_role("heading", level=2)).to_be_visible(timeout=_PATIENCE_MS)
+    return modal
+
+
+def submit(modal: Locator, *, approve: bool, reason: str, reviewer: str) -> None:
+    """Fill the form in and hand it over."""
+    if approve:
+        modal.get_by_role("switch").click()
+    reason_box, reviewer_box = modal.locator("textarea").all()
+    reason_box.fill(reason)
+    reviewer_box.fill(reviewer)
+    modal.get_by_role("button", name="Submit").click()
+    expect(modal).to_be_hidden(timeout=_PATIENCE_MS)
+
+
+def decision(review: Pending) -> Recorded:
+    """What the ledger says of a review, once it was decided."""
+
+    def recorded() -> list[Recorded]:
+        entries = Ledger().entries(MODEL, Kind.REVIEW)
+        return [entry for entry in entries if entry.evidence == review.evidence]
+
+    eventually(recorded, 60)
+    return recorded()[0]
+
+
+def test_a_reviewer_reads_the_evidence_and_approves(stack: Stack, made: Made, seen: Seen) -> None:
+    """Title, numbers, findings and link stand on the form; the answer stands in the ledger."""
+    review = suspended("2024-02")
+
+    modal = form(seen, review)
+    seen.keep("form")
+    told, links = modal.inner_text(), modal.get_by_role("link").all()
+    reports = [link.get_attribute("href") for link in links]
+    elements = modal.locator("article img, article script").count()
+    findings = [each.bounding_box() for each in modal.locator("article li").all()]
+    card = modal.bounding_box()
+    submit(modal, approve=True, reason="The shop weighs in grams now.", reviewer="ann")
+    expect(seen.page.get_by_text("Approved", exact=True).first).to_be_visible(timeout=60_000)
+    seen.keep("approved")
+
+    assert "shop: the batch 2024-02 is on hold" in told
+    assert "rows that passed" in told
+    assert "300 rows (100%)" in told
+    assert "img src=x" in told, "what a cell held is shown"
+    assert elements == 0, "and not run"
+    assert reports == [_report_of("2024-02", stack)]
+    assert card is not None
+    assert len(findings) == 2
+    for box in findings:
+        assert box is not None
+        assert box["x"] + box["width"] <= card["x"] + card["width"], "nothing is cut off"
+    recorded = decision(review)
+    assert (recorded.actor, recorded.payload["approved"]) == ("ann", True)
+    assert recorded.reason == "The shop weighs in grams now."
+    assert "a dialog" not in seen.errors
+
+
+def test_an_answer_without_a_reason_is_asked_for_again(
+    stack: Stack, made: Made, seen: Seen
+) -> None:
+    """The run is not failed by it; it suspends anew and its form says what was missing."""
+    review = suspended("2024-03")
+
+    submit(form(seen, review), approve=True, reason="", reviewer="bob")
+    eventually(lambda: _gate(review).endswith("-2-schema"), 60)
+    modal = form(seen, review)
+    seen.keep("again")
+    told = modal.inner_text()
+    submit(modal, approve=False, reason="Wait for kilograms.", reviewer="bob")
+
+    assert "Give a reason of at least 3 characters." in told
+    recorded = decision(review)
+    assert (recorded.actor, recorded.payload["approved"]) == ("bob", False)
+    assert len(Ledger().entries(MODEL, Kind.QUESTION)) == 2, "it was one question all the time"
+
+
+def test_the_page_of_an_ingest_leads_to_its_report(stack: Stack, made: Made, seen: Seen) -> None:
+    """Two clicks: the run's artifact, and the link in it; the report needs nobody else."""
+    seen.page.goto(stack.addresses.run(made.runs[f"ingest/{MODEL}-2024-02"]))
+    seen.page.get_by_text("Artifacts", exact=True).click(timeout=_PATIENCE_MS)
+    seen.page.get_by_text(f"ingest-{MODEL}").last.click(timeout=_PATIENCE_MS)
+    link = seen.page.get_by_role("link", name="Report of the contract")
+    address = link.get_attribute("href", timeout=_PATIENCE_MS)
+    seen.keep("artifact")
+    seen.errors.clear()  # Prefect's page looks for icons that it does not have
+
+    seen.page.goto(str(address))
+
+    seen.keep("report")
+    told = seen.page.locator("main").inner_text()
+    assert address == _report_of("2024-02", stack)
+    assert "The delivery waits for a person" in told
+    assert "img src=x onerror=alert(1)" in told
+    assert seen.page.locator("img, script").count() == 0
+    assert seen.errors == []
+
+
+def test_the_page_of_a_watched_window_leads_to_its_report(
+    stack: Stack, made: Made, seen: Seen
+) -> None:
+    """The picture is there, and Evidently's page beside it draws without asking anybody."""
+    seen.page.goto(stack.addresses.run(made.runs["watching/rides"]))
+    seen.page.get_by_text("Artifacts", exact=True).click(timeout=_PATIENCE_MS)
+    seen.page.get_by_text("monitor-rides", exact=True).last.click(timeout=_PATIENCE_MS)
+    link = seen.page.get_by_role("link", name="Report")
+    expect(link).to_have_attribute("href", made.report, timeout=_PATIENCE_MS)
+    seen.errors.clear()  # Prefect's page looks for icons that it does not have
+
+    seen.page.goto(made.report)
+    seen.keep("monitor")
+    picture_width = seen.page.evaluate("document.querySelector('img').naturalWidth")
+    seen.page.get_by_role("link", name="Evidently").click()
+    expect(seen.page.get_by_text("Drift in column 'hour'")).to_be_visible(timeout=_PATIENCE_MS)
+    seen.keep("evidently")
+
+    assert picture_width > 1000
+    assert seen.errors == []
+
+
+def test_the_list_of_reports_names_each_by_its_title(stack: Stack, made: Made, seen: Seen) -> None:
+    """Whoever opens the report server finds a report without knowing its address."""
+    seen.page.goto(stack.addresses.pages)
+    seen.keep("index")
+
+    link = seen.page.get_by_role("link", name=f"{MODEL} 2024-02: hold")
+
+    assert link.get_attribute("href") == _report_of("2024-02", stack).removeprefix(
+        stack.addresses.pages
+    )
+    assert seen.errors == []
+
+
+def _report_of(window: str, stack: Stack) -> str:
+    (page,) = (stack.home / "reports" / MODEL / "ingest").glob(f"{window}-*.html")
+    return stack.addresses.page(Path(page))
+
+
+def _gate(review: Pending) -> str:
+    """Prefect's name of the form that a run waits at; empty while it waits at none."""
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(review.run_id)).state
+    keys = state.state_details.run_input_keyset if state and state.is_paused() else None
+    return (keys or {}).get("schema", "")
