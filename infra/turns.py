@@ -4,10 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import func, select
-
-from infra.database import connection
-
 
 @contextmanager
 def turn(*names: str) -> Iterator[None]:
@@ -18,6 +14,10 @@ def turn(*names: str) -> Iterator[None]:
     Raises:
         BackendError: the database cannot be reached.
     """
+    from sqlalchemy import func, select
+
+    from infra.database import connection
+
     digest = hashlib.sha256("\0".join(names).encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
     with connection() as database:

@@ -33,6 +33,10 @@ _ENDINGS: Final = {
 }
 
 
+_LOGGERS: Final = ("great_expectations", "great_expectations.data_context.types.base")
+"""Its loggers with a level of their own; each change of a level empties every logger's cache."""
+
+
 @dataclass(frozen=True)
 class Suite:
     """Expectations as Great Expectations read them, as many as the file has."""
@@ -58,9 +62,9 @@ def read_suite(path: Path, columns: set[str]) -> Suite:
         listed = document["expectations"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is no suite: {plain(error)}.") from error
-    for position, expectation in enumerate(listed, start=1):
-        _check(path, position, expectation, columns)
     with _quiet():
+        for position, expectation in enumerate(listed, start=1):
+            _check(path, position, expectation, columns)
         read = gx.ExpectationSuite(name=path.stem, expectations=listed)
     if len(read.expectations) != len(listed):
         raise ConfigError(
@@ -169,12 +173,9 @@ def _check(path: Path, position: int, expectation: Any, columns: set[str]) -> No
         if name not in columns:
             raise ConfigError(f"{place}: {kind} is about {plain(name)!r}, which nobody declares.")
     try:
-        with _quiet():
-            gx.ExpectationSuite(name="one", expectations=[expectation])
+        kept = gx.ExpectationSuite(name="one", expectations=[expectation]).expectations
     except Exception as error:
         raise ConfigError(f"{place}: {kind} is refused: {plain(error, 200)}.") from error
-    with _quiet():
-        kept = gx.ExpectationSuite(name="one", expectations=[expectation]).expectations
     if not kept:
         raise ConfigError(f"{place}: Great Expectations knows no {plain(kind)!r}.")
 
@@ -228,11 +229,7 @@ def _why(info: dict[str, Any]) -> list[str]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Great Expectations logs what we say better, and folders that nobody looks into."""
-    loggers = [
-        logging.getLogger(name)
-        for name in list(logging.root.manager.loggerDict)
-        if name.split(".")[0] == "great_expectations"
-    ]
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

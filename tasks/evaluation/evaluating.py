@@ -10,7 +10,6 @@ from infra.plugins import resolve
 from infra.settings import settings
 from infra.steps import step
 from tasks.data.spec import LabelSpec
-from tasks.evaluation.gates import decide
 from tasks.evaluation.spec import EvaluationSpec, GateSpec
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Candidate, Champion, Comparison, Evaluation, Fitted, Verdict
@@ -105,6 +104,8 @@ def judge(
     candidate: Candidate, comparison: Comparison, gates: GateSpec, approval: ApprovalSpec
 ) -> Verdict:
     """Whether the candidate replaces the champion, a person decides, or it is refused."""
+    from tasks.evaluation.gates import decide
+
     return decide(candidate, comparison, gates, approval)
 
 

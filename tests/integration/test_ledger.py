@@ -155,6 +155,7 @@ from datetime import UTC, datetime
 from infra.entries import Entry, Kind
 from infra.ledger import Ledger
 who, count = sys.argv[1], int(sys.argv[2])
+Ledger().last()  # what is imported and connected when it is first asked
 print("ready", flush=True)
 for number in range(count):
     subject = f"{who}-{number}"
