@@ -1,6 +1,6 @@
 """What came of the year: a row for each month, and whether each retrain paid."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -10,10 +10,20 @@ from deployments.demo.story import FIRST, LATER, close_of
 from infra.addresses import Addresses
 from infra.ledger import Kind, Ledger, Recorded
 from infra.models import load_model, predict_scores
+from infra.store import get_bytes, uri
 from tasks.data import read_history
 from tasks.frames import feature_rows
 from tasks.metrics import direction, score
-from tasks.references import Candidate, DriftVerdict, Evidence, FeatureTable, Manifest
+from tasks.references import (
+    Candidate,
+    DriftVerdict,
+    Ending,
+    Evidence,
+    FeatureTable,
+    Inspection,
+    Manifest,
+    Subject,
+)
 from tasks.spec import ModelSpec, load_spec
 
 
@@ -103,22 +113,15 @@ def _trained(entries: Sequence[Recorded]) -> tuple[FeatureTable, dict[int, Candi
     promoted = [entry for entry in entries if entry.kind in {Kind.PROMOTION, Kind.ROLLBACK}]
     crowned = [Candidate.model_validate(entry.payload["candidate"]) for entry in promoted]
     newest = max(entries, key=lambda entry: (entry.kind == Kind.GATE, entry.as_of))
-    return _table_of(newest), {candidate.version: candidate for candidate in crowned}
-
-
-def _table_of(gate: Recorded) -> FeatureTable:
-    from infra import store
-
-    text = store.get_bytes(store.uri("evidence", gate.model, f"{gate.evidence}.json"))
-    evidence = Evidence.model_validate_json(text)
-    return Candidate.model_validate(evidence.payload["candidate"]).fitted.split.table
+    table = Candidate.model_validate(_evidence(newest).payload["candidate"]).fitted.split.table
+    return table, {candidate.version: candidate for candidate in crowned}
 
 
 def _month(spec: ModelSpec, manifest: Manifest, entries: Sequence[Recorded], past: _Past) -> Month:
     window = manifest.window
     rows = sum(table.rows for table in manifest.tables if table.table == "flights")
-    refused = sum(manifest.quarantined.values())
     said = [entry for entry in entries if entry.as_of == close_of(window)]
+    refused = sum(manifest.quarantined.values()) + _turned_down(said)
     drift = next((entry for entry in reversed(said) if entry.kind == Kind.DRIFT), None)
     action = _action(said)
     if drift is None:
@@ -144,21 +147,37 @@ def _month(spec: ModelSpec, manifest: Manifest, entries: Sequence[Recorded], pas
 
 def _action(said: Sequence[Recorded]) -> str:
     """What followed, in the ledger's order and a few words."""
-    return ", ".join(filter(None, (_words(entry) for entry in said)))
+    versions = {entry.evidence: entry.payload["version"] for entry in said if _is_gate(entry)}
+    return ", ".join(filter(None, (_words(entry, versions) for entry in said)))
 
 
-def _words(entry: Recorded) -> str:
-    if entry.kind == Kind.GATE:
-        return f"v{entry.payload['version']} {_GATES[str(entry.payload['verdict'])]}"
+def _words(entry: Recorded, versions: Mapping[str, object]) -> str:
+    if _is_gate(entry) and entry.payload["verdict"] == "refuse":
+        return f"gates refuse v{entry.payload['version']}"
     if entry.kind == Kind.REVIEW:
-        return "approved" if entry.payload["approved"] else "turned down"
-    return _WORDS.get(entry.kind, "")
+        subject = f"v{versions[entry.evidence]}" if entry.evidence in versions else "batch"
+        return f"{subject} {'approved' if entry.payload['approved'] else 'turned down'}"
+    if entry.kind == Kind.PROMOTION:
+        return f"v{Candidate.model_validate(entry.payload['candidate']).version} promoted"
+    return ""
 
 
-_WORDS = {
-    Kind.HOLD: "batch held",
-    Kind.REFUSAL: "batch refused",
-    Kind.PROMOTION: "promoted",
-    Kind.ROLLBACK: "rolled back",
-}
-_GATES = {"promote": "passed the gates", "ask": "proposed", "refuse": "refused by the gates"}
+def _is_gate(entry: Recorded) -> bool:
+    return entry.kind == Kind.GATE
+
+
+def _turned_down(said: Sequence[Recorded]) -> int:
+    """Rows of the tables for which a reviewer turned a batch down."""
+    rows = 0
+    for entry in said:
+        if entry.kind == Kind.REVIEW and entry.payload["subject"] == Subject.BATCH:
+            if not entry.payload["approved"]:
+                seen = Inspection.model_validate(_evidence(entry).payload["inspection"])
+                held = {each.table for each in seen.findings if each.ending == Ending.HOLD}
+                rows += sum(table.rows for table in seen.staged if table.table in held)
+    return rows
+
+
+def _evidence(entry: Recorded) -> Evidence:
+    text = get_bytes(uri("evidence", entry.model, f"{entry.evidence}.json"))
+    return Evidence.model_validate_json(text)
