@@ -1,5 +1,6 @@
 """Tables and artifacts: Delta tables by window, files by content, under one URI."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from infra.errors import BackendError, ConfigError, DataError, ResourceError
+from infra.errors import BackendError, ConfigError, DataError, PerennialError, ResourceError
 from infra.settings import settings
 
 if TYPE_CHECKING:
@@ -53,11 +54,7 @@ def put_bytes(location: str, data: bytes) -> str:
     target = Path(location)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as half:
-            half.write(data)
-            half.flush()
-            os.fsync(half.fileno())
-        Path(half.name).replace(target)
+        _put_whole(target, data)
     except OSError as error:
         raise disk_error(error, target) from error
     return location
@@ -137,10 +134,8 @@ def write_window(
     )
     try:
         version: int = again(_write)(location, rows, (window, digest), beside=beside)
-    except OSError as error:
-        raise disk_error(error, location) from error
-    except DeltaError as error:
-        raise BackendError(f"{location} could not be written: {error}.") from error
+    except (OSError, DeltaError) as error:
+        raise _write_error(error, location) from error
     return version
 
 
@@ -244,14 +239,34 @@ def digest_of(*values: object) -> str:
 
 def disk_error(error: OSError, place: Path | str) -> ResourceError | ConfigError:
     """What a failed write means: a full disk may be freed, a read-only one is a setting."""
-    import errno
-
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return ResourceError(f"The disk of {place} is full.", hint="Free space and run again.")
     return ConfigError(
         f"{place} cannot be written: {error.strerror or error}.",
         hint="Point PERENNIAL_HOME or PERENNIAL_STORE at a folder that this user may write.",
     )
+
+
+def _write_error(error: Exception, location: str) -> PerennialError:
+    """What a failed write of a table means; through Rust an error's number survives as text."""
+    if f"os error {errno.ENOSPC}" in str(error):
+        return disk_error(OSError(errno.ENOSPC, "full"), location)
+    if isinstance(error, OSError):
+        return disk_error(error, location)
+    return BackendError(f"{location} could not be written: {error}.")
+
+
+def _put_whole(target: Path, data: bytes) -> None:
+    """A file that appears complete; on a full disk its half does not stay to keep it full."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as half:
+        try:
+            half.write(data)
+            half.flush()
+            os.fsync(half.fileno())
+            Path(half.name).replace(target)
+        except OSError:
+            Path(half.name).unlink(missing_ok=True)
+            raise
 
 
 _PARTITIONS = (WINDOW, DIGEST)
