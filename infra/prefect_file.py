@@ -18,13 +18,18 @@ def write() -> bool:
         return False
     if path.exists() and not path.read_text().startswith(_MARK):
         return False
-    text = (
+    text = contents()
+    with clear_errors():
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    return True
+
+
+def contents() -> str:
+    """The file's text: where this home's server is, and that nothing is told to anybody."""
+    return (
         f"{_MARK}\n"
         f'home = "{settings().home / "prefect"}"\n\n'
         f'[api]\nurl = "{addresses().prefect_api}"\n\n'
         "[server]\nanalytics_enabled = false\n"
     )
-    with clear_errors():
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-    return True

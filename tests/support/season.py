@@ -1,0 +1,82 @@
+"""A model's first season as a user types it: from a file of data to a verdict on what it said.
+
+``python -m tests.support.season HOME MODELS NAME FILE RESULT`` lives it on a stack of its own,
+which it starts and stops, and writes what became of it.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from infra.prefect_file import contents
+from tests.support.shell import Done, User
+from tests.support.stack import surroundings
+
+_PATIENCE_S = 90
+
+
+def season(user: User, name: str, file: Path, project: Path, *flows: str) -> dict[str, Any]:
+    """What ``perennial status NAME --json`` says after a model was made, run and judged.
+
+    Args:
+        user: whose stack is up.
+        name: of the new model.
+        file: CSV of its data; its last column is the target.
+        project: the folder in which Prefect's command is typed.
+        flows: the deployments that are run, one after the other.
+    """
+    target = file.read_text(encoding="utf-8").splitlines()[0].rpartition(",")[2]
+    _worked(user.perennial("new", name, "--from", str(file), "--target", target))
+    _worked(user.perennial("deploy", name))
+    for flow in flows:
+        _worked(user.prefect("deployment", "run", f"{flow}/{name}", "--watch", folder=project))
+        if flow == "train":
+            promoted(user, name)
+    return status(user, name)
+
+
+def status(user: User, name: str) -> dict[str, Any]:
+    """How a model stands, as the command prints it."""
+    printed: dict[str, Any] = json.loads(_worked(user.perennial("status", name, "--json")).stdout)
+    return printed
+
+
+def project_folder(folder: Path, home: Path) -> Path:
+    """A folder in which Prefect's command finds a home's server by its ``prefect.toml``."""
+    folder.mkdir(exist_ok=True)
+    with surroundings({"PERENNIAL_HOME": str(home)}):
+        (folder / "prefect.toml").write_text(contents(), encoding="utf-8")
+    return folder
+
+
+def promoted(user: User, name: str) -> None:
+    """Wait for the promotion, which the training started and did not wait for."""
+    serves = user.home / "store" / name / "serving.json"  # the last that a promotion writes
+    deadline = time.monotonic() + _PATIENCE_S
+    while not serves.exists():
+        assert time.monotonic() < deadline, f"{name} was not promoted"
+        time.sleep(0.2)
+
+
+def _worked(done: Done) -> Done:
+    said = f"{' '.join(done.args)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, said
+    return done
+
+
+def _main(home: Path, models: Path, name: str, file: Path, result: Path) -> None:
+    user = User(home, {"PERENNIAL_MODELS": str(models)})
+    try:
+        _worked(user.perennial("up"))
+        project = project_folder(home.parent / "project", home)
+        found = season(user, name, file, project, "ingest", "train", "score", "monitor")
+        result.write_text(json.dumps(found), encoding="utf-8")
+    finally:
+        user.perennial("down")
+
+
+if __name__ == "__main__":
+    _home, _models, _name, _file, _result = sys.argv[1:]
+    _main(Path(_home), Path(_models), _name, Path(_file), Path(_result))
