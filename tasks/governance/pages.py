@@ -63,6 +63,9 @@ def _batch_facts(inspection: Inspection) -> tuple[str, ...]:
     worst_first = sorted(inspection.findings, key=lambda each: -each.ending.severity)
     return (
         _links({"Report of the contract": inspection.report_url}),
+        "### What was seen",
+        _list([_finding(each) for each in worst_first]),
+        "### Rows",
         _table(
             ("table", "rows that passed", "rows set aside"),
             [
@@ -73,8 +76,6 @@ def _batch_facts(inspection: Inspection) -> tuple[str, ...]:
                 ("all", f"{rows:,}", f"{aside:,}"),
             ],
         ),
-        "### What was seen",
-        _list([_finding(each) for each in worst_first]),
     )
 
 
@@ -181,7 +182,8 @@ def _page(title: str, body: Iterable[str]) -> str:
 
 def _finding(finding: Finding) -> str:
     """One line, because the form is narrow and cuts a wide table off."""
-    place = ", ".join(filter(None, (finding.table, finding.column)))
+    column = finding.column or ""
+    place = finding.table if finding.message.startswith(column) else f"{finding.table}, {column}"
     shown = "; ".join(finding.examples[:_EXAMPLES])
     examples = f" For example {escaped(shown)}" if shown else ""
     return f"**{finding.ending.value}** {escaped(place)}: {escaped(finding.message, 400)}{examples}"
