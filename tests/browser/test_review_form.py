@@ -77,9 +77,8 @@ def submit(modal: Locator, *, approve: bool, reason: str, reviewer: str) -> None
     """Fill the form in and hand it over."""
     if approve:
         modal.get_by_role("switch").click()
-    reason_box, reviewer_box = modal.locator("textarea").all()
-    reason_box.fill(reason)
-    reviewer_box.fill(reviewer)
+    for place, text in enumerate((reason, reviewer)):
+        modal.locator("textarea").nth(place).fill(text)
     modal.get_by_role("button", name="Submit").click()
     expect(modal).to_be_hidden(timeout=_PATIENCE_MS)
 
