@@ -12,10 +12,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
+
+_INTO_IT_S = 0.8
 
 
 def killed(step: str, at: str, when: str, **arguments: object) -> None:
@@ -40,14 +43,18 @@ def _main(step: str, at: str, when: str, arguments: str) -> None:
     module, _, path = at.partition(":")
     *owners, name = path.split(".")
     owner = functools.reduce(getattr, owners, importlib.import_module(module))
-    setattr(owner, name, _deadly(getattr(owner, name), when))
+    setattr(owner, name, deadly(getattr(owner, name), when))
     call(**typed)
 
 
-def _deadly(function: Any, when: str) -> Any:  # noqa: ANN401 - any callable
+def deadly(function: Any, when: str) -> Any:  # noqa: ANN401 - any callable
+    """The function, but that the process dies before, during or after its call."""
+
     @functools.wraps(function)
     def call(*given: object, **named: object) -> None:
-        if when == "after":
+        if when == "during":
+            threading.Timer(_INTO_IT_S, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        if when != "before":
             function(*given, **named)
         os.kill(os.getpid(), signal.SIGKILL)
 

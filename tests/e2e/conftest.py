@@ -1,0 +1,33 @@
+"""A small model for each module, deployed to the stack that the session shares."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.small_model import Declared, write_model
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def declared(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Declared:
+    """The model of a module, which names it ``MODEL``."""
+    from deployments.apply import deploy
+
+    models = tmp_path_factory.mktemp("models")
+    found = Declared(
+        name=request.module.MODEL,
+        folder=write_model(models, request.module.MODEL),
+        environment={**stack.environment, "PERENNIAL_MODELS": str(models)},
+    )
+    with found.entered():
+        deploy(found.name)
+    return found
+
+
+@pytest.fixture
+def model(declared: Declared) -> Iterator[str]:
+    """The name of the module's model; the test runs in its environment."""
+    with declared.entered():
+        yield declared.name

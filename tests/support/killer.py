@@ -1,0 +1,93 @@
+"""A flow in a process that is killed with SIGKILL at a chosen call, or that runs to its end.
+
+``python -m tests.support.killer FLOW JSON [MODULE:NAME before|during|after]`` runs
+``flows.FLOW`` with the parameters in the JSON. Without a place to die it prints how the run ended.
+"""
+
+import functools
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from typing import NamedTuple
+from uuid import UUID
+
+import psutil
+from pydantic_core import to_json
+
+from infra.settings import PROJECT
+from tests.support.killed import deadly
+from tests.support.stack import eventually
+
+_MARK = "E2E_KILLED"
+_PATIENCE_S = 180
+
+
+class End(NamedTuple):
+    """How a run ended."""
+
+    run: UUID
+    state: str
+    message: str
+
+
+def kill(flow: str, at: str, when: str, **parameters: object) -> None:
+    """Run a flow that is killed before, during or after a call; what it started ends with it."""
+    mark = uuid.uuid4().hex
+    done = _call(mark, flow, to_json(parameters).decode(), at, when)
+    assert done.returncode == -signal.SIGKILL, (
+        f"{flow} came to its end, {done.returncode}: {done.stdout}{done.stderr[-3000:]}"
+    )
+    eventually(lambda: not _alive(mark), within_s=30)
+
+
+def finish(flow: str, **parameters: object) -> End:
+    """Run a flow to its end; whatever it started ends with it."""
+    mark = uuid.uuid4().hex
+    done = _call(mark, flow, to_json(parameters).decode())
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert not _alive(mark)
+    run, state, message = json.loads(done.stdout.splitlines()[-1])
+    return End(UUID(run), state, message)
+
+
+def _call(mark: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.killer", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {_MARK: mark},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PATIENCE_S,
+    )
+
+
+def _alive(mark: str) -> list[int]:
+    """The processes that descend from a call."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _main(flow: str, parameters: str, at: str = "", when: str = "") -> None:
+    if at:
+        module, _, path = at.partition(":")
+        *owners, name = path.split(".")
+        owner = functools.reduce(getattr, owners, importlib.import_module(module))
+        setattr(owner, name, deadly(getattr(owner, name), when))
+    entry = getattr(importlib.import_module(f"flows.{flow}"), flow)
+    state = entry(**json.loads(parameters), return_state=True)
+    print(json.dumps([str(state.state_details.flow_run_id), state.name, state.message]))  # noqa: T201 - read by the test
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
