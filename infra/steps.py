@@ -100,6 +100,7 @@ def _stands(results: ResultStore, key: str) -> bool:
 def _uris(value: object, name: str = "") -> Iterator[str]:
     """The URIs of artifacts of ours inside a value, found by the names of their fields."""
     if isinstance(value, BaseModel):
+        yield from getattr(value, "artifacts", ())  # files without which a folder is none
         value = dict(value)
     if isinstance(value, dict):
         for key, item in value.items():

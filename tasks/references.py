@@ -203,6 +203,11 @@ class Fitted(Reference):
     split: Split
     trusted_types: tuple[str, ...] = Field(description="Types that skops may load, and no others.")
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """URIs of the files of the folder that must be there."""
+        return tuple(f"{self.uri}/{name}" for name in ("model.skops", "sample.parquet"))
+
 
 class Evaluation(Reference):
     """How a fitted model does on the holdout, beside the baseline."""
