@@ -158,7 +158,8 @@ def test_a_half_written_record_is_no_record(seeded: Declared, model: str, share:
     """A machine that lost its power while a result was written costs one step, not the run."""
     seed = 10 + int(share * 10)
     first = fitted(model, seed)
-    record = Path(first.data.metadata.storage_key)
+    kept_as: Any = first.data
+    record = Path(kept_as.metadata.storage_key)
     content = record.read_bytes()
     record.write_bytes(content[: int(len(content) * share)])
 
