@@ -53,6 +53,18 @@ def test_records_follow_each_other(ledger: Ledger) -> None:
     assert ledger.entries() == (first, second)
 
 
+def test_whoever_connects_first_makes_the_ledger(ledger: Ledger) -> None:
+    """A process may hold a turn in a new database before it has anything to record."""
+    first = "from infra.turns import turn\nwith turn('first'): pass\n"
+    then = "from infra.ledger import Ledger\nassert Ledger().last() is None"
+
+    done = subprocess.run(
+        [sys.executable, "-c", first + then], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_empty_ledger_is_whole(ledger: Ledger) -> None:
     """Nothing recorded is no fault."""
     assert ledger.verify() == 0
@@ -247,3 +259,19 @@ def test_reading_uses_an_index(ledger: Ledger) -> None:
         plan = "\n".join(database.execute(text(query)).scalars())
 
     assert "ledger_by_model" in plan
+
+
+def test_whoever_connects_first_finds_the_ledger_made(ledger: Ledger) -> None:
+    """A turn is often the first thing a process asks the database for."""
+    script = (
+        "from infra.turns import turn\n"
+        "from infra.ledger import Ledger\n"
+        "with turn('first'):\n"
+        "    print(len(Ledger().entries(model='nobody')))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr[-500:]
