@@ -134,8 +134,10 @@ def reachable_prefect() -> Iterator[SyncPrefectClient]:
     """Prefect's client, whose failures become ours.
 
     Raises:
+        ConfigError: no server was ever started here; Prefect would start one of its own.
         BackendError: Prefect's server does not answer, or it failed.
     """
+    addresses()
     try:
         with get_client(sync_client=True) as client:
             yield client
