@@ -1,17 +1,22 @@
 """A third model without a line of code: from a CSV to a verdict, through the real worker."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sklearn.datasets
 
+from infra.serving import withdraw
 from infra.settings import PROJECT
-from tests.support.season import season
+from infra.tracking import alias, point_alias, tracker
+from tests.support.season import season, status
 from tests.support.shell import User
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+MODEL = "diabetes"
 
 
 def bundled(name: str, folder: Path) -> Path:
@@ -21,17 +26,25 @@ def bundled(name: str, folder: Path) -> Path:
     return path
 
 
-def lived(stack: Stack, folder: Path, name: str, *flows: str) -> dict[str, Any]:
-    """How a new model stands after some of its flows."""
-    user = User(stack.home, {**stack.environment, "PERENNIAL_MODELS": str(folder / "models")})
-    return season(user, name, bundled(name, folder), PROJECT, *flows)
+def newcomer(stack: Stack, folder: Path) -> User:
+    """A person with the stack of the session and no models."""
+    return User(stack.home, {**stack.environment, "PERENNIAL_MODELS": str(folder / "models")})
+
+
+@pytest.fixture(scope="module")
+def lived(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[User, dict[str, Any]]:
+    """A person and how their model of diabetes stands after its first season."""
+    folder = tmp_path_factory.mktemp("new")
+    user = newcomer(stack, folder)
+    flows = ("ingest", "train", "score", "monitor")
+    return user, season(user, MODEL, bundled(MODEL, folder), PROJECT, *flows)
 
 
 def test_a_regression_from_a_csv_is_promoted_scored_and_watched(
-    stack: Stack, tmp_path: Path
+    lived: tuple[User, dict[str, Any]],
 ) -> None:
-    """Four commands after `perennial new`, each of which ends well."""
-    found = lived(stack, tmp_path, "diabetes", "ingest", "train", "score", "monitor")
+    """Each command after `perennial new` ends well."""
+    found = lived[1]
 
     ends = {flow: run["state"] for flow, run in found["last"].items() if run}
     assert ends.keys() == {"ingest", "train", "promote", "score", "monitor"}
@@ -42,9 +55,32 @@ def test_a_regression_from_a_csv_is_promoted_scored_and_watched(
     assert (found["pending_reviews"], found["differs"]) == ([], [])
 
 
+def test_what_differs_from_the_ledger_is_told_by_status_and_repaired_by_up(
+    lived: tuple[User, dict[str, Any]], stack: Stack
+) -> None:
+    """A hand on MLflow's alias and a lost file change nothing about who is in charge."""
+    user = lived[0]
+    with tracker() as client:
+        point_alias(client, MODEL, "champion", None)
+    withdraw(MODEL)
+
+    before = status(user, MODEL)
+    up = user.perennial("up", "--owner", str(os.getpid()))
+    after = status(user, MODEL)
+
+    with tracker() as client:
+        pointed = alias(client, MODEL, "champion")
+    assert len(before["differs"]) == 2
+    assert "the ledger says 1" in before["differs"][0]
+    assert (up.returncode, after["differs"], pointed) == (0, [], 1)
+    assert "now at 1" in up.stdout
+
+
 def test_three_classes_from_a_csv_are_promoted(stack: Stack, tmp_path: Path) -> None:
     """Fifty flowers of each kind."""
-    found = lived(stack, tmp_path, "iris", "ingest", "train", "score")
+    user = newcomer(stack, tmp_path)
+
+    found = season(user, "iris", bundled("iris", tmp_path), PROJECT, "ingest", "train", "score")
 
     assert found["champion"]["metric"] == "accuracy"
     assert found["champion"]["value"] > 0.85
