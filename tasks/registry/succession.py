@@ -1,6 +1,6 @@
 """Who is champion: the ledger says it, MLflow's alias and what serves repeat it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from infra import store
 from infra.bentos import bento_record
@@ -26,7 +26,8 @@ def champion(model: str, as_of: datetime | None = None) -> Champion | None:
 
     Args:
         model: its name.
-        as_of: the time that is asked about; the newest decision counts if None.
+        as_of: the time that is asked about, by what was decided before it; the newest decision
+            counts if None.
     """
     return in_charge(model, as_of)
 
@@ -95,8 +96,13 @@ def crown(
 
 
 def in_charge(model: str, as_of: datetime | None = None) -> Champion | None:
-    """The version in charge as of a time, by the ledger alone."""
-    entry = Ledger().last(model, _CROWNINGS, as_of)
+    """The version that was in charge when a time came, by the ledger alone.
+
+    What is decided at that very time counts from then on: a flow that is run again at the same
+    ``as_of`` sees the champion that it saw the first time, not the one that it made.
+    """
+    before = None if as_of is None else as_of - timedelta(microseconds=1)
+    entry = Ledger().last(model, _CROWNINGS, before)
     return None if entry is None else _champion(entry)
 
 
