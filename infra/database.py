@@ -1,5 +1,6 @@
 """The database of our own records: one small pool for a process, and errors that say what to do."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,9 +90,7 @@ os.register_at_fork(after_in_child=_abandon)
 
 def _make_tables(engine: Engine) -> None:
     """Make what is missing: all of it or nothing, by one process at a time."""
-    # Whoever connects first makes every table, whatever of ours that process has imported.
-    from infra import records
-
+    importlib.import_module("infra.records")  # it declares its table, whoever connects first
     with engine.begin() as open_connection:
         open_connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
-        records.SCHEMA.create_all(open_connection, checkfirst=True)
+        SCHEMA.create_all(open_connection, checkfirst=True)

@@ -259,19 +259,3 @@ def test_reading_uses_an_index(ledger: Ledger) -> None:
         plan = "\n".join(database.execute(text(query)).scalars())
 
     assert "ledger_by_model" in plan
-
-
-def test_whoever_connects_first_finds_the_ledger_made(ledger: Ledger) -> None:
-    """A turn is often the first thing a process asks the database for."""
-    script = (
-        "from infra.turns import turn\n"
-        "from infra.ledger import Ledger\n"
-        "with turn('first'):\n"
-        "    print(len(Ledger().entries(model='nobody')))\n"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
-    )
-
-    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr[-500:]
