@@ -1,0 +1,1 @@
+"""The benchmark: what Perennial costs beside a plain script that does the same."""
