@@ -18,6 +18,9 @@ _WIDTH_OF_LABEL: Final = 0.2
 _MOVED, _STILL, _FAINT, _INK, _LINE = "#e07a5f", "#a9b8c6", "#d9dee3", "#22303c", "#2a6f97"
 _STYLE: Final = {"fontsize": 9, "color": _INK}
 
+_HALO: Final = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+"""Behind a number that a line would strike through."""
+
 Axes = Any
 
 
@@ -85,7 +88,7 @@ def _line(axes: Axes, course: Course) -> None:
     for window, value in course.values.items():
         axes.annotate(
             f"{value:.3f}", (window, value), xytext=(7, 6), textcoords="offset points",
-            ha="left", fontsize=7, color=_INK,
+            ha="left", fontsize=7, color=_INK, bbox=_HALO,
         )  # fmt: skip
     if course.now:
         axes.errorbar(
