@@ -46,6 +46,6 @@ def test_years_that_do_not_drift_are_left_in_peace(three_years: None, tmp_path: 
     judged = run("monitor", MODEL, window="2017", as_of=JUDGED.isoformat())
 
     assert state(scored) == "Scored", scored.state
-    assert state(judged) == "Rested", judged.state
+    assert state(judged) == "Rest", judged.state
     assert len(runs_of("train", MODEL)) == 1
     assert runs_of("review", MODEL) == []

@@ -80,8 +80,8 @@ def test_three_classes_from_a_csv_are_promoted(stack: Stack, tmp_path: Path) -> 
     """Fifty flowers of each kind."""
     user = newcomer(stack, tmp_path)
 
-    found = season(user, "iris", bundled("iris", tmp_path), PROJECT, "ingest", "train", "score")
+    found = season(user, "iris", bundled("iris", tmp_path), PROJECT, "ingest", "train")
 
     assert found["champion"]["metric"] == "accuracy"
     assert found["champion"]["value"] > 0.85
-    assert found["last"]["score"]["state"] == "Scored"
+    assert found["last"]["promote"]["state"] == "Promoted"

@@ -33,8 +33,8 @@ def season(user: User, name: str, file: Path, project: Path, *flows: str) -> dic
     for flow in flows:
         _worked(user.prefect("deployment", "run", f"{flow}/{name}", "--watch", folder=project))
         if flow == "train":
-            promoted(user, name)
-    return status(user, name)
+            _serves(user, name)
+    return _settled(user, name)
 
 
 def status(user: User, name: str) -> dict[str, Any]:
@@ -51,13 +51,20 @@ def project_folder(folder: Path, home: Path) -> Path:
     return folder
 
 
-def promoted(user: User, name: str) -> None:
-    """Wait for the promotion, which the training started and did not wait for."""
-    serves = user.home / "store" / name / "serving.json"  # the last that a promotion writes
-    deadline = time.monotonic() + _PATIENCE_S
+def _serves(user: User, name: str) -> None:
+    """Wait until the promotion, which the training started, has written the last that it writes."""
+    serves, deadline = user.home / "store" / name / "serving.json", time.monotonic() + _PATIENCE_S
     while not serves.exists():
         assert time.monotonic() < deadline, f"{name} was not promoted"
         time.sleep(0.2)
+
+
+def _settled(user: User, name: str) -> dict[str, Any]:
+    """How the model stands once the promotion's run has ended, too."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while ((found := status(user, name))["last"]["promote"] or {}).get("state") != "Promoted":
+        assert time.monotonic() < deadline, found
+    return found
 
 
 def _worked(done: Done) -> Done:
