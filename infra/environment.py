@@ -2,11 +2,12 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Final
 
 from infra.addresses import addresses, addresses_of, read_ports
 from infra.errors import ConfigError
-from infra.places import read_places
+from infra.places import clear_errors, read_places
 from infra.processes import MARKER
 from infra.settings import settings
 from infra.telemetry import QUIET, silence
@@ -68,7 +69,10 @@ def export() -> None:
     Raises:
         ConfigError: no server was ever started in this home and the environment names none.
     """
-    os.environ.update(client_environment())
+    variables = client_environment()
+    with clear_errors():  # Prefect makes this folder only where its parent is there
+        Path(variables["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+    os.environ.update(variables)
     if "prefect.context" in sys.modules:  # Prefect has read its settings, once, at its import
         from prefect.context import refresh_global_settings_context
 

@@ -1,11 +1,38 @@
 """Fixtures of every test: a home of one's own, and the stack that a whole session shares."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.stack import Stack, fresh_home, running_stack
+from tests.support.stack import Stack, forget, fresh_home, running_stack
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the home of the checkout, which is the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PERENNIAL_HOME", str(tmp_path_factory.mktemp("session") / "home"))
+        forget()
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _environment_stays() -> Iterator[None]:
+    """What a command that is called in a test's own process exports ends with the test."""
+    before = _exported()
+    yield
+    if _exported() != before:
+        for name in _exported().keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+        forget()
+
+
+def _exported() -> dict[str, str]:
+    """The environment without pytest's own word on where it is."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture
