@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def build_bento(
     name, _, version = tag.partition(":")
     try:
         _home().mkdir(parents=True, exist_ok=True)
+        _sweep()
         with tempfile.TemporaryDirectory(prefix="building-", dir=_home()) as private:
             asked = {
                 "service": service,
@@ -98,6 +100,14 @@ def build_bento(
     except OSError as error:
         raise store.disk_error(error, target) from error
     return target
+
+
+def _sweep() -> None:
+    """Remove what builds that were killed have left; one that still runs is younger."""
+    for left in _home().glob("building-*"):
+        with suppress(FileNotFoundError):  # another run sweeps too
+            if time.time() - left.stat().st_mtime > 2 * _BUILD_S:
+                shutil.rmtree(left)
 
 
 class Server:

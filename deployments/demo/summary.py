@@ -154,11 +154,13 @@ def _action(said: Sequence[Recorded]) -> str:
 def _words(entry: Recorded, versions: Mapping[str, object]) -> str:
     if _is_gate(entry) and entry.payload["verdict"] == "refuse":
         return f"gates refuse v{entry.payload['version']}"
-    if entry.kind == Kind.REVIEW:
-        subject = f"v{versions[entry.evidence]}" if entry.evidence in versions else "batch"
-        return f"{subject} {'approved' if entry.payload['approved'] else 'turned down'}"
+    if entry.kind == Kind.REVIEW and entry.evidence not in versions:
+        return f"batch {'let in' if entry.payload['approved'] else 'turned down'}"
+    if entry.kind == Kind.REVIEW and not entry.payload["approved"]:
+        return f"v{versions[entry.evidence]} turned down"
     if entry.kind == Kind.PROMOTION:
-        return f"v{Candidate.model_validate(entry.payload['candidate']).version} promoted"
+        version = Candidate.model_validate(entry.payload["candidate"]).version
+        return f"v{version} {'promoted' if entry.actor == 'gate' else 'approved'}"
     return ""
 
 

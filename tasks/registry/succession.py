@@ -171,8 +171,8 @@ def _decided(
     earlier = ledger.find(key)
     if earlier is not None:
         return earlier
-    before = in_charge(candidate.model, as_of)
-    back = before is not None and before.version > candidate.version
+    before = ledger.last(candidate.model, _CROWNINGS, as_of)
+    back = before is not None and _champion(before).version > candidate.version
     return ledger.append(
         Entry(
             kind=Kind.ROLLBACK if back else Kind.PROMOTION,

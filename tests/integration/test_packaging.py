@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from infra.bentos import Server, bento_digest, bento_record, serving_bento
 from infra.errors import ConfigError, IntegrityError
 from infra.models import load_model, predict_scores
 from infra.pins import pins
+from infra.settings import settings
 from tasks.data.spec import LabelSpec
 from tasks.features.spec import FeatureSpec
 from tasks.frames import feature_rows
@@ -80,6 +82,19 @@ def rows(rides: tuple[Candidate, Bento]) -> list[dict[str, Any]]:
     """Rows of the holdout as JSON carries them, some of their values missing."""
     table = rides[0].fitted.split.table
     return plain_rows(feature_rows(table, ["2013-03"])[list(FEATURES)])
+
+
+def test_what_a_killed_build_left_is_swept_by_a_later_one() -> None:
+    """Only what is too old to be a build that still runs."""
+    old, young = (settings().home / "bentoml" / f"building-{age}" for age in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+
+    packaged("swept")
+
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_a_bento_is_built_once_for_a_candidate(rides: tuple[Candidate, Bento]) -> None:
