@@ -101,7 +101,7 @@ def record_drift(evidence: Evidence, verdict: DriftVerdict) -> Recorded:
             subject=verdict.digest,
             actor="monitor",
             evidence=evidence.digest,
-            reason="; ".join(verdict.reasons),
+            reason=" ".join(verdict.reasons),
             payload=_facts(verdict, without={"report_url", "reasons"}),
         )
     )
