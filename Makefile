@@ -41,7 +41,8 @@ up: # the embedded stack, to browse what is there
 	$(BIN)/perennial up
 
 clean: # stop the stack; remove .venv, .perennial and what tools left
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -c "from infra.stack import erase; erase()"; fi
-	rm -rf .venv .perennial prefect.toml build *.egg-info
+	@if [ -x $(BIN)/python ]; then env -u PERENNIAL_HOME $(BIN)/python -c "from infra.stack import erase; erase()"; fi
+	@if grep -qs '^# Written by `perennial up`' prefect.toml; then rm prefect.toml; fi
+	rm -rf .venv .perennial build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
 """The three databases on one PostgreSQL: their addresses, and making those that are absent."""
 
+import re
 from contextlib import closing
 from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -152,10 +153,29 @@ def _on_own_server(url: str, name: Name) -> str:
 
 
 def _split(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    if parts.scheme.split("+")[0] not in {"postgresql", "postgres"}:
+    """The parts of a URL that libpq reads as we do; what it holds is never shown.
+
+    Raises:
+        ConfigError: it is no PostgreSQL URL, or its password is not percent-encoded.
+    """
+    try:
+        parts = urlsplit(url)
+        readable = parts.port is None or parts.port > 0
+    except ValueError:  # its message would quote the password
+        readable = False
+    if not readable or not _reads_alike(parts):
         raise ConfigError(
             "PERENNIAL_DATABASE_URL is no PostgreSQL URL.",
-            hint="Write it as postgresql://user:password@host:5432.",
+            hint="Write it as postgresql://user:password@host:5432, with the password "
+            "percent-encoded where it holds any of % / ? # [ ] @ or :.",
         )
     return parts
+
+
+def _reads_alike(parts: SplitResult) -> bool:
+    return (
+        parts.scheme.split("+")[0] in {"postgresql", "postgres"}
+        and not parts.fragment
+        and parts.netloc.count("@") <= 1
+        and not re.search(r"%(?![0-9A-Fa-f]{2})", parts.netloc)
+    )

@@ -15,7 +15,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Where things are kept and which servers are used; secrets are ``SecretStr``."""
 
-    model_config = SettingsConfigDict(env_prefix="PERENNIAL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PERENNIAL_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     home: Path = Field(
         PROJECT / ".perennial",

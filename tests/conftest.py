@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.settings import settings
 from tests.support.stack import Stack, forget, fresh_home, running_stack
 
 
@@ -23,6 +24,7 @@ def _environment_stays() -> Iterator[None]:
     """What a command that is called in a test's own process exports ends with the test."""
     before = _exported()
     yield
+    settings.cache_clear()  # a variable that a test has patched was read, and is gone again
     if _exported() != before:
         for name in _exported().keys() - before.keys():
             del os.environ[name]

@@ -79,14 +79,15 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PERENNIAL_DEBUG", "") not in {"", "0"}:
             raise
-        _explain(error)
+        explain(error)
 
 
 def _nothing() -> None:
     """Stand in for a command until it is loaded."""
 
 
-def _explain(error: Exception) -> NoReturn:
+def explain(error: Exception) -> NoReturn:
+    """End the process with a sentence and a hint on stderr, and the exit code of the error."""
     from infra.errors import ConfigError, PerennialError
     from infra.places import explained
 

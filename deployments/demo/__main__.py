@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra.errors import PerennialError
+from deployments.cli import explain
 
 if TYPE_CHECKING:
     from deployments.demo.summary import Month
@@ -48,9 +48,10 @@ def main() -> int:
     console = Console()
     try:
         _play(console)
-    except PerennialError as error:
-        console.print(f"[red]{error}[/red]")
-        return 1
+    except Exception as error:
+        if os.environ.get("PERENNIAL_DEBUG", "") not in {"", "0"}:
+            raise
+        explain(error)
     except KeyboardInterrupt:
         console.print("[yellow]Stopped. Run `make demo` again: it goes on where it was.[/yellow]")
         return 130

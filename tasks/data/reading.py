@@ -19,6 +19,11 @@ from tasks.data.spec import TableSpec
 from tasks.data.structure import inside
 from tasks.references import Ending
 
+_DAMAGE = (pa.ArrowException, UnicodeError, ValueError, OverflowError)
+"""What libraries raise of bytes that passed for a file and are none."""
+
+_MOST_WORDS = 200
+
 
 @dataclass(frozen=True)
 class Part:
@@ -49,9 +54,15 @@ def read(data: bytes, table: str, spec: TableSpec, part: Part | None = None) -> 
         DataError: no rows can be told from these bytes; nothing else is raised, whatever they are.
     """
     payload = unpack(data)
-    if payload.kind == "parquet":
-        return _from_parquet(payload.data, table, spec, part)
-    return _from_text(payload, table, spec, part)
+    try:
+        if payload.kind == "parquet":
+            return _from_parquet(payload.data, table, spec, part)
+        return _from_text(payload, table, spec, part)
+    except _DAMAGE as error:
+        raise DataError(
+            f"The {payload.kind} file of {table} holds bytes that are no values: "
+            f"{type(error).__name__}, {plain(str(error))[:_MOST_WORDS]}.",
+        ) from error
 
 
 def _from_parquet(data: bytes, table: str, spec: TableSpec, part: Part | None) -> Batch:

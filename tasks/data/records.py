@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -168,7 +169,7 @@ def _header(reader: object, text: str, spec: CsvSpec, names: tuple[str, ...]) ->
         header = _next(reader, 1)
     if header is None:
         raise DataError("The file holds nothing but blank lines.")
-    twice = sorted({plain(name) for name in header if header.count(name) > 1})
+    twice = sorted(plain(name) for name, times in Counter(header).items() if times > 1)
     if not set(names) & set(header):
         other = _delimiter(text, names)
         if other and other != spec.delimiter:

@@ -274,3 +274,32 @@ def test_a_multi_line_cell_that_is_closed_is_one_row() -> None:
 
     assert batch.frame["name"].tolist() == ["a\nb"]
     assert "row 2 (line 4)" in batch.findings[0].message
+
+
+def _parquet_of(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"id": 1, "name": "\\ud800"}\n',
+        _parquet_of(pa.table({"id": pa.array([2**63 + 1], pa.uint64())})),
+    ],
+    ids=["half a character in JSON", "a number beyond the type"],
+)
+def test_bytes_that_are_no_values_are_the_data_owners_fault(data: bytes) -> None:
+    """Whatever a library raises of them, the batch is refused or its rows are set aside."""
+    with suppress(DataError):
+        read(data, "things", SPEC)
+
+
+def test_a_header_of_very_many_columns_is_read_in_no_time() -> None:
+    """What is compared with every other column would keep a small file busy for hours."""
+    wide = ",".join(["id", *(f"c{number}" for number in range(100_000))])
+
+    batch = read((wide + "\n" + "1" + "," * 100_000 + "\n").encode(), "things", SPEC)
+
+    assert len(batch.unexpected) == 100_000

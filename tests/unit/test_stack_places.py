@@ -335,3 +335,18 @@ def test_a_report_is_listed_by_its_title_under_its_model_and_flow(tmp_path: Path
 def test_an_empty_index_says_so(tmp_path: Path) -> None:
     """Before the first flow there is nothing, and the page says that."""
     assert "There are no reports yet." in index_page(tmp_path)
+
+
+@pytest.mark.parametrize("password", ["se%zzcret", "hun#ter2", "pa/ss", "a@b", "p[w", "q?x"])
+def test_a_password_that_is_not_encoded_is_refused_and_not_shown(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library would quote the part of it that it cannot read."""
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", f"postgresql://u:{password}@127.0.0.1:1")
+    settings.cache_clear()
+
+    with pytest.raises(ConfigError) as refused:
+        database_urls()
+
+    assert password not in str(refused.value)
+    assert "percent-encoded" in str(refused.value)
