@@ -19,7 +19,7 @@ IMAGES: Final = PROJECT / "docs" / "images"
 _LARGEST_BYTES: Final = 250_000
 _WIDTH, _HEIGHT = 1200, 900
 _COLOURS: Final = (256, 128, 64, 32)
-_QUIET: Final = (
+QUIET: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -28,6 +28,7 @@ _QUIET: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+"""What keeps Chromium from calling anybody but the page that it is shown."""
 
 
 def chromium_path() -> str:
@@ -52,7 +53,7 @@ class Camera(AbstractContextManager["Camera"]):
 
         self._playwright = sync_playwright().start()
         self._browser = self._playwright.chromium.launch(
-            executable_path=chromium_path(), args=list(_QUIET)
+            executable_path=chromium_path(), args=list(QUIET)
         )
         self.page: Page = self._browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
         return self

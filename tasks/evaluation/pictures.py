@@ -1,6 +1,5 @@
 """What a reviewer sees of a holdout: where the model is right, beside the baseline."""
 
-import io
 from typing import Any, Final
 
 import numpy as np
@@ -8,14 +7,15 @@ from matplotlib.figure import Figure
 
 from tasks.evaluation.measuring import Measured
 from tasks.metrics import Array, direction
+from tasks.pictures import FAINT, INK, png
 
-_MODEL, _RULE, _FAINT, _INK = "#2a6f97", "#e07a5f", "#d9dee3", "#22303c"
+_MODEL, _RULE = "#2a6f97", "#e07a5f"
 _BINS: Final = 10
 _MOST_BARS: Final = 8
 _DARK: Final = 0.5
 _CROWD: Final = 2_000
 """Points beyond which they hide each other."""
-_STYLE: Final = {"fontsize": 9, "color": _INK}
+_STYLE: Final = {"fontsize": 9, "color": INK}
 
 Axes = Any
 
@@ -29,14 +29,7 @@ def picture(found: Measured, metric: str, title: str) -> bytes:
     )
     _bars(bars, found, metric)
     _importances(weights, found.importances)
-    for axes in (fit, bars, weights):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(_FAINT)
-        axes.tick_params(colors=_INK, labelsize=8, length=0)
-    figure.suptitle(title, fontsize=11, color=_INK, fontweight="bold")
-    target = io.BytesIO()
-    figure.savefig(target, format="png", metadata={"Software": None})
-    return target.getvalue()
+    return png(figure, (fit, bars, weights), title)
 
 
 def _calibration(axes: Axes, found: Measured) -> None:
@@ -49,7 +42,7 @@ def _calibration(axes: Axes, found: Measured) -> None:
         axes.plot(said, happened, color=color, linewidth=1.6, label=name, zorder=2)
         axes.scatter(said, happened, s=18 + 60 * sizes, color=color, zorder=3)
         most = max(most, float(said.max()), float(happened.max()))
-    axes.plot([0, 1], [0, 1], color=_FAINT, linestyle="--", linewidth=1, zorder=1)
+    axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, zorder=1)
     axes.set(xlim=(0, 1.06 * most), ylim=(0, 1.06 * most))
     axes.set_title("Calibration by decile", **_STYLE)
     axes.set_xlabel("predicted", **_STYLE)
@@ -76,7 +69,7 @@ def _confusion(axes: Axes, found: Measured) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if len(names) <= _BINS:
         for (row, column), share in np.ndenumerate(shares):
-            ink = "white" if share > _DARK else _INK
+            ink = "white" if share > _DARK else INK
             axes.text(column, row, f"{share:.2f}", ha="center", va="center", size=8, color=ink)
         axes.set_xticks(range(len(names)), names)
         axes.set_yticks(range(len(names)), names)
@@ -88,7 +81,7 @@ def _confusion(axes: Axes, found: Measured) -> None:
 def _scatter(axes: Axes, found: Measured) -> None:
     low = float(min(found.labels.min(), found.scores.min()))
     high = float(max(found.labels.max(), found.scores.max()))
-    axes.plot([low, high], [low, high], color=_FAINT, linestyle="--", linewidth=1)
+    axes.plot([low, high], [low, high], color=FAINT, linestyle="--", linewidth=1)
     if len(found.labels) > _CROWD:
         axes.hexbin(found.scores, found.labels, gridsize=35, cmap="Blues", mincnt=1, bins="log")
     else:
@@ -108,7 +101,7 @@ def _bars(axes: Axes, found: Measured, metric: str) -> None:
         "baseline": found.baseline[metric],
         **shown,
     }
-    colors = [_MODEL, _RULE, *[_FAINT] * len(shown)]
+    colors = [_MODEL, _RULE, *[FAINT] * len(shown)]
     _horizontal(axes, values, colors)
     axes.set_title(metric if not shown else f"{metric}, and its weakest groups", **_STYLE)
 

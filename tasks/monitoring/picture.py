@@ -1,6 +1,5 @@
 """The picture of a verdict: which features moved, and how the champion did over the windows."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,14 +8,15 @@ from matplotlib.figure import Figure
 
 from tasks.monitoring.drift import Drift
 from tasks.monitoring.performance import Performance
+from tasks.pictures import INK, png
 
 _MOST_BARS: Final = 15
 _LONGEST_BAR: Final = 2.0
 _WIDTH_OF_LABEL: Final = 0.2
 """Of a number beside a bar, in units of the axis."""
 
-_MOVED, _STILL, _FAINT, _INK, _LINE = "#e07a5f", "#a9b8c6", "#d9dee3", "#22303c", "#2a6f97"
-_STYLE: Final = {"fontsize": 9, "color": _INK}
+_MOVED, _STILL, _LINE = "#e07a5f", "#a9b8c6", "#2a6f97"
+_STYLE: Final = {"fontsize": 9, "color": INK}
 
 _HALO: Final = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
 """Behind a number that a line would strike through."""
@@ -45,14 +45,7 @@ def draw(title: str, drift: Drift | None, threshold: float, course: Course) -> b
     bars, line = figure.subplots(1, 2, width_ratios=(1, 1.15))
     _bars(bars, drift, threshold)
     _line(line, course)
-    for axes in (bars, line):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(_FAINT)
-        axes.tick_params(colors=_INK, labelsize=8, length=0)
-    figure.suptitle(title, fontsize=11, color=_INK, fontweight="bold")
-    target = io.BytesIO()
-    figure.savefig(target, format="png", metadata={"Software": None})
-    return target.getvalue()
+    return png(figure, (bars, line), title)
 
 
 def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
@@ -69,8 +62,8 @@ def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
         beside = min(value, _LONGEST_BAR)
         if value <= threshold < value + _WIDTH_OF_LABEL:
             beside = threshold  # beyond the line, which would strike the number through
-        axes.text(beside + 0.03, place, text, va="center", fontsize=7, color=_INK)
-    axes.axvline(threshold, color=_INK, linewidth=0.8, linestyle="--", zorder=0.5)
+        axes.text(beside + 0.03, place, text, va="center", fontsize=7, color=INK)
+    axes.axvline(threshold, color=INK, linewidth=0.8, linestyle="--", zorder=0.5)
     axes.set_xlim(0, _LONGEST_BAR * 1.35)
     axes.set_xlabel(f"PSI against the training data (cut at {_LONGEST_BAR:g})", **_STYLE)
     axes.set_title(
@@ -88,7 +81,7 @@ def _line(axes: Axes, course: Course) -> None:
     for window, value in course.values.items():
         axes.annotate(
             f"{value:.3f}", (window, value), xytext=(7, 6), textcoords="offset points",
-            ha="left", fontsize=7, color=_INK, bbox=_HALO,
+            ha="left", fontsize=7, color=INK, bbox=_HALO,
         )  # fmt: skip
     if course.now:
         axes.errorbar(
