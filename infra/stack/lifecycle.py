@@ -160,17 +160,18 @@ def _start(
     ready: Callable[[Server], bool],
     progress: Progress,
 ) -> None:
-    """Start servers side by side and wait until each is ready."""
+    """Start servers side by side and wait until each is ready, by the supervisor's word too."""
     began = time.monotonic()
     for server in wanted:
         supervisor.start(server)
     waiting = list(wanted)
     while waiting:
         for server in list(waiting):
-            if ready(server):
+            state = supervisor.state(server.name)
+            if state == "RUNNING" and ready(server):
                 waiting.remove(server)
                 progress(f"{server.title} is ready ({time.monotonic() - began:.1f} s).")
-            elif supervisor.state(server.name) in {"FATAL", "STOPPED", "EXITED"}:
+            elif state in {"FATAL", "STOPPED", "EXITED"}:
                 raise _failed(server, "ended at once, again and again")
         if waiting and time.monotonic() - began > _READY_S:
             raise _failed(waiting[0], f"was not ready after {_READY_S:.0f} s")

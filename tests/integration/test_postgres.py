@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 import psutil
@@ -25,8 +26,9 @@ from infra.errors import BackendError, ConfigError
 from infra.places import LONGEST_SOCKET_FOLDER, Embedded, Places, make_places, read_places
 from infra.settings import settings
 from tests.support.own_server import own_server
-from tests.support.stack import fresh_home, surroundings
+from tests.support.stack import eventually, fresh_home, surroundings
 
+T = TypeVar("T")
 _AS_ROOT = os.geteuid() == 0
 
 
@@ -65,6 +67,15 @@ def started() -> Iterator[tuple[Places, Embedded]]:
         server.wait(10)
 
 
+def of_each_alive(embedded: Embedded, ask_it: Callable[[psutil.Process], T]) -> list[T]:
+    """The answer of each of the server's processes; those that are gone by now give none."""
+    answers = []
+    for process in postgres.server_processes(embedded.database):
+        with suppress(psutil.NoSuchProcess):
+            answers.append(ask_it(process))
+    return answers
+
+
 def launch(embedded: Embedded) -> "subprocess.Popen[bytes]":
     """The embedded server without its supervisor, once it answers."""
     postgres.clean_up_after_kill(embedded)
@@ -100,12 +111,12 @@ def test_the_server_starts_with_three_databases_on_a_closed_socket_and_no_port(
     with started() as (_, embedded):
         encoding = ask(database_url("mlflow"), "SHOW server_encoding")
         role = ask(database_url("perennial"), "SELECT current_user")
-        heads = postgres.server_processes(embedded.database)
-        listening = [c for p in heads for c in p.net_connections("tcp")]
+        listening = of_each_alive(embedded, lambda process: process.net_connections("tcp"))
         rules = (embedded.database / "pg_hba.conf").read_text()
 
         assert (encoding, role) == ("UTF8", "perennial")
-        assert listening == []
+        assert listening
+        assert not any(listening)
         assert rules == "local all perennial peer map=perennial\n"
         assert stat.S_IMODE(embedded.sockets.stat().st_mode) == 0o700
         assert reach().startswith("18.")
@@ -118,7 +129,7 @@ def test_as_root_the_server_runs_as_a_user_without_rights(initialised: Path) -> 
     before = [folder.stat().st_mode for folder in parents]
 
     with started() as (_, embedded):
-        users = {process.uids().real for process in postgres.server_processes(embedded.database)}
+        users = {uids.real for uids in of_each_alive(embedded, psutil.Process.uids)}
 
     assert 0 not in users
     assert len(users) == 1
@@ -168,10 +179,8 @@ def test_what_was_committed_survives_a_kill(initialised: Path) -> None:
     with started() as (_, embedded):
         url = database_url("perennial")
         ask(url, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (7)")
-        killed = postgres.server_processes(embedded.database)
-        for process in killed:
-            process.kill()
-        psutil.wait_procs(killed, timeout=10)
+        of_each_alive(embedded, psutil.Process.kill)
+        eventually(lambda: not postgres.server_processes(embedded.database), within_s=10)
         stale = (embedded.database / "postmaster.pid").exists()
 
         again = launch(embedded)

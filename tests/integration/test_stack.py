@@ -64,7 +64,7 @@ def test_every_server_of_the_stack_answers_where_its_address_says(stack: Stack) 
         stack.addresses.pages,
     ):
         assert fetch(address)[0] == 200
-    eventually(lambda: {each.state for each in server_status()} == {"running"}, within_s=20)
+    assert {each.state for each in server_status()} == {"running"}
 
 
 def test_up_says_so_when_the_stack_is_up(stack: Stack) -> None:
@@ -204,17 +204,16 @@ def test_up_puts_right_what_a_killed_supervisor_left(light_home: Path) -> None:
     for head in heads:
         head.kill()
     psutil.wait_procs(heads, timeout=10)
-    orphans = len(processes.marked(identity))
+    orphans = processes.marked(identity)
     said: list[str] = []
 
     up(owner=os.getpid(), progress=said.append)
     new = {process.pid for process in processes.marked(identity)}
 
-    assert orphans >= 3
+    assert orphans
     assert not old & new
     assert any("that a killed stack had left" in line for line in said)
-    # The supervisor calls a server that answers already "starting" for a second more.
-    eventually(lambda: {each.state for each in server_status()} == {"running", "own"}, within_s=20)
+    assert {each.state for each in server_status()} == {"running", "own"}
 
 
 def test_a_killed_database_comes_back_by_itself(light_home: Path) -> None:
@@ -249,7 +248,6 @@ def test_up_runs_on_a_postgresql_of_ones_own(
         settings.cache_clear()
 
         found = up(owner=os.getpid())
-        eventually(lambda: "starting" not in {each.state for each in server_status()}, within_s=20)
         states = {server.name: server.state for server in server_status()}
         health = fetch(f"{found.prefect_api}/health")
         with closing(psycopg2.connect(f"{url}/prefect")) as client, client.cursor() as cursor:
