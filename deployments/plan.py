@@ -1,6 +1,8 @@
 """What should be deployed: pure, from declarations to the deployments that Prefect is to hold."""
 
 import json
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Final, get_args
@@ -18,6 +20,10 @@ TAG: Final = "perennial"
 """The tag by which deployments of ours are found again."""
 
 FLOWS: Final[tuple[FlowName, ...]] = get_args(FlowName)
+
+ENGINE: Final = shlex.join([sys.executable, "-m", "prefect.engine"])
+"""The process of a run. Left to itself, Prefect starts one interpreter to prepare a workspace and
+then a second one for the run; ours is a checkout that is there, and needs the second alone."""
 
 _PURPOSE: Final[dict[FlowName, str]] = {
     "ingest": "Brings one window of the feed in, holds it to its contract and commits it.",
@@ -65,7 +71,7 @@ class Desired(BaseModel):
     @property
     def job_variables(self) -> dict[str, JsonValue]:
         """What the worker starts a run with; its environment is added to the worker's own."""
-        return {"env": dict(self.environment), "working_dir": str(PROJECT)}
+        return {"command": ENGINE, "env": dict(self.environment), "working_dir": str(PROJECT)}
 
     def digest(self, *also: JsonValue) -> str:
         """Twelve hex digits that change when anything about it does.

@@ -9,7 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 
-from deployments.plan import POOL
+from deployments.plan import ENGINE, POOL
 from infra.errors import BackendError
 from infra.settings import PROJECT
 
@@ -44,7 +44,11 @@ class Runs:
                 }
             ],
             work_pool_name=POOL,
-            job_variables={"env": environment, "working_dir": str(PROJECT)},
+            job_variables={
+                "command": ENGINE,
+                "env": environment,
+                "working_dir": str(PROJECT),
+            },
         )
 
     def run(self, deployment: str, **parameters: object) -> FlowRun:
