@@ -70,12 +70,16 @@ def _in_the_stack(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _half_a_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support.deliveries import ingested, offline_home  # heavy: only where it is used
+    from tests.support.deliveries import (  # heavy: only where it is used
+        HALF_A_YEAR,
+        ingested,
+        offline_home,
+    )
 
     folder = tmp_path_factory.mktemp("feed") / "home"
     with offline_home(folder):
-        for month in range(1, 7):
-            ingested(f"2013-{month:02}")
+        for month in HALF_A_YEAR:
+            ingested(month)
     return folder
 
 

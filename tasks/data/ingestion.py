@@ -25,10 +25,13 @@ def receive(
 
     Raises:
         ConfigError: a file for a table that is not declared.
-        DataError: a file that is not there.
+        DataError: a file that is not there, or a window that shares days with one of another
+            length: nobody inspects and records what could not be committed.
     """
+    from tasks.data.manifests import refuse_overlap
     from tasks.data.sources import fetch, locate, sha256
 
+    refuse_overlap(model, window)
     located = locate(model, data, files)
     digests = {table: sha256(fetch(table, location)) for table, location in located.items()}
     return Delivery(model=model, window=window, as_of=as_of, files=located, digests=digests)

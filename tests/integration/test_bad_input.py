@@ -1,26 +1,25 @@
-"""Every file of tests/bad_input against the contract, with a half year of flights before it."""
+"""Every file of tests/bad_input through ``ingest``: half a year before it, a champion in charge."""
 
 import csv
-from functools import cache
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from infra import store
+from infra.entries import Kind
 from infra.errors import DataError
 from tasks.data import commit, refusal
-from tasks.references import Ending, Inspection
-from tests.support.deliveries import (
-    BAD_INPUT,
-    DAY,
-    inspected,
-    received,
-    standing,
-    told,
-)
+from tasks.governance import read_evidence
+from tasks.references import Ending
+from tests.support.deliveries import BAD_INPUT, DAY, inspected, received, standing, told
+from tests.support.stack import Stack
+from tests.support.watched_ingests import Feed, Ingest, feed_with_champion
 
 CASES = list(csv.DictReader((BAD_INPUT / "MANIFEST.csv").read_text("utf-8").splitlines()))
 VERDICTS = {"accept+warn": Ending.WARN} | {each.value: Ending(each.value) for each in Ending}
+FILES = [case["file"] for case in CASES]
 WHOLE_YEAR = "50_good_midnight_2400.csv"
 DST_DAY = "43_weather_dst_hour.csv"
 
@@ -73,23 +72,39 @@ ASIDE = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("half_a_year")
+Delivered = Callable[[str], Ingest]
 
 
-@cache
-def _inspection(file: str) -> Inspection:
+@pytest.fixture(scope="module")
+def feed(
+    stack: Stack, _half_a_year: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Feed]:
+    """Half a year of flights, and a champion."""
+    with feed_with_champion(stack, _half_a_year, tmp_path_factory.mktemp("feed")) as found:
+        yield found
+
+
+@pytest.fixture
+def delivered(feed: Feed) -> Iterator[Delivered]:
+    """What the flow does with a file; the test runs where it did it."""
+    with feed.entered():
+        yield lambda file: feed.ingest(*_asked(file))
+
+
+def _asked(file: str) -> tuple[str, str, Path]:
+    """The window that a file is delivered for, its table, and where it lies."""
     window = {WHOLE_YEAR: "2013", DST_DAY: "2013-11-03"}.get(file, DAY)
-    table = "weather" if "weather" in file else "flights"
-    return inspected(received(window, {table: str(BAD_INPUT / file)}))
+    return window, "weather" if "weather" in file else "flights", BAD_INPUT / file
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["file"] for case in CASES])
-def test_a_delivered_file_ends_as_its_manifest_says(case: dict[str, str]) -> None:
-    """Verdict, message, rows set aside; and until a commit nobody sees a thing."""
+@pytest.mark.parametrize("case", CASES, ids=FILES)
+def test_a_delivered_file_ends_as_its_manifest_says(
+    delivered: Delivered, case: dict[str, str]
+) -> None:
+    """Verdict, message, rows set aside."""
     file = case["file"]
-    before = standing()
 
-    inspection = _inspection(file)
+    inspection = delivered(file).inspection
 
     findings = inspection.findings
     if file == WHOLE_YEAR:  # the year's weather has faults of its own
@@ -100,7 +115,6 @@ def test_a_delivered_file_ends_as_its_manifest_says(case: dict[str, str]) -> Non
         assert inspection.quarantined.get("flights", 0) == ASIDE.get(file, 0)
     assert SAYS.get(file, "") in told(findings)
     assert bool(findings) is (file in SAYS)
-    assert standing() == before
     for table, location in inspection.quarantine_uris.items():
         kept = pd.read_parquet(location)
         assert len(kept) == inspection.quarantined[table]
@@ -108,10 +122,51 @@ def test_a_delivered_file_ends_as_its_manifest_says(case: dict[str, str]) -> Non
         assert kept["_line"].ge(1).all()
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_a_delivered_file_moves_nothing_but_its_window_and_the_record(
+    delivered: Delivered, file: str
+) -> None:
+    """The champion in ledger, MLflow and what serves, other windows, older entries: as before."""
+    done = delivered(file)
+
+    (entry,) = done.recorded
+    assert done.before.champion == (1, 1, 1)
+    assert done.after.beside(done.window) == done.before.beside(done.window)
+    assert done.after.verified == entry.id == done.before.verified + 1
+    assert (entry.model, entry.actor) == ("flights", "contract")
+    assert (entry.evidence, entry.payload["window"]) == (done.inspection.digest, done.window)
+    assert entry.payload["ending"] == done.inspection.ending.value
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_flow_does_with_a_delivered_file_what_its_verdict_asks(
+    delivered: Delivered, file: str
+) -> None:
+    """Rows go on, a person is asked, or the run fails: each with the record that says so."""
+    done = delivered(file)
+
+    (entry,), ending = done.recorded, done.inspection.ending
+    committed = done.after.files != done.before.files
+    if ending is Ending.REJECT:
+        error = done.state.result(raise_on_failure=False)
+        assert str(error) == str(refusal(done.inspection))
+        assert (entry.kind, committed, done.reviews) == (Kind.REFUSAL, False, ())
+    elif ending is Ending.HOLD:
+        (review,) = done.reviews
+        evidence = read_evidence.fn(review.parameters["evidence"])
+        assert done.state.name == "Held"
+        assert (entry.kind, committed) == (Kind.HOLD, False)
+        assert evidence.payload["inspection"] == done.inspection.model_dump(mode="json")
+    else:
+        assert done.state.name == ending.state
+        assert (entry.kind, committed, done.reviews) == (Kind.INGEST, True, ())
+        assert len(done.after.files[done.window]) == len(done.inspection.staged) + 1
+
+
 @pytest.mark.parametrize("file", [case["file"] for case in CASES if case["verdict"] == "reject"])
-def test_a_rejected_file_is_committed_by_nobody(file: str) -> None:
+def test_a_rejected_file_is_committed_by_nobody(delivered: Delivered, file: str) -> None:
     """The error says why and where the report is; tables and manifests stay as they were."""
-    inspection = _inspection(file)
+    inspection = delivered(file).inspection
     before = standing()
 
     with pytest.raises(DataError) as caught:
@@ -119,11 +174,10 @@ def test_a_rejected_file_is_committed_by_nobody(file: str) -> None:
 
     assert inspection.staged == ()
     assert inspection.report_url in str(caught.value)
-    assert str(refusal(inspection)) == str(caught.value)
     assert standing() == before
 
 
-def test_order_marks_and_copies_change_no_digest() -> None:
+def test_order_marks_and_copies_change_no_digest(delivered: Delivered) -> None:
     """The control, its rows and columns shuffled, with a BOM, and with copies: one content."""
     files = (
         "00_good_2013-07-10.csv",
@@ -132,15 +186,17 @@ def test_order_marks_and_copies_change_no_digest() -> None:
         "09_duplicates_60.csv",
     )
 
-    digests = [[table.digest for table in _inspection(file).staged] for file in files]
+    digests = [[table.digest for table in delivered(file).inspection.staged] for file in files]
 
     assert digests[0] == digests[1] == digests[2] == digests[3]
     assert len(digests[0]) == 5
 
 
-def test_what_a_spreadsheet_or_a_browser_would_run_is_shown_and_not_run() -> None:
+def test_what_a_spreadsheet_or_a_browser_would_run_is_shown_and_not_run(
+    delivered: Delivered,
+) -> None:
     """Formulas are quoted in the CSV of the rows set aside, markup is escaped on the page."""
-    inspection = _inspection("30_formula_and_html_cells.csv")
+    inspection = delivered("30_formula_and_html_cells.csv").inspection
 
     page = store.get_bytes(inspection.report_uri).decode()
     cells = store.get_bytes(inspection.report_uri.replace(".html", "-flights.csv")).decode()
@@ -152,10 +208,12 @@ def test_what_a_spreadsheet_or_a_browser_would_run_is_shown_and_not_run() -> Non
     assert ",+1+cmd" not in cells
 
 
-def test_the_same_file_is_inspected_to_the_same_evidence() -> None:
+def test_the_same_file_is_inspected_to_the_same_evidence(feed: Feed, delivered: Delivered) -> None:
     """Nothing of the clock or the machine is in a verdict."""
-    file = "22_mixed_types.csv"
+    window, table, file = _asked("22_mixed_types.csv")
 
-    first, second = _inspection(file), _inspection.__wrapped__(file)
+    first = delivered(file.name).inspection
+    feed.restore(window)
+    second = inspected(received(window, {table: str(file)}))
 
     assert first == second

@@ -100,13 +100,15 @@ def test_a_corrected_batch_supersedes_from_its_own_time_on(tmp_path: Path) -> No
 
 
 def test_a_window_of_another_length_is_refused_where_days_are_shared() -> None:
-    """A day inside an ingested month would be there twice."""
-    ingested("2013-07")
+    """A day inside an ingested month would be there twice, whichever of the two came first."""
     day = inspected(received(DAY))
+    ingested("2013-07")
     before = standing()
 
     with pytest.raises(DataError, match="shares days with 2013-07"):
         commit.fn(day)
+    with pytest.raises(DataError, match="shares days with 2013-07"):
+        received(DAY)
 
     assert standing() == before
 

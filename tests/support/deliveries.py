@@ -19,6 +19,7 @@ from tests.support.stack import surroundings
 BAD_INPUT = Path(__file__).parents[1] / "bad_input"
 GOOD = BAD_INPUT / "00_good_2013-07-10.csv"
 DAY = "2013-07-10"
+HALF_A_YEAR = tuple(f"2013-{month:02}" for month in range(1, 7))
 _NOBODY = "http://127.0.0.1:1"
 
 
