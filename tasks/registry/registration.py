@@ -33,9 +33,12 @@ CANDIDATE_FILE = "candidate.json"
 """The run's document that holds the candidate as a reference."""
 
 
-@step
+@step(moving=True)
 def register(fitted: Fitted, evaluation: Evaluation, cause: Cause, as_of: datetime) -> Candidate:
     """The candidate as a version in MLflow's registry, one for each digest.
+
+    What is registered is MLflow's to say, whose database may be another one than the last time:
+    it is asked each time, and answers with the version that bears the digest.
 
     Raises:
         BackendError: MLflow or the database failed; what was begun is gone on with next time.

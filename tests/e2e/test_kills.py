@@ -3,15 +3,19 @@
 import pytest
 
 from infra.ledger import Kind, Ledger
+from infra.settings import settings
+from infra.store import current_version, listed, partitions, read_windows, uri
 from tasks.references import Cause
 from tests.support.flow_runs import runs_of, steps
-from tests.support.killer import finish, kill
+from tests.support.killer import begun, finish, kill
+from tests.support.small_model import ROWS
 from tests.support.standing import champions, closed, made
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MODEL = "kills"
 WHEN = closed("2024-03")
+LATER, SCORED = closed("2024-04"), "2024-02"
 
 
 @pytest.mark.parametrize(
@@ -23,24 +27,28 @@ WHEN = closed("2024-03")
     ],
     ids=["rows staged, no report", "inspected, nothing written", "tables written, no manifest"],
 )
-def test_an_ingest_that_is_killed_and_run_again_writes_one_manifest(
+def test_an_ingest_that_is_killed_and_retried_or_run_again_writes_one_manifest(
     model: str, month: str, at: str
 ) -> None:
     """Until the manifest is there nobody sees a row; afterwards everybody sees all, once."""
     asked = {"model": model, "window": month, "as_of": closed(month)}
+    run = begun("ingest", **asked)
 
-    kill("ingest", at, "before", **asked)
+    kill("ingest", at, "before", again=run)
     half_way = made(model).manifests
-    end = finish("ingest", **asked)
+    retried = finish("ingest", again=run)
+    anew = finish("ingest", **asked)
 
+    inspected = "Completed" if at.endswith("write_report") else "Cached"
     assert month not in half_way
-    assert end.state == "Accepted", end
+    assert (retried.run, retried.state, anew.state) == (run, "Accepted", "Accepted")
+    assert (steps(run)["inspect"], steps(anew.run)["inspect"]) == (inspected, "Cached")
     assert made(model).manifests.count(month) == 1
     assert len([each for each in _ingested(model) if each == month]) == 1
 
 
 def test_a_training_that_is_killed_again_and_again_makes_one_of_each(model: str) -> None:
-    """Each attempt goes on where the one before it died, and does no finished step again."""
+    """Each attempt, of a run anew or of the same run, goes on where the one before it died."""
     from tests.support.deliveries import ingested
 
     for month in ("2024-01", "2024-02", "2024-03"):
@@ -50,20 +58,22 @@ def test_a_training_that_is_killed_again_and_again_makes_one_of_each(model: str)
     kill("train", "sklearn.ensemble:HistGradientBoostingClassifier.fit", "before", **asked)
     fitting = made(model)
     kill("train", "tasks.registry.registration:_registered", "after", **asked)
-    registered = made(model)
-    kill("train", "infra.bentos:_build", "during", **asked)
+    registered, run = made(model), begun("train", **asked)
+    kill("train", "infra.bentos:_build", "during", again=run)
     building = made(model)
-    kill("train", "tasks.packaging.smoke:judge_answers", "before", **asked)
+    kill("train", "tasks.packaging.smoke:judge_answers", "before", again=run)
     testing = made(model)
-    kill("train", "flows.train:request_review", "before", **asked)
-    end = finish("train", **asked)
+    kill("train", "flows.train:request_review", "before", again=run)
+    end = finish("train", again=run)
 
+    assert end.run == run
     assert (fitting.versions, registered.versions) == ((), (1,))
     assert (building.bentos, testing.bentos) == (0, 1)
     assert end.state == "Asked", end
     assert (made(model).versions, made(model).bentos) == ((1,), 1)
     assert {step for step, state in steps(end.run).items() if state != "Cached"} == {
         "read_history",
+        "register",
         "champion",
         "record_verdict",
     }
@@ -86,6 +96,43 @@ def test_a_promotion_that_is_killed_and_run_again_is_one_decision_everywhere(mod
     assert end.state == "Promoted", end
     assert champions(model) == (1, 1, 1)
     assert len(Ledger().entries(model, Kind.PROMOTION)) == 1
+    assert Ledger().verify() > 0
+
+
+def test_a_scoring_that_is_killed_and_retried_predicts_once(model: str) -> None:
+    """One write of one table, one record of it, however often it is begun."""
+    run = begun("score", model=model, window=SCORED, as_of=LATER)
+
+    kill("score", "tasks.packaging.scoring:write_window", "after", again=run)
+    unrecorded = listed(uri(model, "scored", SCORED))
+    kill("score", "tasks.packaging.scoring:_remembered", "after", again=run)
+    retried = finish("score", again=run)
+
+    predictions = uri(model, "predictions")
+    assert unrecorded == []
+    assert (retried.run, retried.state) == (run, "Scored")
+    assert len(listed(uri(model, "scored", SCORED))) == 1
+    assert {window: len(each) for window, each in partitions(predictions).items()} == {SCORED: 1}
+    assert current_version(predictions) == 0
+    assert len(read_windows(predictions, None, [SCORED])) == ROWS
+
+
+def test_a_monitoring_that_is_killed_and_retried_is_one_verdict(model: str) -> None:
+    """One report and one record of drift, which the retry does not write anew."""
+    run = begun("monitor", model=model, window=SCORED, as_of=LATER)
+    report = settings().home / "reports" / model / "monitor" / SCORED
+
+    kill("monitor", "tasks.monitoring.watching:_link", "before", again=run)
+    judged = Ledger().entries(model, Kind.DRIFT)
+    kill("monitor", "infra.ledger:Ledger.append", "after", again=run)
+    written = {path.name: path.stat().st_mtime_ns for path in report.iterdir()}
+    retried = finish("monitor", again=run)
+
+    assert judged == ()
+    assert (retried.run, steps(run)["watch"]) == (run, "Cached")
+    assert {path.name: path.stat().st_mtime_ns for path in report.iterdir()} == written
+    assert "index.html" in written
+    assert len(Ledger().entries(model, Kind.DRIFT)) == 1
     assert Ledger().verify() > 0
 
 

@@ -89,18 +89,20 @@ def answered(run_id: UUID, *, approve: bool, reason: str) -> FlowRun:
 
 
 def steps(run_id: UUID) -> dict[str, str]:
-    """Each step of a run that is over, with the name of its final state.
+    """Each step of the last attempt at a run that is over, with the name of its final state.
 
     The engine tells the server of its tasks a moment after the run's end.
     """
     deadline = time.monotonic() + _PATIENCE_S
     mine = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     with get_client(sync_client=True) as client:
+        attempt = client.read_flow_run(run_id).run_count
         while True:
-            found = client.read_task_runs(flow_run_filter=mine)
+            held = client.read_task_runs(flow_run_filter=mine)
+            found = [each for each in held if each.flow_run_run_count == attempt]
             if found and all(each.state_type in _OVER for each in found):
                 return {each.name.rsplit("-", 1)[0]: each.state_name or "" for each in found}
-            assert time.monotonic() < deadline, [(each.name, each.state_name) for each in found]
+            assert time.monotonic() < deadline, [(each.name, each.state_name) for each in held]
             time.sleep(0.2)
 
 
