@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+import psutil
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -19,6 +20,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 
+from infra.processes import variable
 from infra.settings import PROJECT
 
 _PATIENCE_S = 180.0
@@ -108,27 +110,62 @@ def steps(run_id: UUID) -> dict[str, str]:
 
 def command(module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """A command of Prefect's or ours, run as from a shell in the project's folder."""
+    return ended(typed(module, *arguments))
+
+
+def typed(module: str, *arguments: str) -> "subprocess.Popen[str]":
+    """A command that runs now."""
     call = (
         [sys.executable, "-m", module]
         if module == "prefect"
         else [sys.executable, "-c", f"from {module} import main; main()"]
     )
-    return subprocess.run(
+    return subprocess.Popen(
         [*call, *arguments],
         cwd=PROJECT,
         env=os.environ | {"PREFECT_CLI_COLORS": "false", "COLUMNS": "300"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=_PATIENCE_S,
     )
 
 
-def watched(flow: str, model: str, **parameters: object) -> "subprocess.CompletedProcess[str]":
+def ended(call: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
+    """What a command printed and how it ended."""
+    with call:
+        try:
+            stdout, stderr = call.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            call.kill()
+            raise
+    return subprocess.CompletedProcess(call.args, call.returncode, stdout, stderr)
+
+
+def watched(
+    flow: str, model: str, *options: str, **parameters: object
+) -> "subprocess.CompletedProcess[str]":
     """``prefect deployment run FLOW/MODEL --watch``, as CI calls it."""
+    return ended(watching(flow, model, *options, **parameters))
+
+
+def watching(flow: str, model: str, *options: str, **parameters: object) -> "subprocess.Popen[str]":
+    """The same while it watches."""
     given = [
         part
         for name, value in parameters.items()
         for part in ("--param", f"{name}={json.dumps(value)}")
     ]
-    return command("prefect", "deployment", "run", f"{flow}/{model}", *given, "--watch")
+    return typed("prefect", "deployment", "run", f"{flow}/{model}", *given, "--watch", *options)
+
+
+def killed(run_id: UUID) -> int:
+    """How many processes of a flow run there were, all of them killed with SIGKILL."""
+    mine = [
+        process
+        for process in psutil.process_iter()
+        if variable(process, "PREFECT__FLOW_RUN_ID") == str(run_id)
+    ]
+    for process in mine:
+        process.kill()
+    psutil.wait_procs(mine, timeout=_PATIENCE_S)
+    return len(mine)
