@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WINDOW, DIGEST = "_window", "_digest"
 """The partition columns of every Delta table of ours."""
 
+_HALF = ".half-"
+"""How the name of a file begins while it is written: a kill may leave it, and nobody reads it."""
+
 
 def uri(*parts: str) -> str:
     """The URI of something in the store."""
@@ -75,7 +78,7 @@ def get_bytes(location: str) -> bytes:
 
 
 def listed(location: str) -> list[str]:
-    """The files of a folder, sorted by name; none where there is no folder."""
+    """The files of a folder, sorted by name, all of them whole; none where there is no folder."""
     filesystem, path = _filesystem(location)
     filesystem.invalidate_cache()  # object stores remember listings, and other processes write
     try:
@@ -84,7 +87,7 @@ def listed(location: str) -> list[str]:
         ]
     except FileNotFoundError:
         return []
-    return [f"{location.rstrip('/')}/{name}" for name in sorted(names)]
+    return [f"{location.rstrip('/')}/{name}" for name in sorted(names) if _HALF not in name]
 
 
 def local_path(location: str) -> Path:
@@ -258,7 +261,7 @@ def _write_error(error: Exception, location: str) -> PerennialError:
 
 def _put_whole(target: Path, data: bytes) -> None:
     """A file that appears complete; on a full disk its half does not stay to keep it full."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as half:
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_HALF, delete=False) as half:
         try:
             half.write(data)
             half.flush()

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.errors import BackendError
+from infra.scratch import scratch
 from infra.telemetry import silence
 
 if TYPE_CHECKING:
@@ -145,13 +147,11 @@ def version_for(
 
 def read_artifact(client: "MlflowClient", run_id: str, name: str) -> str | None:
     """The text of a document of a run, or None where the run has none of that name."""
-    import tempfile
-    from pathlib import Path
-
     if name not in {document.path for document in client.list_artifacts(run_id)}:
         return None
-    with tempfile.TemporaryDirectory(prefix="perennial-mlflow-") as folder:
-        return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+    with scratch("mlflow") as folder:
+        path = client.download_artifacts(run_id, name, str(folder))
+        return Path(path).read_text(encoding="utf-8")
 
 
 def alias(client: "MlflowClient", name: str, title: str) -> int | None:

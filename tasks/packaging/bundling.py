@@ -1,11 +1,9 @@
 """Packaging a candidate as a Bento, and asking the built Bento in a process of its own."""
 
-import tempfile
-from pathlib import Path
-
 from infra import identity
 from infra.bentos import bento_digest, bento_folder, bento_record, build_bento, serving_bento
 from infra.errors import IntegrityError
+from infra.scratch import scratch
 from infra.steps import step
 from infra.store import put_bytes
 from tasks.data.spec import LabelSpec
@@ -35,9 +33,9 @@ def package(
         )
     declared = declaration(candidate, serving, label.kind)
     tag = tag_of(candidate, declared)
-    with tempfile.TemporaryDirectory(prefix="perennial-bento-") as folder:
+    with scratch("bento") as folder:
         context = write_context(
-            candidate, declared.model_copy(update={"tag": tag}), Path(folder).resolve()
+            candidate, declared.model_copy(update={"tag": tag}), folder.resolve()
         )
         labels = {
             "version": str(candidate.version),

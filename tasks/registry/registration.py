@@ -1,6 +1,5 @@
 """Registering a candidate with MLflow: once, however often the step is killed and begun again."""
 
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from infra import identity
 from infra.errors import IntegrityError
 from infra.models import MODEL_FILE
+from infra.scratch import scratch
 from infra.steps import step
 from infra.store import file_digest
 from infra.tracking import (
@@ -130,12 +130,12 @@ def _log_model(client: "MlflowClient", run: "Run", request: Request) -> "LoggedM
     from tasks.registry.flavour import write_flavour
 
     logged = model_for(client, run, request.model, request.digest)
-    with tempfile.TemporaryDirectory(prefix="perennial-model-") as folder:
+    with scratch("model") as folder:
         if str(logged.status) != "READY":
-            written = Path(folder) / "written"
+            written = folder / "written"
             write_flavour(request.fitted, written, run.info.run_id, logged.model_id)
             client.log_model_artifacts(logged.model_id, str(written))
-        _same_model(logged, Path(folder), request.fitted)
+        _same_model(logged, folder, request.fitted)
     if str(logged.status) == "READY":
         return logged
     return client.finalize_logged_model(logged.model_id, "READY")

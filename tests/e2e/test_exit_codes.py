@@ -160,13 +160,13 @@ def test_a_wrong_declaration_exits_with_1_and_its_sentence(
     trained_from: str, declared: Declared, model: str
 ) -> None:
     """A typo that came after the deployment stops the run at once, and is named."""
-    with otherwise(declared, "evaluation:", "evalutation:"):
+    with otherwise(declared, "evaluation:", "evaluations:"):
         done = watched("ingest", model, window="2024-03", as_of=closed("2024-03").isoformat())
 
     name, message = last_state("ingest", model)
     assert (done.returncode, name) == (1, "Failed")
     assert "ConfigError" in message
-    assert "evalutation" in message
+    assert "evaluations" in message
 
 
 def test_a_held_batch_exits_with_0(trained_from: str, model: str, tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
 """Flows that are killed with SIGKILL in the middle and run again: nothing twice, nothing lost."""
 
+from pathlib import Path
+
 import pytest
 
+from deployments.upkeep import put_right
 from infra.ledger import Kind, Ledger
+from infra.scratch import scratch
 from infra.settings import settings
 from infra.store import current_version, listed, partitions, read_windows, uri
 from tasks.references import Cause
@@ -60,11 +64,13 @@ def test_a_training_that_is_killed_again_and_again_makes_one_of_each(model: str)
     kill("train", "tasks.registry.registration:_registered", "after", **asked)
     registered, run = made(model), begun("train", **asked)
     kill("train", "infra.bentos:_build", "during", again=run)
-    building = made(model)
+    building, left = made(model), working_folders()
     kill("train", "tasks.packaging.smoke:judge_answers", "before", again=run)
     testing = made(model)
     kill("train", "flows.train:request_review", "before", again=run)
     end = finish("train", again=run)
+    with scratch("mine") as mine:
+        swept, kept = list(put_right(WHEN)), working_folders()
 
     assert end.run == run
     assert (fitting.versions, registered.versions) == ((), (1,))
@@ -79,6 +85,9 @@ def test_a_training_that_is_killed_again_and_again_makes_one_of_each(model: str)
     }
     assert len(Ledger().entries(model, Kind.GATE)) == 1
     assert len(runs_of("review", model)) == 1
+    assert [name.partition("-")[0] for name in left] == ["bento"]
+    assert swept == ["Removed what killed runs had left in 1 working folders."]
+    assert kept == [mine.name]
 
 
 def test_a_promotion_that_is_killed_and_run_again_is_one_decision_everywhere(model: str) -> None:
@@ -105,11 +114,13 @@ def test_a_scoring_that_is_killed_and_retried_predicts_once(model: str) -> None:
 
     kill("score", "tasks.packaging.scoring:write_window", "after", again=run)
     unrecorded = listed(uri(model, "scored", SCORED))
-    kill("score", "tasks.packaging.scoring:_remembered", "after", again=run)
+    kill("score", "os:fsync", "before", again=run)
+    half = list(Path(uri(model, "scored", SCORED)).iterdir())
     retried = finish("score", again=run)
 
     predictions = uri(model, "predictions")
     assert unrecorded == []
+    assert len(half) == 1
     assert (retried.run, retried.state) == (run, "Scored")
     assert len(listed(uri(model, "scored", SCORED))) == 1
     assert {window: len(each) for window, each in partitions(predictions).items()} == {SCORED: 1}
@@ -134,6 +145,11 @@ def test_a_monitoring_that_is_killed_and_retried_is_one_verdict(model: str) -> N
     assert "index.html" in written
     assert len(Ledger().entries(model, Kind.DRIFT)) == 1
     assert Ledger().verify() > 0
+
+
+def working_folders() -> list[str]:
+    """What lies where runs keep what they need for a moment."""
+    return [path.name for path in (settings().home / "tmp").iterdir()]
 
 
 def _ingested(model: str) -> list[object]:
