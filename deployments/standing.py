@@ -14,7 +14,8 @@ from infra.errors import BackendError
 from infra.ledger import Ledger
 from tasks.governance.reviews import Pending, pending_reviews, reachable_prefect
 from tasks.references import Action, Comparison
-from tasks.registry.succession import differences, in_charge
+from tasks.registry.crownings import in_charge
+from tasks.registry.succession import differences
 from tasks.schedules import FlowName
 from tasks.spec import ModelSpec, load_spec
 

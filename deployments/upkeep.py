@@ -7,7 +7,7 @@ from infra.scratch import sweep
 from infra.turns import turn
 from tasks.governance.reviews import expire
 from tasks.registry import repair
-from tasks.registry.succession import in_charge
+from tasks.registry.crownings import in_charge
 from tasks.spec import declared_models
 
 

@@ -1,8 +1,9 @@
 """The declaration of a model: ``model.yaml``, composed of its stages' sections."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,7 +22,8 @@ from tasks.schedules import ScheduleSpec
 from tasks.sections import Section
 from tasks.training.spec import TrainingSpec
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+_NAME: Final = r"[a-z][a-z0-9_]{0,39}"
+ModelName = Annotated[str, StringConstraints(pattern=f"^{_NAME}$")]
 
 
 class ModelSpec(Section):
@@ -48,21 +50,38 @@ def declared_models(models: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in root.glob("*/model.yaml")))
 
 
+def require_name(name: str) -> None:
+    """Nothing, where a model may bear the name: it is that of a folder, a table and a deployment.
+
+    Raises:
+        ConfigError: it may not; it says what a name is made of.
+    """
+    if not re.fullmatch(_NAME, name):
+        raise ConfigError(
+            f"{name!r} cannot name a model.",
+            hint="A name is a small letter, then up to 39 small letters, digits and underscores.",
+        )
+
+
 def load_spec(name: str, models: Path | None = None) -> ModelSpec:
     """The declaration of a model.
 
     Raises:
         ConfigError: there is no such model, the file is no YAML, or it holds a mistake.
     """
+    require_name(name)
     root = models or settings().models
     path = root / name / "model.yaml"
     try:
         document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        declared = declared_models(root)
+        close = get_close_matches(name, declared, n=1)
         raise ConfigError(
             f"There is no model {name!r} under {root}.",
-            hint=f"Declared there: {few(declared_models(root)) or 'none'}. "
-            f"`perennial new {name}` writes one.",
+            hint=f"Did you mean {close[0]}?"
+            if close
+            else f"Declared there: {few(declared) or 'none'}. `perennial new {name}` writes one.",
         ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error

@@ -1,7 +1,6 @@
 """The command ``perennial``: every sentence that a person reads, and nothing that decides."""
 
 import importlib
-import os
 import sys
 from typing import Any, Final, NoReturn
 
@@ -27,8 +26,6 @@ COMMANDS: Final = {
 The module is imported when its command is called: Prefect reads the environment when it is
 imported, so that must be right by then, and ``--help`` has nothing to wait for.
 """
-
-_FAILED, _CONFIGURED_WRONG = 1, 2
 
 
 class _Lazy(TyperGroup):
@@ -58,7 +55,6 @@ def build() -> typer.Typer:
         cls=_Lazy,
         callback=_nothing,
         help="Continuous training on Prefect: models that come back every season.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,36 +64,18 @@ def build() -> typer.Typer:
     return app
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; an error is one sentence and a hint, never a traceback.
 
-    Exit codes: 0 done, 1 it failed, 2 the command, a file or a variable is wrong.
+    Exit codes: 0 done, 1 it failed, 2 the command, a file or a variable is wrong, 130 interrupted.
     ``PERENNIAL_DEBUG=1`` shows the traceback.
     """
-    try:
-        build()()
-    except Exception as error:
-        if os.environ.get("PERENNIAL_DEBUG", "") not in {"", "0"}:
-            raise
-        explain(error)
+    from deployments.cli.failing import colour, run
+
+    arguments = sys.argv[1:] or ["--help"]
+    settled = {"prog_name": "perennial", "standalone_mode": False, "color": colour()}
+    run(lambda: build()(args=arguments, **settled))
 
 
 def _nothing() -> None:
     """Stand in for a command until it is loaded."""
-
-
-def explain(error: Exception) -> NoReturn:
-    """End the process with a sentence and a hint on stderr, and the exit code of the error."""
-    from infra.errors import ConfigError, PerennialError
-    from infra.places import explained
-
-    known = explained(error) if isinstance(error, OSError) else error
-    if isinstance(known, PerennialError):
-        message, hint = str(known.args[0]), known.advice
-    else:
-        message = f"Unexpected {type(known).__name__}: {known}"
-        hint = "PERENNIAL_DEBUG=1 shows where; `perennial doctor` looks at the machine."
-    typer.secho(message, fg=typer.colors.RED, err=True)
-    if hint:
-        typer.echo(hint, err=True)
-    sys.exit(_CONFIGURED_WRONG if isinstance(known, ConfigError) else _FAILED)

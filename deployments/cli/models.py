@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from deployments.apply import Applied, Change
 from deployments.apply import deploy as apply
+from deployments.cli.screen import console
+from deployments.cli.screen import show as show_table
 from deployments.standing import LastRun, Status
 from deployments.standing import status as standing
 from tasks.schedules import FlowName
@@ -39,7 +40,7 @@ def deploy(
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in applied], indent=2))
     else:
-        Console().print(_deployments(applied))
+        _print_deployments(applied)
 
 
 def show(model: str, *, as_json: bool) -> None:
@@ -53,29 +54,33 @@ def show(model: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
-        _print(found, Console())
+        _print(found)
 
 
-def _deployments(applied: tuple[Applied, ...]) -> Table:
-    table = Table("deployment", "change", "schedules")
-    for each in applied:
-        change = f"[{_COLOUR[each.change]}]{each.change}[/]"
-        table.add_row(each.name, change, "\n".join(each.schedules) or "-")
-    return table
+def _print_deployments(applied: tuple[Applied, ...]) -> None:
+    show_table(
+        ("deployment", "change", "schedules"),
+        [
+            (each.name, Text(each.change, style=_COLOUR[each.change]), "\n".join(each.schedules))
+            for each in applied
+        ],
+    )
 
 
-def _print(found: Status, console: Console) -> None:
-    console.print(_in_charge(found))
+def _print(found: Status) -> None:
+    screen = console()
+    screen.print(_in_charge(found), markup=False)
     for difference in found.differs:
-        console.print(f"{difference} `perennial up` repairs it.", style="red", markup=False)
+        screen.print(f"{difference} `perennial up` repairs it.", style="red", markup=False)
     if found.verdict is not None:
         verdict = found.verdict
-        console.print(f"{verdict.window}: {verdict.action}. {verdict.reasons}", markup=False)
+        screen.print(f"{verdict.window}: {verdict.action}. {verdict.reasons}", markup=False)
     for review in found.pending_reviews:
-        console.print(f"{review.title} waits for a person: {review.run_url}", markup=False)
-    console.print(_runs(found.last))
+        said = f"{review.title} waits for a person: {review.run_url}"
+        screen.print(said, markup=False, soft_wrap=True)
+    _print_runs(found.last)
     if found.candidates:
-        console.print(_candidates(found))
+        _print_candidates(found)
 
 
 def _in_charge(found: Status) -> str:
@@ -89,20 +94,30 @@ def _in_charge(found: Status) -> str:
     )
 
 
-def _runs(last: Mapping[FlowName, LastRun | None]) -> Table:
-    table = Table("flow", "last run", "at", "page")
-    for flow, run in last.items():
-        if run is None:
-            table.add_row(flow, "-", "", "")
-        else:
-            table.add_row(flow, run.state, f"{run.at:%Y-%m-%d %H:%M}", run.run_url)
-    return table
+def _print_runs(last: Mapping[FlowName, LastRun | None]) -> None:
+    show_table(
+        ("flow", "last run", "at", "page"),
+        [
+            (flow, run.state, f"{run.at:%Y-%m-%d %H:%M}", run.run_url)
+            if run
+            else (flow, "-", "", "")
+            for flow, run in last.items()
+        ],
+    )
 
 
-def _candidates(found: Status) -> Table:
-    table = Table("version", "as of", "gates say", "metric", "gain", "why")
-    for each in found.candidates:
-        metric, gain = f"{each.metric} {each.value:.4f}", f"{each.gain:+.4f}"
-        day = f"{each.as_of:%Y-%m-%d}"
-        table.add_row(str(each.version), day, each.verdict, metric, gain, each.why)
-    return table
+def _print_candidates(found: Status) -> None:
+    show_table(
+        ("version", "as of", "gates say", "metric", "gain", "why"),
+        [
+            (
+                str(each.version),
+                f"{each.as_of:%Y-%m-%d}",
+                each.verdict,
+                f"{each.metric} {each.value:.4f}",
+                f"{each.gain:+.4f}",
+                each.why,
+            )
+            for each in found.candidates
+        ],
+    )

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from deployments.cli.screen import show
 from infra.errors import ConfigError
 from tasks.governance.answers import Answer, faults
 from tasks.governance.reviews import Pending, expire, find_pending, pending_reviews, submit
@@ -42,7 +41,12 @@ def review(
         late = expire(datetime.now(UTC), name)
         _show(late, "Their declared default counts now", as_json=as_json)
     else:
-        _show(pending_reviews(name), "Waiting for a person", as_json=as_json)
+        waiting = pending_reviews(name)
+        if name is not None and not waiting:
+            load_spec(
+                name
+            )  # that a model has none is an answer, that there is no such model another
+        _show(waiting, "Waiting for a person", as_json=as_json)
 
 
 def answer(run: str, given: Answer) -> Pending:
@@ -72,12 +76,13 @@ def _show(reviews: tuple[Pending, ...], title: str, *, as_json: bool) -> None:
     if not reviews:
         typer.echo("No review is pending.")
         return
-    table = Table("run", "about", "state", "since", "deadline", "default", title=title)
-    for each in reviews:
-        about = f"{each.title}\n{each.run_url}"
-        since, until = (f"{time:%Y-%m-%d %H:%M}" for time in (each.since, each.deadline))
-        table.add_row(each.run, about, each.state, since, until, each.default)
-    Console().print(table)
+    columns = ("run", "about", "state", "since", "deadline", "default")
+    show(columns, [_row(each) for each in reviews], title=title)
+
+
+def _row(each: Pending) -> tuple[str, ...]:
+    since, until = (f"{time:%Y-%m-%d %H:%M}" for time in (each.since, each.deadline))
+    return each.run, f"{each.title}\n{each.run_url}", each.state, since, until, each.default
 
 
 def _show_answer(pending: Pending, approved: bool, *, as_json: bool) -> None:

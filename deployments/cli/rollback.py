@@ -12,13 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.addresses import addresses
 from infra.errors import BackendError, ConfigError
-from infra.ledger import Kind, Ledger, Recorded
 from tasks.governance.reviews import reachable_prefect
-from tasks.governance.succession import in_charge, predecessor
-from tasks.references import Candidate
+from tasks.registry.crownings import champions
+from tasks.spec import load_spec
 
 _PATIENCE_S: Final = 600
-_CROWNINGS: Final = (Kind.PROMOTION, Kind.ROLLBACK)
 
 
 class Rollback(BaseModel):
@@ -100,13 +98,15 @@ def versions(model: str, to: int | None) -> tuple[int, int]:
     """The version in charge and the one to roll back to.
 
     Raises:
-        ConfigError: there is no champion, none before it, or it is the one that was asked for.
+        ConfigError: there is no such model, no champion, none before it, or it is the one that
+            was asked for.
     """
-    crowned = [_version(entry) for entry in Ledger().entries(model, _CROWNINGS)]
-    current = in_charge(crowned)
-    if current is None:
+    load_spec(model)
+    line = champions(model)
+    if not line:
         raise ConfigError(f"{model} has no champion.", hint=f"Train it: `train/{model}`.")
-    target = to if to is not None else predecessor(crowned)
+    current, before = line[-1], line[-2] if len(line) > 1 else None
+    target = before if to is None else to
     if target is None:
         raise ConfigError(
             f"Version {current} is the first champion of {model}.", hint="Name one with --to."
@@ -114,10 +114,6 @@ def versions(model: str, to: int | None) -> tuple[int, int]:
     if target == current:
         raise ConfigError(f"Version {target} is in charge already.", hint="Nothing was changed.")
     return current, target
-
-
-def _version(entry: Recorded) -> int:
-    return Candidate.model_validate(entry.payload["candidate"]).version
 
 
 def _promoted(model: str, version: int, reason: str, actor: str) -> FlowRun:

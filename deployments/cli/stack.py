@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from infra.stack.health import Check, ServerStatus
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
+_WELL = {"running", "own"}
 _MARKS = {"ok": ("green", "ok"), "warn": ("yellow", "note"), "fail": ("red", "FAIL")}
 
 
@@ -92,6 +93,8 @@ def logs(
     if as_json:
         typer.echo(json.dumps(tails, indent=2))
         return
+    if not tails:
+        typer.echo("There are no logs yet.")
     for name, tail in tails.items():
         if len(tails) > 1:
             typer.secho(f"{name}", bold=True)
@@ -129,15 +132,22 @@ def _show_addresses(found: "Addresses") -> None:
 
 
 def _show_servers(found: "list[ServerStatus]") -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table("server", "state", "since", "address", box=None, header_style="bold")
-    for server in found:
-        colour = "green" if server.state == "running" else "red"
-        state = f"[{colour}]{server.state}[/]"
-        table.add_row(server.name, state, server.since or "", server.address or "")
-    Console().print(table)
+    from deployments.cli.screen import show
+
+    show(
+        ("server", "state", "since", "address"),
+        [
+            (
+                server.name,
+                Text(server.state, style="green" if server.state in _WELL else "red"),
+                server.since or "",
+                server.address or "",
+            )
+            for server in found
+        ],
+    )
 
 
 def _show_checks(checks: "list[Check]") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deployments.cli import explain
+from deployments.cli.failing import INTERRUPTED, explain, never_garble
 
 if TYPE_CHECKING:
     from deployments.demo.summary import Month
@@ -45,6 +45,7 @@ class Screen:
 
 def main() -> int:
     """Play the demo; 0 when the story was told to its end."""
+    never_garble()
     console = Console()
     try:
         _play(console)
@@ -54,7 +55,7 @@ def main() -> int:
         explain(error)
     except KeyboardInterrupt:
         console.print("[yellow]Stopped. Run `make demo` again: it goes on where it was.[/yellow]")
-        return 130
+        return INTERRUPTED
     return 0
 
 

@@ -24,6 +24,7 @@ from tasks.references import (
     Manifest,
     Subject,
 )
+from tasks.registry.crownings import CROWNINGS
 from tasks.spec import ModelSpec, load_spec
 
 
@@ -110,7 +111,7 @@ class _Past:
 
 def _trained(entries: Sequence[Recorded]) -> tuple[FeatureTable, dict[int, Candidate]]:
     """The newest feature table that a candidate was trained from, and every promoted version."""
-    promoted = [entry for entry in entries if entry.kind in {Kind.PROMOTION, Kind.ROLLBACK}]
+    promoted = [entry for entry in entries if entry.kind in CROWNINGS]
     crowned = [Candidate.model_validate(entry.payload["candidate"]) for entry in promoted]
     newest = max(entries, key=lambda entry: (entry.kind == Kind.GATE, entry.as_of))
     table = Candidate.model_validate(_evidence(newest).payload["candidate"]).fitted.split.table

@@ -1,6 +1,5 @@
 """A new model's folder, there whole or not at all."""
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,14 +10,12 @@ import pyarrow.parquet as pq
 from deployments.new.inference import Sheet
 from infra.errors import ConfigError
 from infra.store import disk_error
-from tasks.spec import load_spec
+from tasks.spec import load_spec, require_name
 
 TAKEN: Final = frozenset(
     {"apply", "bench", "cli", "demo", "docs", "new", "plan", "reference", "standing"}
 )
 """Names of the top layer's own modules, which stand beside the models."""
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def hold_name(name: str, models: Path) -> Path:
@@ -27,11 +24,7 @@ def hold_name(name: str, models: Path) -> Path:
     Raises:
         ConfigError: the name breaks the rules, is taken, or the folder is there already.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{name!r} cannot name a model.",
-            hint="Use a small letter, then up to 39 small letters, digits and underscores.",
-        )
+    require_name(name)
     if name in TAKEN:
         raise ConfigError(f"{name!r} names a part of Perennial.", hint="Choose another name.")
     folder = models / name

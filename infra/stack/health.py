@@ -75,7 +75,7 @@ def log_tails(server: str | None, lines: int) -> dict[str, list[str]]:
     for name in [server] if server else SERVERS:
         path = settings().home / "logs" / f"{name}.log"
         if path.exists():
-            with path.open(errors="replace") as log:
+            with path.open(encoding="utf-8", errors="replace") as log:
                 tails[name] = [line.rstrip("\n") for line in deque(log, maxlen=lines)]
     return tails
 

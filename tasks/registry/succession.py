@@ -1,6 +1,6 @@
 """Who is champion: the ledger says it, MLflow's alias and what serves repeat it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from infra import store
 from infra.bentos import bento_record
@@ -12,12 +12,11 @@ from infra.steps import step
 from infra.tracking import alias, point_alias, tracker, versions
 from infra.turns import turn
 from tasks.references import Bento, Candidate, Champion
+from tasks.registry.crownings import CROWNINGS, champion_of, in_charge
 from tasks.registry.registration import record_of
 
 ALIAS = "champion"
 """Name of the alias in MLflow."""
-
-_CROWNINGS = (Kind.PROMOTION, Kind.ROLLBACK)
 
 
 @step(moving=True)
@@ -92,18 +91,7 @@ def crown(
     with turn("crown", candidate.model):
         entry = _decided(candidate, bento, as_of, (reason, actor, evidence))
         repair(candidate.model)
-    return _champion(entry)
-
-
-def in_charge(model: str, as_of: datetime | None = None) -> Champion | None:
-    """The version that was in charge when a time came, by the ledger alone.
-
-    What is decided at that very time counts from then on: a flow that is run again at the same
-    ``as_of`` sees the champion that it saw the first time, not the one that it made.
-    """
-    before = None if as_of is None else as_of - timedelta(microseconds=1)
-    entry = Ledger().last(model, _CROWNINGS, before)
-    return None if entry is None else _champion(entry)
+    return champion_of(entry)
 
 
 def repair(model: str) -> tuple[str, ...]:
@@ -171,8 +159,8 @@ def _decided(
     earlier = ledger.find(key)
     if earlier is not None:
         return earlier
-    before = ledger.last(candidate.model, _CROWNINGS, as_of)
-    back = before is not None and _champion(before).version > candidate.version
+    before = ledger.last(candidate.model, CROWNINGS, as_of)
+    back = before is not None and champion_of(before).version > candidate.version
     return ledger.append(
         Entry(
             kind=Kind.ROLLBACK if back else Kind.PROMOTION,
@@ -188,18 +176,6 @@ def _decided(
             },
             key=key,
         )
-    )
-
-
-def _champion(entry: Recorded) -> Champion:
-    candidate = Candidate.model_validate(entry.payload["candidate"])
-    return Champion(
-        model=entry.model,
-        version=candidate.version,
-        since=entry.as_of,
-        candidate=candidate,
-        bento=Bento.model_validate(entry.payload["bento"]),
-        entry=entry.digest,
     )
 
 

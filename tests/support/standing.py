@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from infra.bentos import bento_folder
 from infra.serving import serving
 from infra.tracking import alias, tracker, versions
-from tasks.registry.succession import ALIAS, in_charge
+from tasks.registry.crownings import in_charge
+from tasks.registry.succession import ALIAS
 
 
 class Made(BaseModel):

@@ -1,6 +1,7 @@
 """The command line: what it costs to ask, and how it fails."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments import cli
+from infra.addresses import addresses, keep_ports
 from infra.errors import ConfigError, DataError, ResourceError
+from infra.places import make_places
 from infra.settings import PROJECT
+from tests.support.stack import surroundings
 
 _HEAVY = ("prefect", "pandas", "mlflow", "psycopg2", "pydantic")
 
@@ -43,12 +47,108 @@ def test_help_imports_nothing_heavy() -> None:
     assert json.loads(done.stdout) == []
 
 
-def test_a_misspelt_command_names_the_nearest() -> None:
-    """A typo is a usage error, exit code 2."""
-    done = CliRunner().invoke(cli.build(), ["dwon"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dwon"], ("No such command 'dwon'", "Did you mean 'down'?", "`perennial --help`")),
+        (["new"], ("Missing argument", "`perennial new --help`")),
+        (["rollback", "flights"], ("Missing option '--reason'", "`perennial rollback --help`")),
+        (["up", "--ownr", "1"], ("No such option: --ownr", "`perennial up --help`")),
+        (["logs", "-n", "0"], ("'--lines'", "`perennial logs --help`")),
+        (["down", "now"], ("unexpected extra argument", "`perennial down --help`")),
+        (["logs", "nope"], ("no server 'nope'", "Take one of postgres")),
+        (["status", "../../etc"], ("'../../etc' cannot name a model", "A name is a small letter")),
+        (["status", "flihgts"], ("no model 'flihgts'", "Did you mean flights?")),
+        (["status", "[/red]\x1b"], ("cannot name a model", "A name is a small letter")),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_is_called_wrongly_fails_as_everything_fails(
+    arguments: list[str], words: tuple[str, ...], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence, one hint, exit code 2: no box of the library's, and nothing that is hidden."""
+    code, said = _typed(arguments, capsys)
 
-    assert done.exit_code == 2
-    assert "down" in done.output
+    assert code == 2
+    assert len(said.strip().splitlines()) == 2
+    assert "owner" not in said
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize("arguments", [["new", "--json"], ["logs", "nope", "--json"]], ids=" ".join)
+def test_who_asks_for_json_gets_errors_as_json(
+    arguments: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, so that stdout holds facts of the documented form or nothing."""
+    code, said = _typed(arguments, capsys)
+
+    assert code == 2
+    assert json.loads(said).keys() == {"error", "message", "hint"}
+
+
+def test_without_a_command_the_help_is_shown(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Asking what there is is no mistake."""
+    code, said = _typed([], capsys)
+
+    assert (code, said) == (0, "")
+
+
+def test_ctrl_c_ends_with_a_word_and_the_code_of_shells(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """130, and no traceback, wherever it comes."""
+    _fail_with(KeyboardInterrupt(), monkeypatch)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_a_reader_that_goes_away_ends_the_command_in_silence(home: Path) -> None:
+    """`perennial logs | head -1` shows one line and no complaint."""
+    _log(home, "a line of some length\n" * 100_000)
+
+    pipe = f"{sys.executable} -m deployments.cli logs worker -n 90000 | head -1"
+    done = subprocess.run(
+        ["/bin/sh", "-c", pipe],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT,
+        env={**os.environ, "PERENNIAL_HOME": str(home)},
+    )
+
+    assert (done.stdout, done.stderr) == ("a line of some length\n", "")
+
+
+def test_a_terminal_without_the_letters_shows_others(home: Path) -> None:
+    """A locale that is not UTF-8 costs letters, not the command."""
+    _log(home, "gr\u00fc\u00dfe \u2192 \u03c8\n")
+
+    done = _alone(home, "logs", "worker", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="latin-1")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"gr\xfc\xdfe ? ?\n"
+
+
+def test_a_narrow_terminal_without_colours_loses_nothing(home: Path) -> None:
+    """What does not fit beside each other stands below each other, addresses in one piece."""
+    with surroundings({"PERENNIAL_HOME": str(home)}):
+        make_places()
+        keep_ports()
+        address = addresses().prefect_ui
+
+    done = _alone(home, "status", COLUMNS="30", NO_COLOR="1")
+
+    lines = done.stdout.decode().splitlines()
+    assert "server   prefect" in lines
+    assert f"address  {address}" in lines
+    assert b"\x1b" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -111,8 +211,6 @@ def test_the_doctor_fails_where_the_home_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its exit code is for scripts, its hint for people."""
-    from tests.support.stack import surroundings
-
     file = tmp_path / "file"
     file.write_text("")
     with surroundings({"PERENNIAL_HOME": str(file / "home")}):
@@ -124,9 +222,34 @@ def test_the_doctor_fails_where_the_home_cannot_be_written(
     assert "PERENNIAL_HOME" in checks["home"]["hint"]
 
 
-def _fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def _typed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """How the command ended, and what it said on stderr."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["perennial", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return ended.value.code, capsys.readouterr().err
+
+
+def _alone(home: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[bytes]":
+    """What the command printed in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "deployments.cli", *arguments],
+        capture_output=True,
+        check=False,
+        cwd=PROJECT,
+        env={**os.environ, "PERENNIAL_HOME": str(home), **variables},
+    )
+
+
+def _log(home: Path, text: str) -> None:
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "worker.log").write_text(text, encoding="utf-8")
+
+
+def _fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def build() -> object:
-        def run() -> None:
+        def run(**_given: object) -> None:
             raise error
 
         return run

@@ -17,7 +17,6 @@ from tasks.governance.pages import (
     trained_page,
 )
 from tasks.governance.spec import ApprovalSpec
-from tasks.governance.succession import in_charge, line_of, predecessor
 from tasks.references import Ask
 from tests.support.subjects import batch, bento, candidate, comparison, drift, finding
 
@@ -147,20 +146,3 @@ def test_the_default_at_the_deadline_is_the_declared_one(default: str, *, approv
 
     assert (said.approve, said.reviewer) == (approves, DEADLINE)
     assert "Nobody answered by 2013-05-04" in said.reason
-
-
-@given(st.lists(st.integers(1, 6), min_size=1))
-def test_the_line_of_champions_ends_with_the_one_in_charge(crowned: list[int]) -> None:
-    """No version stands in the line twice, and the last that was crowned is in charge."""
-    line = line_of(crowned)
-
-    assert line[-1] == crowned[-1] == in_charge(crowned)
-    assert len(set(line)) == len(line)
-
-
-def test_a_second_rollback_goes_further_back() -> None:
-    """It does not put back what the first took away."""
-    assert predecessor([1, 2, 3]) == 2
-    assert predecessor([1, 2, 3, 2]) == 1
-    assert predecessor([1, 2, 3, 2, 1]) is None
-    assert predecessor([]) is None
