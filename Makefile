@@ -41,7 +41,11 @@ up: # the embedded stack, to browse what is there
 	$(BIN)/perennial up
 
 clean: # stop the stack; remove .venv, .perennial and what tools left
-	@if [ -x $(BIN)/python ]; then env -u PERENNIAL_HOME $(BIN)/python -c "from infra.stack import erase; erase()"; fi
+	@if $(BIN)/python -c '' 2>/dev/null; then \
+		env -u PERENNIAL_HOME $(BIN)/python -c "import sys; from infra.stack.erasing import main; sys.exit(main())"; \
+	elif [ -e .perennial/stack/keeper.pid ]; then \
+		echo "There is no Python in .venv to stop the stack with: run 'make up' and clean again." >&2; exit 1; \
+	fi
 	@if grep -qs '^# Written by `perennial up`' prefect.toml; then rm prefect.toml; fi
 	rm -rf .venv .perennial build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

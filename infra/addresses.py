@@ -1,6 +1,5 @@
 """Where the servers of this home listen: ports chosen once and kept, so that links live."""
 
-import json
 import os
 import random
 import socket
@@ -11,7 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.errors import ConfigError, ResourceError
-from infra.places import clear_errors, write_private
+from infra.private import clear_errors, read_private, write_private
 from infra.settings import settings
 
 HOST: Final = "127.0.0.1"
@@ -105,17 +104,19 @@ def read_ports() -> Ports:
     Raises:
         ConfigError: there are none yet, or the file is damaged.
     """
-    try:
-        return Ports.model_validate(json.loads(ports_file().read_text()))
-    except (FileNotFoundError, NotADirectoryError) as error:
+    text = read_private(ports_file())
+    if text is None:
         raise ConfigError(
             f"No server was ever started in {settings().home}.",
             hint="Run `perennial up`, or set PERENNIAL_HOME to the home that you mean.",
-        ) from error
-    except (ValidationError, ValueError) as error:
+        )
+    try:
+        return Ports.model_validate_json(text)
+    except ValidationError as error:
         raise ConfigError(
             f"{ports_file()} is damaged.",
-            hint="Delete it and run `perennial up`: new ports are chosen and old links end.",
+            hint=f"Run `rm {ports_file()}`, then `perennial up`: new ports are chosen, old links "
+            "end.",
         ) from error
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from infra.addresses import addresses, addresses_of, read_ports
 from infra.errors import ConfigError
-from infra.places import clear_errors, read_places
+from infra.places import make_home, read_places
+from infra.private import clear_errors
 from infra.processes import MARKER
 from infra.settings import settings
 from infra.telemetry import QUIET, silence
@@ -70,6 +71,7 @@ def export() -> None:
         ConfigError: no server was ever started in this home and the environment names none.
     """
     variables = client_environment()
+    make_home()
     with clear_errors():  # Prefect makes this folder only where its parent is there
         Path(variables["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     os.environ.update(variables)

@@ -5,6 +5,7 @@ kill -9: servers in their order first, then whatever still carries the marker of
 Run as ``python -m infra.keeper HOME CONFIGURATION``; it imports little, for it always runs.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -15,11 +16,10 @@ import time
 from pathlib import Path
 from types import FrameType
 
-import psutil
+from infra.starts import start_of
 
 _LOOK_S = 0.5
 _ORDERLY_S = 90.0
-_SAME_START_S = 1.0
 _SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -34,21 +34,22 @@ class _Asked:
 
 
 def owners_gone(path: Path) -> bool:
-    """Whether the stack has owners and none of them is alive; without owners it lives on."""
-    try:
-        owners = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return False
-    return bool(owners) and not any(_alive(owner["pid"], owner["started"]) for owner in owners)
+    """Whether the stack has owners and none of them is alive; without owners it lives on.
+
+    A file that cannot be read names nobody: the stack stays until it is told to end.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        owners = json.loads(path.read_text(encoding="utf-8"))
+        return bool(owners) and all(start_of(each["pid"]) != each["started"] for each in owners)
+    return False
 
 
-def _alive(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < _SAME_START_S
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+def detach(home: Path) -> None:
+    """Go on as nobody's child, its pid written down: who launched it has no one to wait for."""
+    pid = os.fork()
+    if pid:
+        (home / "stack" / "keeper.pid").write_text(f"{pid}\n", encoding="utf-8")
+        os._exit(0)
 
 
 def _die_with_parent() -> None:
@@ -64,7 +65,6 @@ def keep(home: Path, configuration: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _Asked.note)
     stack = home / "stack"
-    (stack / "keeper.pid").write_text(f"{os.getpid()}\n")
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
@@ -83,10 +83,17 @@ def _sweep(home: Path) -> None:
     """End what outlived the supervisor; imported late, for it is needed once."""
     os.environ["PERENNIAL_HOME"] = str(home)
     from infra import places
+    from infra.errors import ConfigError
     from infra.stack import reconcile
 
-    reconcile.clear_remains(places.read_places())
+    try:
+        found = places.read_places()
+    except ConfigError:  # damaged since; who comes next is told
+        reconcile.clear_unknown()
+    else:
+        reconcile.clear_remains(found)
 
 
 if __name__ == "__main__":
+    detach(Path(sys.argv[1]))
     keep(Path(sys.argv[1]), Path(sys.argv[2]))

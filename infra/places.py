@@ -1,18 +1,16 @@
 """Where the stack of a home lies: what is remembered of it, and folders that sockets fit in."""
 
-import errno
 import os
-import stat
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra.errors import ConfigError, ResourceError
+from infra.claims import former_identity
+from infra.errors import ConfigError
+from infra.private import clear_errors, is_private, make_private, read_private, write_private
 from infra.settings import settings
 
 LONGEST_SOCKET_FOLDER: int = 82
@@ -20,6 +18,10 @@ LONGEST_SOCKET_FOLDER: int = 82
 
 Source: unix(7), ``sun_path`` of 108 bytes with its closing zero.
 """
+
+
+_FOLDERS = ("logs", "reports", "store", "prefect", "bentoml", "demo")
+"""What lies in a home beside the stack and the database."""
 
 
 class Embedded(BaseModel):
@@ -33,12 +35,20 @@ class Embedded(BaseModel):
 
 
 class Places(BaseModel):
-    """The folders of one home's stack that do not follow from the home's name."""
+    """The folders of one home's stack that do not follow from the home's name.
+
+    Attributes:
+        identity: the value of the marker of its processes.
+        sockets: where its supervisor listens.
+        home: whose they are; another one's after a home was copied.
+        embedded: its database, None before there is one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     identity: str
     sockets: Path
+    home: Path | None = None
     embedded: Embedded | None = None
 
 
@@ -51,26 +61,54 @@ def read_places() -> Places:
     """What is remembered of the stack of this home.
 
     Raises:
-        ConfigError: the stack of this home was never started, or the file is damaged.
+        ConfigError: the stack of this home was never started, the file is damaged, or this home
+            is a copy of another, whose stack must be left alone.
     """
-    path = stack_folder() / "places.json"
-    try:
-        return Places.model_validate_json(path.read_text())
-    except (FileNotFoundError, NotADirectoryError) as error:
+    path = places_file()
+    text = read_private(path)
+    if text is None:
         raise ConfigError(
             f"No stack was ever started in {settings().home}.",
             hint="Run `perennial up`, or set PERENNIAL_HOME to the home that you mean.",
-        ) from error
+        )
+    try:
+        places = Places.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(
-            f"{path} is damaged.", hint="Move it away and run `perennial up`."
+            f"{path} is damaged: it does not say where the stack of this home lies.",
+            hint=f"Run `rm {path}`, then `perennial up`: it finds the database again.",
         ) from error
+    if _is_copied(places):
+        raise ConfigError(
+            f"{settings().home} is a copy of {places.home}, whose stack it must leave alone.",
+            hint=f"Run `rm {path} {settings().home}/addresses.json`, then `perennial up`: the copy "
+            "gets a stack and addresses of its own.",
+        )
+    return places
+
+
+def places_file() -> Path:
+    """``home/stack/places.json``; where it is not there, no stack was ever started."""
+    return stack_folder() / "places.json"
+
+
+def _is_copied(places: Places) -> bool:
+    """Whether the home that was written down is another one, and still has the same stack."""
+    if places.home is None or places.home == settings().home:
+        return False
+    original = places.home / "stack" / "places.json"
+    try:
+        there = original.samefile(places_file())
+        return not there and places.identity in original.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False  # it is gone: this home was moved
 
 
 def remember(places: Places) -> Places:
     """Write down where the stack lies; readers see the old or the new file, never a half."""
-    write_private(stack_folder() / "places.json", places.model_dump_json(indent=2))
-    return places
+    here = places.model_copy(update={"home": settings().home})
+    write_private(places_file(), here.model_dump_json(indent=2))
+    return here
 
 
 def make_folders() -> None:
@@ -79,21 +117,38 @@ def make_folders() -> None:
     Raises:
         ConfigError: the home cannot be written.
     """
+    make_home()
     with clear_errors():
         make_private(stack_folder())
-        for name in ("logs", "reports"):
-            (settings().home / name).mkdir(exist_ok=True)
+        for name in _FOLDERS:
+            (settings().home / name).mkdir(exist_ok=True, mode=0o700)
+
+
+def make_home() -> None:
+    """Make the home if it is not there, closed to others; a home that is there keeps its mode.
+
+    As root the database's user passes through it, and sees no more than that.
+
+    Raises:
+        ConfigError: the home cannot be made.
+    """
+    with clear_errors():
+        home = settings().home
+        home.parent.mkdir(parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(mode=0o700, exist_ok=True)
+            home.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever the umask
 
 
 def make_places() -> Places:
     """The places of this home: those remembered, or new ones, with their socket folder there."""
     make_folders()
-    if (stack_folder() / "places.json").exists():
+    if places_file().exists():
         places = read_places()
-        if is_private(places.sockets, os.getuid()):
+        if places.home == settings().home and is_private(places.sockets, os.getuid()):
             return places
     else:
-        places = Places(identity=uuid.uuid4().hex, sockets=Path())
+        places = Places(identity=former_identity() or uuid.uuid4().hex, sockets=Path())
     with clear_errors():
         sockets = socket_folder(stack_folder() / "run", os.getuid())
     return remember(places.model_copy(update={"sockets": sockets}))
@@ -121,25 +176,6 @@ def socket_folder(wanted: Path, uid: int) -> Path:
     return make_private(folder, uid)
 
 
-def make_private(folder: Path, uid: int | None = None) -> Path:
-    """The folder, made if absent, of mode 0700 and owned by `uid` (by default this user)."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
-    if uid is not None and folder.stat().st_uid != uid:
-        os.chown(folder, uid, -1)
-    return folder
-
-
-def is_private(folder: Path, uid: int) -> bool:
-    """Whether a folder is there, no link, owned by the user and closed to everybody else."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    closed = stat.S_IMODE(found.st_mode) == 0o700  # noqa: PLR2004 - the mode as `ls` shows it
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and closed
-
-
 def reaches(uid: int, folder: Path) -> bool:
     """Whether a user can enter a folder: asked of the system, as that user, where we are root."""
     if uid == os.getuid():
@@ -157,41 +193,3 @@ def reaches(uid: int, folder: Path) -> bool:
     except (PermissionError, ValueError):  # a container without the right to become somebody else
         return False
     return asked.returncode == 0
-
-
-def write_private(path: Path, text: str) -> None:
-    """Put a file of mode 0600 in place, whole or not at all."""
-    with clear_errors():
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-
-
-@contextmanager
-def clear_errors() -> Iterator[None]:
-    """What the system refuses while it is in force becomes an error that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise explained(error) from error
-
-
-def explained(error: OSError) -> ConfigError | ResourceError:
-    """The error of ours that says what an error of the operating system means for a person."""
-    where = error.filename or settings().home
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return ResourceError(
-            f"The disk that holds {where} is full.",
-            hint=f"Free space, or set PERENNIAL_HOME (now {settings().home}) to a larger disk.",
-        )
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR}:
-        return ConfigError(
-            f"{where} cannot be written: {error.strerror}.",
-            hint=f"Set PERENNIAL_HOME (now {settings().home}) to a folder that you own.",
-        )
-    return ResourceError(
-        f"{where}: {error.strerror or error}.", hint="`perennial doctor` looks at the machine."
-    )

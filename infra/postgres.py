@@ -13,9 +13,12 @@ from typing import TypedDict
 
 import psutil
 
+from infra.claims import claim
 from infra.errors import BackendError, ConfigError, ResourceError
-from infra.places import Embedded, Places, clear_errors, is_private, remember, socket_folder
+from infra.places import Embedded, Places, remember, socket_folder
 from infra.postgres_places import binaries_for, choose
+from infra.private import clear_errors, is_private
+from infra.processes import outliving
 
 ROLE = "perennial"
 """The database's only role; the server maps the system user who runs us to it."""
@@ -46,6 +49,7 @@ def prepare(places: Places) -> Places:
         if embedded is None or not embedded.database.exists():
             embedded = choose(places)
         embedded = _repaired(embedded)
+        claim(embedded.database.parent, places.identity)
         if not (embedded.database / "PG_VERSION").exists():
             _initialise(embedded)
         _require_same_major(embedded)
@@ -130,7 +134,7 @@ def stop(embedded: Embedded) -> None:
                 process.send_signal(number)
             except psutil.NoSuchProcess:
                 continue
-        psutil.wait_procs(running, timeout=patience_s)
+        outliving(running, patience_s)
     left = server_processes(embedded.database)
     if left:
         raise ResourceError(f"PostgreSQL (process {left[0].pid}) does not end, even by SIGKILL.")
@@ -171,7 +175,7 @@ def _initialise(embedded: Embedded) -> None:
 
 
 def _require_same_major(embedded: Embedded) -> None:
-    made_by = (embedded.database / "PG_VERSION").read_text().strip()
+    made_by = (embedded.database / "PG_VERSION").read_text(encoding="utf-8").strip()
     shown = subprocess.run(
         [f"{embedded.binaries}/postgres", "--version"],
         check=True,
@@ -196,8 +200,8 @@ def _write_access(database: Path) -> None:
     }
     for name, text in access.items():
         path = database / name
-        if path.read_text() != text:
-            path.write_text(text)
+        if path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def _owner(database: Path) -> int:

@@ -8,8 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from infra.claims import PREFIX, bases
 from infra.errors import ConfigError, ResourceError
-from infra.places import Embedded, Places, make_private, reaches, socket_folder
+from infra.places import Embedded, Places, reaches, socket_folder
+from infra.private import make_private
 from infra.settings import settings
 
 _CANDIDATES = ("postgres", "nobody")
@@ -26,7 +28,7 @@ def choose(places: Places) -> Embedded:
     if not reaches(uid, settings().home):
         folder = _elsewhere(uid, places.identity)
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)  # whatever the umask: the user who runs the server passes through here
+    folder.chmod(0o711)  # whatever the umask: the user who runs the server passes through here
     return Embedded(
         database=make_private(folder / "data", uid),
         sockets=socket_folder(folder / "sockets", uid),
@@ -85,13 +87,12 @@ def _account() -> int:
 
 def _elsewhere(uid: int, identity: str) -> Path:
     """A folder of ours that an unprivileged user reaches where the home is closed to it."""
-    bases = (Path("/var/lib"), Path(tempfile.gettempdir()))
-    for base in bases:
+    for base in bases():
         if reaches(uid, base) and os.access(base, os.W_OK):
-            return base / f"perennial-{identity}"
+            return base / f"{PREFIX}{identity}"
     name = pwd.getpwuid(uid).pw_name
     raise ResourceError(
         f"The user {name}, as whom PostgreSQL runs, reaches neither {settings().home} "
-        f"nor {bases[0]} nor {bases[1]}.",
+        f"nor {' nor '.join(map(str, bases()))}.",
         hint="Set PERENNIAL_HOME to a folder whose parents all users may enter.",
     )

@@ -1,7 +1,7 @@
 """The git-ignored ``prefect.toml`` by which Prefect's own command finds the server."""
 
 from infra.addresses import addresses
-from infra.places import clear_errors
+from infra.private import clear_errors
 from infra.settings import PROJECT, settings
 
 _MARK = "# Written by `perennial up`: Prefect's command, run in this folder, finds the server."

@@ -2,16 +2,19 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 
 import psutil
 from pydantic import BaseModel, ConfigDict
 
+from infra.errors import ConfigError
+from infra.starts import start_of
+
+_LOOK_S = 0.05
+
 MARKER = "PERENNIAL_STACK"
 """Every process below a stack carries this variable; its value names the home."""
-
-_SAME_START_S = 1.0
-"""A start time is read from clock ticks: two readings of one process differ by less than this."""
 
 
 class ProcessIdentity(BaseModel):
@@ -20,26 +23,24 @@ class ProcessIdentity(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pid: int
-    started: float
+    started: str
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity":
         """The identity of a process that runs now.
 
         Raises:
-            psutil.NoSuchProcess: there is no such process.
+            ConfigError: there is no such process.
         """
-        return cls(pid=pid, started=psutil.Process(pid).create_time())
+        started = start_of(pid)
+        if started is None:
+            raise ConfigError(f"There is no process {pid}.", hint="Name one that runs.")
+        return cls(pid=pid, started=started)
 
     @property
     def alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _SAME_START_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return start_of(self.pid) == self.started
 
 
 def marked(identity: str) -> list[psutil.Process]:
@@ -49,6 +50,17 @@ def marked(identity: str) -> list[psutil.Process]:
         process
         for process in psutil.process_iter()
         if process.pid not in mine and variable(process, MARKER) == identity
+    ]
+
+
+def of_home(home: str) -> list[psutil.Process]:
+    """Every process below a stack of a home, by the home's name, where its marker is not known."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if variable(process, "PERENNIAL_HOME") == home
+        and variable(process, MARKER)
+        and process.pid != os.getpid()
     ]
 
 
@@ -67,10 +79,22 @@ def end(processes: Iterable[psutil.Process], patience_s: float = 5.0) -> int:
         How many there were.
     """
     asked = [process for process in processes if _tell(process, signal.SIGTERM)]
-    _, left = psutil.wait_procs(asked, timeout=patience_s)
-    killed = [process for process in left if _tell(process, signal.SIGKILL)]
-    psutil.wait_procs(killed, timeout=patience_s)
+    killed = [each for each in outliving(asked, patience_s) if _tell(each, signal.SIGKILL)]
+    outliving(killed, patience_s)
     return len(asked)
+
+
+def outliving(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:
+    """Those of the processes that still run after a while, which ends when none does.
+
+    A zombie has ended: in a container whose first process reaps nobody it stays one for ever.
+    """
+    deadline = time.monotonic() + patience_s
+    left = [process for process in processes if _runs(process)]
+    while left and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+        left = [process for process in left if _runs(process)]
+    return left
 
 
 def listener_on(port: int) -> str:
@@ -87,6 +111,13 @@ def listener_on(port: int) -> str:
             except psutil.Error:
                 break
     return "a process that this user may not see"
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _tell(process: psutil.Process, number: signal.Signals) -> bool:

@@ -82,7 +82,7 @@ def explain(error: Exception) -> NoReturn:
 def failure(error: Exception) -> Failure:
     """What to say of an error: of ours what it says, of any other what it is."""
     from infra.errors import ConfigError, PerennialError
-    from infra.places import explained
+    from infra.private import explained
 
     if isinstance(error, TyperException):
         return _misused(error)

@@ -9,7 +9,8 @@ import typer
 if TYPE_CHECKING:
     from infra.addresses import Addresses
     from infra.stack import Progress
-    from infra.stack.health import Check, ServerStatus
+    from infra.stack.doctor import Check
+    from infra.stack.health import ServerStatus
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 _WELL = {"running", "own"}
@@ -103,7 +104,7 @@ def logs(
 
 def doctor(*, as_json: AsJson = False) -> None:
     """Look at this machine: is everything there that Perennial needs?"""
-    from infra.stack.health import examine
+    from infra.stack.doctor import examine
 
     checks = examine()
     if as_json:

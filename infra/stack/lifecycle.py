@@ -1,11 +1,11 @@
 """Start and stop of the embedded stack, each as often as one likes."""
 
 import json
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -13,16 +13,9 @@ from infra import environment, postgres, prefect_file
 from infra.addresses import Addresses, addresses, keep_ports, require_free
 from infra.databases import create_databases
 from infra.errors import BackendError, ConfigError, PerennialError, ResourceError
-from infra.places import (
-    Places,
-    clear_errors,
-    make_folders,
-    make_places,
-    read_places,
-    stack_folder,
-    write_private,
-)
-from infra.processes import ProcessIdentity
+from infra.places import Places, make_folders, make_places, places_file, read_places, stack_folder
+from infra.private import clear_errors, read_private, write_private
+from infra.processes import ProcessIdentity, outliving
 from infra.settings import settings
 from infra.stack import reconcile
 from infra.stack.servers import POOL, Server, is_healthy, servers
@@ -66,37 +59,24 @@ def down(progress: Progress = _silent) -> int:
 
     Returns:
         How many processes were found and ended; 0 where nothing ran.
+
+    Raises:
+        ConfigError: the record of where the stack lies is damaged; what was found by other marks
+            was ended.
     """
-    try:
-        read_places()
-    except ConfigError:
+    if not places_file().exists():
         return 0
     with _one_at_a_time():
-        return _down(read_places(), progress)
-
-
-def erase() -> None:
-    """Stop the stack and delete its folders outside the home; the home is left to the caller."""
-    down()
-    try:
-        places = read_places()
-    except ConfigError:
-        return
-    outside = {places.sockets}
-    if places.embedded:
-        outside |= {places.embedded.sockets, places.embedded.database.parent}
-    for folder in outside:
-        if not folder.is_relative_to(settings().home):
-            shutil.rmtree(folder, ignore_errors=True)
-    (stack_folder() / "places.json").unlink(missing_ok=True)
+        return _down(progress)
 
 
 def is_up() -> bool:
-    """Whether the supervisor of this home runs."""
-    try:
-        return Supervisor(read_places()).runs
-    except ConfigError:
-        return False
+    """Whether the supervisor of this home runs.
+
+    Raises:
+        ConfigError: the record of where the stack lies is damaged.
+    """
+    return places_file().exists() and Supervisor(read_places()).runs
 
 
 def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
@@ -117,7 +97,7 @@ def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
         _start_all(places, supervisor, started, progress)
     except BaseException:  # Ctrl-C as well: what was started half is of no use to anybody
         if not was_up:
-            _down(places, _silent)
+            _down(_silent)
         raise
     prefect_file.write()
     return addresses()
@@ -180,7 +160,11 @@ def _start(
 
 def _failed(server: Server, what: str) -> PerennialError:
     log = settings().home / "logs" / f"{server.name}.log"
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    lines = (
+        log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        if log.exists()
+        else []
+    )
     last = f" It last said: {lines[-1].strip()[:200]}" if lines else ""
     return BackendError(
         f"The {server.title} {what}.{last}",
@@ -201,22 +185,38 @@ def _put_runs_right(places: Places, supervisor: Supervisor, progress: Progress) 
 def _own(owner: int | None, *, was_up: bool) -> None:
     """Write down with whose end the stack ends; nobody's, once somebody started it to stay."""
     path = stack_folder() / "owners.json"
-    known = json.loads(path.read_text()) if path.exists() else []
     if owner is None:
         path.unlink(missing_ok=True)
-    elif known or not was_up:
-        try:
-            newest = ProcessIdentity.of(owner).model_dump()
-        except psutil.NoSuchProcess as error:
-            raise ConfigError(f"The owner {owner} is no process.") from error
-        alive = [entry for entry in known if ProcessIdentity(**entry).alive]
-        write_private(path, json.dumps([*alive, newest]))
+        return
+    known = _owners(path)
+    if known or not was_up:
+        alive = [each for each in known if each.alive]
+        owners = [each.model_dump() for each in (*alive, ProcessIdentity.of(owner))]
+        write_private(path, json.dumps(owners))
 
 
-def _down(places: Places, progress: Progress) -> int:
+def _owners(path: Path) -> list[ProcessIdentity]:
+    """The processes with whose end the stack ends, dead ones among them."""
+    text = read_private(path)
+    try:
+        return [] if text is None else [ProcessIdentity(**entry) for entry in json.loads(text)]
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{path} is damaged: it does not say with whose end the stack ends.",
+            hint="Run `perennial down`, which removes it, and then this again.",
+        ) from error
+
+
+def _down(progress: Progress) -> int:
     if keeper_pid() is not None:
         progress("Stopping the servers.")
-    return _end_keeper() + reconcile.clear_remains(places)
+    ended = _end_keeper()
+    try:
+        places = read_places()
+    except ConfigError:
+        reconcile.clear_unknown()
+        raise
+    return ended + reconcile.clear_remains(places)
 
 
 def _end_keeper() -> int:
@@ -228,9 +228,8 @@ def _end_keeper() -> int:
         keeper = psutil.Process(pid)
         below = len(keeper.children(recursive=True))
         keeper.send_signal(signal.SIGTERM)
-        keeper.wait(_DOWN_S)
-    except psutil.TimeoutExpired:
-        keeper.kill()
+        if outliving([keeper], _DOWN_S):
+            keeper.kill()
     except psutil.NoSuchProcess:
         return 0
     return 1 + below

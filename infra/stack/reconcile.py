@@ -5,12 +5,17 @@ from typing import TYPE_CHECKING
 
 from infra import postgres, processes
 from infra.addresses import addresses, addresses_of, read_ports
-from infra.places import Places, clear_errors, stack_folder
+from infra.places import Places, stack_folder
+from infra.private import clear_errors
+from infra.settings import settings
 from infra.stack.servers import POOL
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
+
+_FILES = ("keeper.pid", "owners.json", "supervisord.pid")
+"""What a stack that runs writes down, and what nobody believes afterwards."""
 
 _RUN = "PREFECT__FLOW_RUN_ID"
 _UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
@@ -35,11 +40,24 @@ def clear_remains(places: Places) -> int:
     if places.embedded:
         postgres.stop(places.embedded)
     with clear_errors():
-        for name in ("keeper.pid", "owners.json", "supervisord.pid"):
+        for name in _FILES:
             (stack_folder() / name).unlink(missing_ok=True)
         for socket in places.sockets.glob("s*"):
             socket.unlink(missing_ok=True)
     return ended + len(in_database)
+
+
+def clear_unknown() -> int:
+    """End what is left of this home's stack where the record of it is damaged, by other marks.
+
+    Returns:
+        How many processes were ended.
+    """
+    ended = processes.end(processes.of_home(str(settings().home)))
+    with clear_errors():
+        for name in _FILES:
+            (stack_folder() / name).unlink(missing_ok=True)
+    return ended
 
 
 def backed_runs(identity: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -14,17 +15,18 @@ from typing import Any
 import psutil
 
 from infra.environment import stack_environment
-from infra.errors import BackendError
-from infra.places import Places, clear_errors, stack_folder, write_private
+from infra.errors import BackendError, ConfigError
+from infra.places import Places, stack_folder
+from infra.private import clear_errors, write_private
 from infra.settings import PROJECT, settings
 from infra.stack.servers import Server
 
 _USER = "perennial"
+_UNREADABLE = re.compile(r"\s[;#]|[\r\n]")
+"""What no value of its configuration can hold; there is no way to escape it."""
+
 _STEP_S = 0.05
 _START_S = 30.0
-
-_KEEPERS: list[subprocess.Popen[bytes]] = []
-"""Keepers that this process launched: they outlive it, and are held so that none is mourned."""
 
 
 class Supervisor:
@@ -46,6 +48,7 @@ class Supervisor:
         """Start keeper and supervisor; the servers wait until they are told.
 
         Raises:
+            ConfigError: a path holds what the supervisor's configuration cannot.
             BackendError: the supervisor does not answer in time.
         """
         with clear_errors():
@@ -53,8 +56,9 @@ class Supervisor:
             write_private(stack_folder() / "supervisord.conf", self._configuration(servers))
             self.socket.unlink(missing_ok=True)
             log = (settings().home / "logs" / "keeper.log").open("wb")
-        with log:
-            keeper = subprocess.Popen(
+        with log, contextlib.suppress(subprocess.TimeoutExpired):  # told below: no keeper came
+            # It detaches itself: what this starts has ended when this goes on.
+            subprocess.run(
                 [sys.executable, "-m", "infra.keeper", str(settings().home), str(_configured())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -62,11 +66,12 @@ class Supervisor:
                 cwd=PROJECT,
                 env=stack_environment(),
                 start_new_session=True,  # Ctrl-C in the terminal is for the command, not for it
+                check=False,
+                timeout=_START_S,
             )
-        _KEEPERS.append(keeper)
         deadline = time.monotonic() + _START_S
         while not self.runs:
-            if keeper.poll() is not None or time.monotonic() > deadline:
+            if keeper_pid() is None or time.monotonic() > deadline:
                 raise BackendError(
                     "The supervisor did not start.",
                     hint=f"Read {settings().home / 'logs'}/keeper.log and supervisord.log.",
@@ -95,7 +100,7 @@ class Supervisor:
         from supervisor.xmlrpc import SupervisorTransport
 
         try:
-            password = self._password.read_text()
+            password = self._password.read_text(encoding="utf-8")
             transport = SupervisorTransport(_USER, password, f"unix://{self.socket}")
             with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
                 return getattr(proxy, method)(*arguments)
@@ -103,14 +108,14 @@ class Supervisor:
             raise BackendError(f"The supervisor does not answer {method}: {error}.") from error
 
     def _configuration(self, servers: Sequence[Server]) -> str:
-        logs = settings().home / "logs"
+        logs, password = settings().home / "logs", self._password.read_text(encoding="utf-8")
         user = psutil.Process().username() if os.geteuid() == 0 else None
         parts = [
             "[unix_http_server]",
             f"file={_escaped(str(self.socket))}",
             "chmod=0700",
             f"username={_USER}",
-            f"password={self._password.read_text()}",
+            f"password={password}",
             "[supervisord]",
             f"logfile={_escaped(str(logs / 'supervisord.log'))}",
             "logfile_maxbytes=2MB",
@@ -125,6 +130,12 @@ class Supervisor:
         ]
         for server in servers:
             parts += _program(server, logs)
+        unreadable = next((part for part in parts if _UNREADABLE.search(part)), None)
+        if unreadable:
+            raise ConfigError(
+                f"The supervisor cannot read {unreadable!r}: it takes the end for a comment.",
+                hint="Choose a PERENNIAL_HOME without a blank before ; or # and without a newline.",
+            )
         return "\n".join(parts) + "\n"
 
 
@@ -149,7 +160,7 @@ def _program(server: Server, logs: Path) -> list[str]:
         f"stopasgroup={flag}",
         f"killasgroup={flag}",
         "redirect_stderr=true",
-        f"stdout_logfile={_escaped(str(logs / server.name))}.log",
+        f"stdout_logfile={_escaped(_escaped(str(logs / server.name)))}.log",  # it is expanded twice
         "stdout_logfile_maxbytes=5MB",
         "stdout_logfile_backups=3",
     ]
@@ -186,7 +197,7 @@ def _quoted(part: str) -> str:
 def keeper_pid() -> int | None:
     """The process that keeps this home's stack, None where there is none."""
     with contextlib.suppress(OSError, ValueError, psutil.Error):
-        pid = int((stack_folder() / "keeper.pid").read_text())
+        pid = int((stack_folder() / "keeper.pid").read_text(encoding="utf-8"))
         command = psutil.Process(pid).cmdline()
         if "infra.keeper" in command and str(settings().home) in command:
             return pid

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +36,7 @@ from infra.stack.reconcile import crash_lost_runs
 from infra.stack.servers import POOL
 from infra.stack.supervision import keeper_pid
 from tests.support.own_server import own_server
-from tests.support.stack import Stack, eventually
+from tests.support.stack import Stack, eventually, fresh_home
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,11 +49,17 @@ _SOURCE = PROJECT / "tests" / "support" / "beating_flow.py"
 
 
 @pytest.fixture
-def light_home(home: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home that borrows the slow servers of the session's stack: its own start in seconds."""
-    monkeypatch.setenv("PREFECT_API_URL", stack.addresses.prefect_api)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.addresses.mlflow)
-    return home
+def light_home(home: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home that borrows the slow servers of the session's stack: its own start in seconds.
+
+    Its path holds what shells, formats and the supervisor's file have a meaning for.
+    """
+    with fresh_home(home / "of Zoë's, 100%d $x [y]") as folder:
+        monkeypatch.setenv("PERENNIAL_HOME", str(folder))
+        monkeypatch.setenv("PREFECT_API_URL", stack.addresses.prefect_api)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.addresses.mlflow)
+        settings.cache_clear()
+        yield folder
 
 
 def test_every_server_of_the_stack_answers_where_its_address_says(stack: Stack) -> None:
@@ -68,7 +75,7 @@ def test_every_server_of_the_stack_answers_where_its_address_says(stack: Stack) 
 
 
 def test_up_says_so_when_the_stack_is_up(stack: Stack) -> None:
-    """A second `up` starts nothing, answers at once, and keeps who owns the stack."""
+    """A second `up` starts nothing and answers at once; the stack is no child of who started it."""
     keeper = keeper_pid()
     began = time.monotonic()
 
@@ -76,6 +83,7 @@ def test_up_says_so_when_the_stack_is_up(stack: Stack) -> None:
 
     assert again == stack.addresses
     assert keeper_pid() == keeper
+    assert os.getpid() not in {each.pid for each in psutil.Process(keeper).parents()}
     assert time.monotonic() - began < 10
 
 

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -26,10 +27,12 @@ from infra.addresses import (
 from infra.databases import database_urls, unreachable
 from infra.environment import client_environment, is_replaced
 from infra.errors import ConfigError, ResourceError
-from infra.places import LONGEST_SOCKET_FOLDER, explained, is_private, make_places, read_places
+from infra.places import LONGEST_SOCKET_FOLDER, make_places, read_places
+from infra.private import explained, is_private
 from infra.processes import ProcessIdentity
 from infra.settings import settings
 from infra.stack.pages import index_page
+from infra.starts import start_of
 
 
 def test_ports_are_chosen_once_and_kept(home: Path) -> None:
@@ -183,10 +186,26 @@ def test_a_process_is_known_by_its_start_as_well() -> None:
     """Pids are used again: another process of the same number is another process."""
     me = ProcessIdentity.of(os.getpid())
 
-    other = ProcessIdentity(pid=me.pid, started=me.started - 60)
+    other = ProcessIdentity(pid=me.pid, started=f"{me.started}0")
 
     assert me.alive
     assert not other.alive
+    with pytest.raises(ConfigError, match="no process 4194305"):
+        ProcessIdentity.of(2**22 + 1)  # one more than Linux gives
+
+
+def test_a_zombie_has_ended() -> None:
+    """In a container whose first process reaps nobody it would be waited for until the end."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    zombie = psutil.Process(child.pid)
+    began = time.monotonic()
+
+    left = processes.outliving([zombie], patience_s=20)
+
+    assert (left, start_of(child.pid)) == ([], None)
+    assert time.monotonic() - began < 10
+    child.wait()
 
 
 def test_processes_are_found_by_their_marker_and_ended_for_certain() -> None:
@@ -220,16 +239,15 @@ def test_processes_are_found_by_their_marker_and_ended_for_certain() -> None:
 def test_a_stack_ends_only_when_every_owner_is_gone(tmp_path: Path) -> None:
     """Without owners it stays; one that lives is enough."""
     path = tmp_path / "owners.json"
-    started = psutil.Process().create_time()
-    mine = {"pid": os.getpid(), "started": started}
-    gone = {"pid": os.getpid(), "started": started - 60}
+    mine = ProcessIdentity.of(os.getpid()).model_dump()
+    gone = {**mine, "started": "another boot:1"}
 
     answers = []
-    for owners in ([], [mine, gone], [gone]):
+    for owners in ([], [mine, gone], [gone], [{"pid": 1}], 7):
         path.write_text(json.dumps(owners))
         answers.append(keeper.owners_gone(path))
 
-    assert answers == [False, False, True]
+    assert answers == [False, False, True, False, False]
     assert not keeper.owners_gone(tmp_path / "absent.json")
 
 
