@@ -309,21 +309,6 @@ def test_a_taken_port_is_an_error_that_names_the_port_and_who_holds_it(home: Pat
     assert not is_up()
 
 
-def test_a_command_fails_with_a_sentence_and_never_with_a_traceback(
-    light_home: Path, tmp_path: Path
-) -> None:
-    """A home that cannot be one: one sentence, one hint, exit code 2."""
-    file = tmp_path / "a-file"
-    file.write_text("")
-
-    done = perennial("up", home=file / "home")
-
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "PERENNIAL_HOME" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 2
-
-
 def fetch(address: str, host: str | None = None) -> tuple[int, str]:
     """Status and body of a page."""
     answer = httpx.get(address, headers={"Host": host} if host else {}, timeout=20)

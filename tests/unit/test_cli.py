@@ -87,6 +87,19 @@ def test_who_asks_for_json_gets_errors_as_json(
     assert json.loads(said).keys() == {"error", "message", "hint"}
 
 
+def test_a_home_that_cannot_be_one_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file stands where a folder should: one sentence, one hint, exit code 2."""
+    (tmp_path / "a-file").touch()
+    with surroundings({"PERENNIAL_HOME": str(tmp_path / "a-file" / "home")}):
+        code, said = _typed(["up"], capsys)
+
+    assert code == 2
+    assert "a-file cannot be written" in said
+    assert "PERENNIAL_HOME" in said
+
+
 def test_without_a_command_the_help_is_shown(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
