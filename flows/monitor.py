@@ -7,7 +7,13 @@ from prefect import State, flow
 from infra.runs import ended, moment, named
 from tasks.data import read_history
 from tasks.features import build_features
-from tasks.governance import evidence_for_drift, record_drift, request_review, request_training
+from tasks.governance import (
+    contest,
+    evidence_for_drift,
+    record_drift,
+    request_review,
+    request_training,
+)
 from tasks.monitoring import watch
 from tasks.packaging import find_predictions
 from tasks.references import Action
@@ -32,8 +38,8 @@ def monitor(
 
     table = build_features(read_history(model, as_of), spec.features, spec.data)
     predictions = find_predictions(model, window, as_of)
-    champion = require_champion(model, as_of)
-    verdict = watch(predictions, champion, table, spec.monitoring, spec.data.label, spec.evaluation)
+    rivals = contest(require_champion(model, as_of), as_of)
+    verdict = watch(predictions, rivals, table, spec.monitoring, spec.data.label, spec.evaluation)
     evidence = evidence_for_drift(verdict)
     record_drift(evidence, verdict)
 

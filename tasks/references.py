@@ -314,6 +314,13 @@ class Predictions(Reference):
     digest: str
 
 
+class Contest(Reference):
+    """The version in charge, and the last challenger for drift that did not take its place."""
+
+    champion: Champion
+    turned_down: Candidate | None = None
+
+
 class Action(StrEnum):
     """What monitoring asks for."""
 

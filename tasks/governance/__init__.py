@@ -3,6 +3,7 @@
 from tasks.governance.answers import Answer
 from tasks.governance.asking import ask
 from tasks.governance.consequences import request_promotion, request_review, request_training
+from tasks.governance.contests import contest
 from tasks.governance.evidence import (
     evidence_for_batch,
     evidence_for_candidate,
@@ -14,6 +15,7 @@ from tasks.governance.recording import decide, record, record_batch, record_drif
 __all__ = [
     "Answer",
     "ask",
+    "contest",
     "decide",
     "evidence_for_batch",
     "evidence_for_candidate",

@@ -21,7 +21,7 @@ from tasks.monitoring.picture import Course
 from tasks.monitoring.sources import scored_rows
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.statistics import categorical_psi, psi
-from tasks.monitoring.verdict import Observation
+from tasks.monitoring.verdict import Observation, Tried
 from tasks.references import Champion, Predictions
 
 
@@ -38,6 +38,7 @@ class Watched:
     since: int
     label: LabelSpec
     metric: str
+    tried: Tried | None = None
 
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
@@ -61,6 +62,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         staleness=watched.since / watched.champion.candidate.fitted.rows,
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
+        tried=watched.tried,
     )
 
 

@@ -13,7 +13,7 @@ from tasks.labels import comparable
 from tasks.metrics import Array
 from tasks.monitoring.drift import sample
 from tasks.monitoring.performance import Scored
-from tasks.references import Champion, FeatureTable, Predictions
+from tasks.references import Candidate, Champion, FeatureTable, Predictions
 from tasks.windows import first_day
 
 _PREDICTION, _CHANCES, _VERSION, _OF_CLASS = "prediction", "probabilities", "model_version", ":"
@@ -71,9 +71,9 @@ def past_rows(
     return found
 
 
-def rows_since(champion: Champion, predictions: Predictions, table: FeatureTable) -> int:
-    """How many labelled rows came after those that the champion learned from, this window's too."""
-    newest = max(first_day(window) for window in champion.candidate.fitted.split.train)
+def rows_since(candidate: Candidate, predictions: Predictions, table: FeatureTable) -> int:
+    """How many labelled rows came after those that a version learned from, this window's too."""
+    newest = max(first_day(window) for window in candidate.fitted.split.train)
     last = first_day(predictions.window)
     return sum(part.labelled for part in table.parts if newest < first_day(part.window) <= last)
 

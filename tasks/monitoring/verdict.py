@@ -3,11 +3,13 @@
 Three things ask for a training: the window lies beyond what the champion learned from; the
 champion falls short of its own confidence by more than when it was promoted; features moved and
 nearly as many labelled rows have come since as it learned from. A fault of the data turns that
-into a question, because a training would learn the fault. The rest alerts.
+into a question, because a training would learn the fault; a challenger that was turned down on
+nearly the same rows turns it into an alert. The rest alerts.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from infra.errors import few
@@ -19,6 +21,21 @@ from tasks.references import Action
 
 _SURE: Final = 1.96
 """Standard errors beyond which a gap is no chance, at 95 %."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A challenger that was trained for drift and turned down.
+
+    Attributes:
+        version: its number.
+        as_of: the time that it was trained for.
+        growth: labelled rows that came since it was, as a share of those that it learned from.
+    """
+
+    version: int
+    as_of: datetime
+    growth: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class Observation:
         staleness: labelled rows that came since training, as a share of those learned from.
         scored_by: version whose predictions they are.
         champion: version in charge.
+        tried: the last challenger of this champion that was turned down.
     """
 
     rows: int
@@ -50,6 +68,7 @@ class Observation:
     staleness: float = 0.0
     scored_by: int = 0
     champion: int = 0
+    tried: Tried | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +85,21 @@ def judge(seen: Observation, spec: MonitoringSpec) -> tuple[Action, tuple[str, .
     faults = [reason for rule in _DATA_RULES for reason in rule(seen, spec)]
     reasons = sorted([*reasons, *faults], key=lambda each: -_rank(each.action))
     action = reasons[0].action if reasons else Action.REST
+    if action is Action.RETRAIN and seen.tried and seen.tried.growth < spec.min_growth:
+        said = _tried_already(seen.tried, spec.min_growth)
+        return Action.ALERT, (said, *(each.sentence for each in reasons))
     if action is Action.RETRAIN and any(fault.action is not Action.REST for fault in faults):
         said = "A training now would learn the fault of the data: a person decides."
         return Action.ASK, (said, *(each.sentence for each in reasons))
     return action, tuple(each.sentence for each in reasons)
+
+
+def _tried_already(tried: Tried, least: float) -> str:
+    return (
+        f"Version {tried.version} was trained for this as of {tried.as_of:%Y-%m-%d} and turned "
+        f"down; since then {tried.growth:.0%} as many labelled rows have come as it learned from, "
+        f"and another is trained at {least:.0%}."
+    )
 
 
 def _rows(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:

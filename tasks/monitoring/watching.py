@@ -10,17 +10,17 @@ from infra.store import digest_of, put_bytes
 from tasks.data.spec import LabelSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.references import Champion, DriftVerdict, FeatureTable, Predictions
+from tasks.references import Candidate, Contest, DriftVerdict, FeatureTable, Predictions
 
 if TYPE_CHECKING:
     from tasks.monitoring.observing import Watched
-    from tasks.monitoring.verdict import Observation
+    from tasks.monitoring.verdict import Observation, Tried
 
 
 @step
 def watch(
     predictions: Predictions,
-    champion: Champion,
+    contest: Contest,
     table: FeatureTable,
     monitoring: MonitoringSpec,
     label: LabelSpec,
@@ -38,6 +38,7 @@ def watch(
     from tasks.monitoring.observing import Watched, numbers, observe
     from tasks.monitoring.verdict import judge
 
+    champion = contest.champion
     watched = Watched(
         predictions=predictions,
         champion=champion,
@@ -45,7 +46,8 @@ def watch(
         window=sources.window_rows(predictions, table, label),
         holdout=sources.holdout_rows(champion),
         past=sources.past_rows(predictions, table, label),
-        since=sources.rows_since(champion, predictions, table),
+        since=sources.rows_since(champion.candidate, predictions, table),
+        tried=_tried(contest.turned_down, predictions, table),
         label=label,
         metric=evaluation.metric,
     )
@@ -70,6 +72,19 @@ def watch(
     )
     _publish(folder, verdict, watched, seen, monitoring)
     return verdict
+
+
+def _tried(
+    turned_down: Candidate | None, predictions: Predictions, table: FeatureTable
+) -> "Tried | None":
+    from tasks.monitoring import sources
+    from tasks.monitoring.verdict import Tried
+
+    if turned_down is None:
+        return None
+    since = sources.rows_since(turned_down, predictions, table)
+    growth = since / turned_down.fitted.rows
+    return Tried(version=turned_down.version, as_of=turned_down.as_of, growth=growth)
 
 
 def _publish(

@@ -19,6 +19,7 @@ from tasks.metrics import metric_names
 from tasks.monitoring import watch
 from tasks.references import (
     Action,
+    Contest,
     DriftVerdict,
 )
 from tests.support.rides import ROWS, SPEC, WINDOWS, Kind, World
@@ -193,7 +194,8 @@ def test_watching_in_a_run_leaves_artifacts_that_show_the_picture() -> None:
     @flow(persist_result=False)
     def watching(model: str) -> DriftVerdict:
         spec = EvaluationSpec(metric="roc_auc")
-        return watch(world.predictions(), world.champion, world.table, SPEC, world.label, spec)
+        rivals = Contest(champion=world.champion)
+        return watch(world.predictions(), rivals, world.table, SPEC, world.label, spec)
 
     with prefect_test_harness(server_startup_timeout=120):
         verdict = watching("rides")

@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from tasks.monitoring import watch
-from tasks.references import DriftVerdict
+from tasks.references import Contest, DriftVerdict
 
 MODEL: Final = "shop"
 HOSTILE_MONTHS: Final = (2, 3)
@@ -50,7 +50,8 @@ def watching() -> DriftVerdict:
 
     world = World(shift=1.0)
     spec = EvaluationSpec(metric=METRICS[world.kind])
-    return watch(world.predictions(), world.champion, world.table, SPEC, world.label, spec)
+    rivals = Contest(champion=world.champion)
+    return watch(world.predictions(), rivals, world.table, SPEC, world.label, spec)
 
 
 def main(folder: Path) -> None:

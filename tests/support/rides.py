@@ -19,6 +19,7 @@ from tasks.references import (
     Candidate,
     Cause,
     Champion,
+    Contest,
     DriftVerdict,
     Evaluation,
     FeaturePart,
@@ -188,11 +189,13 @@ class World:
         predictions: Predictions | None = None,
         table: FeatureTable | None = None,
         metric: str | None = None,
+        turned_down: Candidate | None = None,
     ) -> DriftVerdict:
         """What watching concludes of the last window."""
         said = predictions or self.predictions()
         spec = EvaluationSpec(metric=metric or METRICS[self.kind])
-        return watch.fn(said, self.champion, table or self.table, SPEC, self.label, spec)
+        rivals = Contest(champion=self.champion, turned_down=turned_down)
+        return watch.fn(said, rivals, table or self.table, SPEC, self.label, spec)
 
 
 def _chance(hour: Array) -> Array:
