@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.places import clear_errors
+from infra.private import clear_errors
 from infra.processes import ProcessIdentity
 from infra.settings import settings
 
