@@ -13,7 +13,7 @@ demo: # the main job on real data: ingest, train, promote, score, monitor, retra
 
 test: # doctests, unit, architecture, integration, e2e, browser, gpu
 	$(VENV)
-	$(BIN)/python -m pytest --durations=15 flows tasks infra deployments $(wildcard $(addprefix tests/,unit architecture integration e2e browser gpu))
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 $(wildcard $(addprefix tests/,browser e2e integration architecture unit gpu)) flows tasks infra deployments
 
 check: # style, types, import contracts, spelling, architecture
 	$(VENV)
