@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from infra.private import clear_errors
 from infra.processes import ProcessIdentity
 from infra.settings import settings
+from infra.starts import start_of
 
-_NAME = re.compile(r"[a-z]+-(\d+)-(\d+\.\d+)-\w+")
+_NAME = re.compile(r"[a-z]+-(\d+)-([\w.-]+)-\w+")
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def scratch(purpose: str) -> Iterator[Path]:
     with clear_errors():
         _place().mkdir(parents=True, exist_ok=True)
         folder = TemporaryDirectory(
-            prefix=f"{purpose}-{mine.pid}-{mine.started:.2f}-", dir=_place()
+            prefix=f"{purpose}-{mine.pid}-{_in_name(mine.started)}-", dir=_place()
         )
     with folder as name:
         yield Path(name)
@@ -52,4 +53,10 @@ def _is_left(name: str) -> bool:
     found = _NAME.fullmatch(name)
     if found is None:
         return False
-    return not ProcessIdentity(pid=int(found[1]), started=float(found[2])).alive
+    started = start_of(int(found[1]))
+    return started is None or _in_name(started) != found[2]
+
+
+def _in_name(started: str) -> str:
+    """A process's start as part of a path: a colon would make a URI of it for some libraries."""
+    return started.replace(":", ".")

@@ -12,17 +12,19 @@ from prefect.client.schemas.objects import State
 from infra import steps as kept
 from infra.ledger import Entry, Kind, Ledger
 from infra.store import put_bytes, uri
+from infra.tracking import tracker, versions
 from tasks.data import inspect, read_history, receive
 from tasks.features import build_features, split_by_time
 from tasks.packaging import find_predictions
 from tasks.packaging.scoring import Scored
-from tasks.references import Predictions
-from tasks.registry import champion
+from tasks.references import Cause, Predictions
+from tasks.registry import champion, register
 from tasks.spec import load_spec
 from tasks.training import fit
 from tests.support.small_model import Declared
 from tests.support.standing import closed
 from tests.support.subjects import bento, candidate
+from tests.support.trained import trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -107,6 +109,23 @@ def test_the_champion_is_never_answered_from_an_earlier_run(seeded: Declared, mo
         seen.append(found.version if found else None)
 
     assert seen == [1, 2]
+
+
+def test_another_database_of_mlflow_gets_the_version_too(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one registry knows is no answer for another: the step asks the one that is there."""
+    made = trained("moved")
+    first = in_a_run(model, lambda: register(*made, Cause.PERSON, WHEN))
+    monkeypatch.chdir(tmp_path)  # where MLflow without a server puts its artifacts
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+    second, third = (in_a_run(model, lambda: register(*made, Cause.PERSON, WHEN)) for _ in "ab")
+
+    with tracker() as client:
+        assert list(versions(client, "moved")) == [1]
+    assert second == third != first
+    assert (second.version, second.digest) == (1, first.digest)
 
 
 def test_predictions_are_never_answered_from_an_earlier_run(seeded: Declared, model: str) -> None:

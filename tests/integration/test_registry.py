@@ -134,28 +134,6 @@ def test_registering_again_gives_the_same_version(stack: Stack, rides: Candidate
     assert in_mlflow("rides") == (1, 1, 1)
 
 
-def test_another_database_of_mlflow_gets_the_version_too(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What one registry knows is no answer for another: the step asks the one that is there."""
-    from prefect import flow
-
-    fitted, evaluation = trained("moved")
-
-    @flow(name="train", persist_result=False)
-    def train(model: str) -> Candidate:
-        return register(fitted, evaluation, Cause.PERSON, AS_OF)
-
-    first = train("moved")
-    monkeypatch.chdir(tmp_path)  # where MLflow without a server puts its artifacts
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    second, third = train("moved"), train("moved")
-
-    assert second == third != first
-    assert (second.version, second.digest) == (1, first.digest)
-    assert in_mlflow("moved") == (1, 1, 1)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "when"),

@@ -30,7 +30,7 @@ def test_a_working_folder_lies_in_the_home_and_ends_with_its_block(home: Path) -
 
 def test_what_a_process_that_is_gone_left_is_swept_and_nothing_else(home: Path) -> None:
     """A pid that somebody else has by now does not count; a stranger's file stays."""
-    (home / "tmp" / f"killed-{os.getpid()}-12.50-x_1" / "context").mkdir(parents=True)
+    (home / "tmp" / f"killed-{os.getpid()}-0f1e-2d3c.1250-x_1" / "context").mkdir(parents=True)
     (home / "tmp" / "notes").touch()
 
     with scratch("mine") as mine:
