@@ -3,11 +3,11 @@
 import hashlib
 import io
 import json
-import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import ConfigError, DataError, IntegrityError, few
+from infra.hiding import hidden
 from infra.store import get_bytes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def dump_model(model: object, declared: tuple[str, ...] = ()) -> tuple[bytes, tu
     Raises:
         ConfigError: it holds a type that is neither scikit-learn's nor declared.
     """
-    skops = _skops()
+    skops = skops_io()
     try:
         data = skops.dumps(model)
         found = tuple(sorted(skops.get_untrusted_types(data=data)))
@@ -66,7 +66,7 @@ def load_model(uri: str, digest: str, trusted: tuple[str, ...]) -> Any:  # noqa:
         DataError: there is no model.
         IntegrityError: the digest differs, or the file holds another type.
     """
-    skops = _skops()
+    skops = skops_io()
     data = get_bytes(f"{uri}/{MODEL_FILE}")
     found = hashlib.sha256(data).hexdigest()
     if found != digest:
@@ -123,21 +123,16 @@ def classes_of(model: Any) -> tuple[str, ...]:  # noqa: ANN401 - any estimator
     return tuple(str(name) for name in model.classes_)
 
 
-def _skops() -> Any:  # noqa: ANN401 - skops ships no types
+def skops_io() -> Any:  # noqa: ANN401 - skops ships no types
     """skops, without what scikit-learn's walk over its own modules would bring along.
 
     The walk tries the bridges to torch and Dask arrays, which costs 1.6 s and 150 MB in every
-    process that opens a model; a name that is None cannot be imported, and the walk goes on.
+    process that opens a model.
     """
     import scipy.stats  # noqa: F401 - while it is imported it takes a hidden torch for a real one
 
-    hidden = [name for name in ("torch", "dask.array") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None is what hides a name
-    try:
+    with hidden("torch", "dask.array"):
         import skops.io
-    finally:
-        for name in hidden:
-            del sys.modules[name]
     return skops.io
 
 

@@ -9,6 +9,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+import infra.garbage  # noqa: F401 - every flow's process is a run's
 from infra.errors import BackendError, ConfigError
 from infra.store import digest_of
 

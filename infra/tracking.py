@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.errors import BackendError
+from infra.hiding import hidden
 from infra.scratch import scratch
 from infra.telemetry import silence
 
@@ -53,7 +54,8 @@ def tracker() -> Iterator["MlflowClient"]:
     silence(os.environ)
     for name, value in _CLIENT.items():
         os.environ.setdefault(name, value)
-    import mlflow
+    with hidden("polars"):  # frames that we do not use, 0.3 s
+        import mlflow
     from mlflow.exceptions import MlflowException
 
     mlflow.set_tracking_uri(tracking_uri())
