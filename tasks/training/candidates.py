@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import JsonValue
 
 from infra.errors import ConfigError, DataError, PerennialError
-from infra.models import classes_of, predict_scores
+from infra.models import classes_of, predict_scores, skops_io
 from infra.plugins import resolve
 from tasks.frames import feature_rows, split_rows
 from tasks.labels import Target, comparable, learnable
@@ -62,6 +62,16 @@ def attempt(job: Attempt) -> Trial:
         )
     seconds = round(time.perf_counter() - start, 3)
     return Trial(parameters=job.parameters, metric=job.metric, score=value, seconds=seconds)
+
+
+def get_ready(job: Attempt) -> None:
+    """Nothing; the process has imported what fitting and storing a model takes.
+
+    Raises:
+        ConfigError: the trainer cannot be imported.
+    """
+    resolve(job.folder, job.trainer)
+    skops_io()
 
 
 def best(trials: Sequence[Trial]) -> Trial:

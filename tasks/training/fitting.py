@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from prefect.context import TaskRunContext
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.training.candidates import Attempt
 
 _SAMPLE_ROWS: Final = 100
+_MOST_TRAINERS_IMPORT: Final = "tasks.training.estimators"
 _RECORD: Final = "fitted.json"
 """Written last: where it is, the model is whole."""
 
@@ -85,7 +87,7 @@ def fit(
 
 def _chosen(first: "Attempt", training: TrainingSpec) -> "tuple[Attempt, tuple[Trial, ...]]":
     """The candidate to fit; with fewer than two there is nothing to choose, so none is tried."""
-    from tasks.training.candidates import attempt, best
+    from tasks.training.candidates import attempt, best, get_ready
 
     jobs = [
         replace(first, parameters={**training.parameters, **candidate})
@@ -93,7 +95,14 @@ def _chosen(first: "Attempt", training: TrainingSpec) -> "tuple[Attempt, tuple[T
     ]
     if len(jobs) == 1:
         return jobs[0], ()
-    trials = spread(attempt, jobs, training.resources, told=_tell)
+    trials = spread(
+        attempt,
+        jobs,
+        training.resources,
+        told=_tell,
+        imports=(_MOST_TRAINERS_IMPORT,),
+        meanwhile=partial(get_ready, first),
+    )
     return replace(first, parameters=best(trials).parameters), tuple(trials)
 
 

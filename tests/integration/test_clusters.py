@@ -15,7 +15,7 @@ from infra.clusters import cluster, spread
 from infra.errors import BackendError, DataError, PerennialError, ResourceError
 from infra.resources import ResourceRequest
 from tests.support.feature_tables import bare_home
-from tests.support.jobs import die, eat, refuse, stumble, who
+from tests.support.jobs import die, eat, imported, refuse, stumble, who
 
 TWO = ResourceRequest(cpus=2, memory=2**30)
 ONE = ResourceRequest(cpus=1, memory=2**30)
@@ -54,10 +54,25 @@ def test_the_cluster_is_its_runs_alone_and_ends_with_it() -> None:
     """Loopback behind TLS while it works; no process is left when it is done."""
     with cluster(TWO) as client:
         workers = client.run(os.getpid)
+        forked_from = {psutil.Process(worker).ppid() for worker in workers.values()}
 
     assert len(workers) == 2
     assert all(address.startswith("tls://127.0.0.1:") for address in workers)
-    assert not any(psutil.pid_exists(worker) for worker in workers.values())
+    assert not any(psutil.pid_exists(process) for process in {*workers.values(), *forked_from})
+
+
+def test_what_workers_need_is_imported_once_while_this_process_gets_ready() -> None:
+    """Both are forked from one process, which is not this one."""
+    ready: list[bool] = []
+
+    with cluster(TWO, ["tasks.training.estimators"], lambda: ready.append(True)) as client:
+        found = client.run(imported, "tasks.training.estimators")
+        parents = {psutil.Process(worker).ppid() for worker in client.run(os.getpid).values()}
+
+    assert ready == [True]
+    assert set(found.values()) == {True}
+    assert len(parents) == 1
+    assert os.getpid() not in parents
 
 
 def test_a_dead_worker_is_a_resource_error_that_says_its_share() -> None:

@@ -15,6 +15,11 @@ def who(job: int) -> tuple[int, int, str, bool]:
     return job, os.getpid(), os.environ.get("OMP_NUM_THREADS", ""), "prefect" in sys.modules
 
 
+def imported(module: str) -> bool:
+    """Whether a module is imported there already."""
+    return module in sys.modules
+
+
 def die(job: int) -> int:
     """Killed at job 1, as by the machine's own memory killer."""
     if job == 1:
