@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,34 +12,39 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
-import psutil
 
 from infra import store
 from infra.errors import BackendError
-from infra.processes import end
 from infra.settings import settings
 from infra.telemetry import silence
 
 _READY_S = 90.0
 _BUILD_S = 300.0
-_PATIENCE_S = 10.0
+_LOOK_S = 0.05
 _DIGESTED = ("src", "env")
 """What a Bento answers with; the rest names the time it was built."""
 
 _BUILD = (
-    "import json, sys, bentoml; asked = json.loads(sys.argv[1]);"
-    "print(bentoml.bentos.build(**asked).path)"
+    "import gc, json, sys; gc.set_threshold(50_000, 20, 20); import bentoml;"
+    "print(bentoml.bentos.build(**json.loads(sys.argv[1])).path);"
+    "gc.freeze()"
 )
-_UNTIL_PARENT_ENDS = (
-    "import ctypes, os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
-    "ctypes.CDLL(None).prctl(1, signal.SIGTERM);"
+"""Why garbage is looked for seldom: `infra.garbage`, which a Bento does not hold."""
+_SERVE = (
+    "import ctypes, gc, os, sys; gc.set_threshold(50_000, 20, 20);"
+    "sys.platform.startswith('linux') and ctypes.CDLL(None).prctl(1, 9);"
     "os.getppid() == int(sys.argv[1]) or sys.exit(1);"
-    "os.execv(sys.argv[2], sys.argv[2:])"
+    "import bentoml, uvicorn;"
+    "app = bentoml.load(sys.argv[2]).to_asgi();"
+    "uvicorn.run(app, fd=int(sys.argv[3]), log_level='warning')"
 )
-"""Asks the kernel to end the server with us, also when we are killed. Source: prctl(2)."""
+"""What `bentoml serve` has its workers do, without the process that would watch over one worker.
+
+Asks the kernel to end the server with us, also when we are killed. Source: prctl(2).
+"""
 
 
 def bento_folder(tag: str) -> Path:
@@ -111,61 +115,81 @@ def _sweep() -> None:
 
 
 class Server:
-    """A Bento that answers on a loopback port."""
+    """A Bento that answers on a loopback port; the first question waits until it is ready."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: str) -> None:
+    def __init__(
+        self, tag: str, process: subprocess.Popen[bytes], port: int, log: IO[bytes]
+    ) -> None:
         self.process = process
-        self._client = httpx.Client(base_url=address, timeout=60, trust_env=False)
+        self._tag, self._log, self._ready = tag, log, False
+        self._client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False
+        )
 
     def ask(self, call: str, body: object) -> tuple[int, Any]:
         """Status and JSON of an answer.
 
         Raises:
-            BackendError: there was no answer.
+            BackendError: there was no answer, or it did not become ready; the message then ends
+                with its last words.
         """
+        self._wait()
         try:
             answer = self._client.post(f"/{call}", json=body)
             return answer.status_code, answer.json()
         except (httpx.HTTPError, json.JSONDecodeError) as error:
             raise BackendError(f"The Bento gave no answer to {call!r}: {error}.") from error
 
-    def ready(self) -> bool:
-        """Whether it would answer."""
+    def end(self) -> None:
+        """Let go of the connections and of the process, which keeps nothing."""
+        self._client.close()
+        self.process.kill()
+        self.process.wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _READY_S
+        while not self._ready:
+            if self.process.poll() is not None:
+                raise BackendError(f"The server of {self._tag} ended: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"{self._tag} was not ready after {_READY_S:.0f} s: {self._last_words()}"
+                )
+            self._ready = self._answers()
+
+    def _answers(self) -> bool:
         try:
             return self._client.get("/readyz").is_success
         except httpx.HTTPError:
+            time.sleep(_LOOK_S)
             return False
 
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._client.close()
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        return _last_words(self._log.read().decode(errors="replace"))
 
 
 @contextmanager
 def serving_bento(tag: str) -> Iterator[Server]:
-    """A server for the Bento of a tag, gone at the block's end or with this process.
-
-    Raises:
-        BackendError: it did not become ready; the message ends with its last words.
-    """
-    port = _free_port()
-    with tempfile.TemporaryFile() as log:
+    """A server for the Bento of a tag, started at once, gone at the block's end or with us."""
+    with socket.socket() as listener, tempfile.TemporaryFile() as log:
+        listener.bind(("127.0.0.1", 0))  # bound here, so that nobody else can answer in its place
+        number = listener.fileno()
         process = subprocess.Popen(
-            _command(tag, port),
+            [sys.executable, "-c", _SERVE, str(os.getpid()), tag, str(number)],
             cwd=bento_folder(tag),
             env=_environment(_home()),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=[number],
         )
-        server = Server(process, f"http://127.0.0.1:{port}")
+        server = Server(tag, process, listener.getsockname()[1], log)
         try:
-            _wait(server, tag, log)
             yield server
         finally:
-            server.close()
-            _stop(process)
+            server.end()
 
 
 def _home() -> Path:
@@ -202,59 +226,6 @@ def _move(built: Path, target: Path) -> None:
     except OSError:
         if not target.is_dir():  # else somebody built the same at the same time: theirs stays
             raise
-
-
-def _command(tag: str, port: int) -> list[str]:
-    bare = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1"]
-    command = [*bare, "--port", str(port)]
-    if not sys.platform.startswith("linux"):
-        return command
-    return [sys.executable, "-c", _UNTIL_PARENT_ENDS, str(os.getpid()), *command]
-
-
-def _wait(server: Server, tag: str, log: Any) -> None:  # noqa: ANN401 - a temporary file's wrapper
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            raise BackendError(f"The server of {tag} ended: {_words_of(log)}")
-        if server.ready() and _is_ours(server, tag):
-            return
-        time.sleep(0.1)
-    raise BackendError(f"{tag} was not ready after {_READY_S:.0f} s: {_words_of(log)}")
-
-
-def _is_ours(server: Server, tag: str) -> bool:
-    """Whether it is our Bento that answers: an old server on the port would be ready too."""
-    status, about = server.ask("about", {})
-    return status == httpx.codes.OK and about.get("tag") == tag
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its workers, which lead process groups of their own."""
-    try:
-        workers = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        workers = []
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(_PATIENCE_S)
-    end([worker for worker in workers if worker.is_running()], patience_s=2)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _words_of(log: Any) -> str:  # noqa: ANN401 - a temporary file's wrapper
-    log.seek(0)
-    return _last_words(log.read().decode(errors="replace"))
 
 
 def _last_words(text: str) -> str:

@@ -58,8 +58,8 @@ def smoke_test(bento: Bento, candidate: Candidate, serving: ServingSpec, label: 
 
     if bento_digest(bento_folder(bento.tag)) != bento.digest:
         raise IntegrityError(f"{bento.uri} was changed after it was built as {bento.tag}.")
-    asked = questions(candidate, serving, label.kind)
     with serving_bento(bento.tag) as server:
+        asked = questions(candidate, serving, label.kind)
         answers = [server.ask("predict", {"rows": rows}) for rows in asked.batches]
         refusal = server.ask("predict", {"rows": [asked.broken]})
     smoke = judge_answers(asked, answers, refusal, serving.tolerance)
