@@ -43,8 +43,8 @@ def _tree(pid: int) -> list[psutil.Process]:
 class Peak:
     """The most memory that the trees below some processes held at one time.
 
-    Resident sets are added up, so pages that processes share count more than once; on both sides
-    of a ratio alike.
+    Proportional sets are added up: of a page that processes share, as those do that were forked
+    from one, each counts its part.
     """
 
     def __init__(self, roots: Iterable[int], *, but: Iterable[int] = ()) -> None:
@@ -71,12 +71,12 @@ class Peak:
             held = 0
             for process in (each for root in self._roots for each in _tree(root)):
                 if process.pid not in self._but:
-                    held += _resident(process)
+                    held += _held(process)
             self.most_bytes = max(self.most_bytes, held)
 
 
-def _resident(process: psutil.Process) -> int:
+def _held(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:  # it has just ended
         return 0
