@@ -35,7 +35,7 @@ def uri(*parts: str) -> str:
 
 def exists(location: str) -> bool:
     """Whether a file, a folder or a Delta table is there."""
-    filesystem, path = _filesystem(location)
+    filesystem, path = filesystem_of(location)
     found: bool = filesystem.exists(path)
     return found
 
@@ -51,7 +51,7 @@ def put_bytes(location: str, data: bytes) -> str:
         ConfigError: the place cannot be written to.
     """
     if "://" in location:
-        filesystem, path = _filesystem(location)
+        filesystem, path = filesystem_of(location)
         filesystem.pipe_file(path, data)  # an object store shows whole objects only
         return location
     target = Path(location)
@@ -69,7 +69,7 @@ def get_bytes(location: str) -> bytes:
     Raises:
         DataError: it is not there.
     """
-    filesystem, path = _filesystem(location)
+    filesystem, path = filesystem_of(location)
     try:
         data: bytes = filesystem.cat_file(path)
     except FileNotFoundError as error:
@@ -77,9 +77,24 @@ def get_bytes(location: str) -> bytes:
     return data
 
 
+def filesystem_of(location: str) -> "tuple[AbstractFileSystem, str]":
+    """What reaches a location, and the location's path there.
+
+    Raises:
+        ConfigError: its protocol is none, or the library for it is not installed.
+    """
+    from fsspec.core import url_to_fs
+
+    try:
+        filesystem, path = url_to_fs(location)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"{location} cannot be reached: {error}.") from error
+    return filesystem, path
+
+
 def listed(location: str) -> list[str]:
     """The files of a folder, sorted by name, all of them whole; none where there is no folder."""
-    filesystem, path = _filesystem(location)
+    filesystem, path = filesystem_of(location)
     filesystem.invalidate_cache()  # object stores remember listings, and other processes write
     try:
         names = [
@@ -96,7 +111,7 @@ def local_path(location: str) -> Path:
         return Path(location)
     target = settings().home / "cache" / hashlib.sha256(location.encode()).hexdigest()
     if not target.exists():
-        filesystem, path = _filesystem(location)
+        filesystem, path = filesystem_of(location)
         half = target.with_suffix(".half")
         filesystem.get(path, str(half), recursive=True)
         half.replace(target)
@@ -336,13 +351,3 @@ def _typed(rows: "pa.Table", table: Any) -> "pa.Table":  # noqa: ANN401 - deltal
         for field in rows.schema
     ]
     return rows.cast(pa.schema(fields))
-
-
-def _filesystem(location: str) -> "tuple[AbstractFileSystem, str]":
-    from fsspec.core import url_to_fs
-
-    try:
-        filesystem, path = url_to_fs(location)
-    except (ImportError, ValueError) as error:
-        raise ConfigError(f"{location} cannot be reached: {error}.") from error
-    return filesystem, path

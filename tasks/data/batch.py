@@ -13,13 +13,20 @@ EXAMPLES = 5
 """Most examples that a finding carries."""
 
 
+_BREAKS = re.compile("\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
+
+
 def plain(value: object, longest: int = 60) -> str:
     r"""A value as text that is safe in a sentence: bounded, one line, without markup.
 
-    >>> plain("two\nlines")
-    'two lines'
+    What cannot be seen is shown escaped: controls, half characters, and the marks that would turn
+    the rest of a line around (Unicode's bidirectional controls).
+
+    >>> plain("two\nlines"), plain("a\u202eb")
+    ('two lines', 'a\\u202eb')
     """
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", str(value))
+    text = _BREAKS.sub(" ", str(value)[: 2 * longest + 2])  # two, as a line may end in two of them
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     text = text.replace("<", "‹").replace(">", "›").replace("`", "'")  # noqa: RUF001 - they stand for < and >
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

@@ -14,6 +14,12 @@ from tasks.data.conversion import UNIT_SHARE, Converted, convert, dates
 from tasks.data.spec import ColumnType, TableSpec
 
 _MOST_CELLS: Final = 2_000_000_000
+_DAY: Final = 86_400
+_SECONDS: Final = (-719_162 * _DAY, 2_932_897 * _DAY)
+"""1 January of the year 1 and of the year 10000, in seconds from 1970: as `conversion` has it."""
+
+_UNITS: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_INT64: Final = 2**63
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,20 @@ def read_parquet(data: bytes, where: "pc.Expression | None", spec: TableSpec) ->
         DataError: the bytes are no intact Parquet file.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         if file.metadata.num_rows * max(file.metadata.num_columns, 1) > _MOST_CELLS:
             raise DataError(f"The Parquet file says that it has {file.metadata.num_rows} rows.")
         names = set(file.schema_arrow.names)
         condition = where if where is not None and set(spec.calendar) <= names else None
-        table = pq.read_table(pa.BufferReader(data), filters=condition)
+        table = pq.read_table(
+            pa.BufferReader(data), filters=condition, page_checksum_verification=True
+        )
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise DataError(f"The Parquet file cannot be read: {plain(error)}.") from error
     if len(names) != len(file.schema_arrow.names):
         raise DataError("The Parquet file names a column twice.")
-    return table
+    return table.replace_schema_metadata(None)  # what pandas once noted there may be damaged too
 
 
 def column_of(values: pa.ChunkedArray, kind: ColumnType, index: "pd.Index[int]") -> Column:
@@ -55,6 +63,16 @@ def column_of(values: pa.ChunkedArray, kind: ColumnType, index: "pd.Index[int]")
     if allowed is None:
         return Column(None, f"is {physical} in the file, where {kind} is declared")
     return Column(allowed)
+
+
+def shown(rows: pa.Table, index: "pd.Index[int]") -> pd.DataFrame:
+    """Rows as they were delivered, for people; days and instants as text, whatever their year."""
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_temporal(field.type):
+            text = pc.cast(rows.column(position), pa.string())
+            rows = rows.set_column(position, field.name, text)
+    frame: pd.DataFrame = rows.to_pandas()
+    return frame.set_index(index)
 
 
 def _flat(values: pa.ChunkedArray) -> pa.Array:
@@ -127,8 +145,12 @@ def _timestamp(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
         return convert(texts, "timestamp", index)
     if not pa.types.is_timestamp(array.type) or array.type.tz is None:
         return None
-    instants = pc.cast(array, pa.timestamp("us", tz="UTC"), safe=False)
-    return _good(pd.Series(instants.to_pandas().array, index=index))
+    least, most = (bound * _UNITS[array.type.unit] for bound in _SECONDS)
+    numbers = pc.cast(array, pa.int64())
+    inside = _between(numbers, least, most)
+    kept = pc.cast(pc.if_else(inside, numbers, None), pa.timestamp(array.type.unit, tz="UTC"))
+    instants = pc.cast(kept, pa.timestamp("us", tz="UTC"), safe=False)
+    return _timely(pd.Series(instants.to_pandas().array, index=index), array)
 
 
 def _date(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
@@ -137,8 +159,25 @@ def _date(array: pa.Array, index: "pd.Index[int]") -> Converted | None:
         return convert(texts, "date", index)
     if not pa.types.is_date(array.type):
         return None
-    instants = pc.cast(pc.cast(array, pa.timestamp("us")), pa.timestamp("us", tz="UTC"))
-    return _good(dates(pd.Series(instants.to_pandas().array, index=index)))
+    days = pc.cast(pc.cast(array, pa.date32()), pa.int32())
+    least, most = (bound // _DAY for bound in _SECONDS)
+    kept = pc.cast(pc.if_else(_between(days, least, most), days, None), pa.date32())
+    instants = pc.cast(pc.cast(kept, pa.timestamp("us")), pa.timestamp("us", tz="UTC"))
+    found = _timely(pd.Series(instants.to_pandas().array, index=index), array)
+    return Converted(dates(found.cells), found.bad)
+
+
+def _between(numbers: pa.Array, least: int, most: int) -> pa.Array:
+    """Which numbers a range holds; all of them, where the range holds more than their type."""
+    if abs(least) >= _INT64:
+        return pc.is_valid(numbers)
+    return pc.and_(pc.greater_equal(numbers, least), pc.less(numbers, most))
+
+
+def _timely(cells: "pd.Series[Any]", array: pa.Array) -> Converted:
+    """Instants; those that were there and lie in no year from 1 to 9999 are bad."""
+    given = pd.Series(pc.is_valid(array).to_numpy(zero_copy_only=False), index=cells.index)
+    return Converted(cells, cells.isna() & given)
 
 
 _READERS: Final = {

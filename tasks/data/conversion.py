@@ -16,6 +16,10 @@ _INSTANT: Final = (
     r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 )
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_FIRST: Final = pd.Timestamp("0001-01-01", tz="UTC").as_unit("us")
+_LAST: Final = pd.Timestamp("9999-12-31T23:59:59.999999", tz="UTC").as_unit("us")
+"""The instants that Python, Delta and every database know; years beyond them are no times."""
+
 _BOOLS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 DTYPES: Final[dict[ColumnType, str]] = {
@@ -100,10 +104,15 @@ def _times(series: "pd.Series[Any]", texts: pa.Array, kind: ColumnType) -> "pd.S
     )
     distinct = series[fits].drop_duplicates()
     parsed = pd.to_datetime(distinct, format="ISO8601", utc=True, errors="coerce")
-    known = dict(zip(distinct, parsed.dt.as_unit("us"), strict=True))
+    known = dict(zip(distinct, _within(parsed.dt.as_unit("us")), strict=True))
     instants = series.where(fits).map(known)
     instants = pd.to_datetime(instants, utc=True).astype("datetime64[us, UTC]")
     return instants if kind == "timestamp" else dates(instants)
+
+
+def _within(instants: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Instants of the years 1 to 9999; none where they lie outside."""
+    return instants.where((instants >= _FIRST) & (instants <= _LAST))
 
 
 def dates(instants: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -3,7 +3,6 @@
 import gzip
 import io
 import lzma
-import re
 import stat
 import zipfile
 import zlib
@@ -12,34 +11,23 @@ from pathlib import PureWindowsPath
 from typing import IO, Final, Literal
 
 from infra.errors import DataError, few
+from infra.files import MOST_BYTES
 from tasks.data.batch import plain
+from tasks.data.signatures import refuse_foreign
 
 Kind = Literal["csv", "jsonl", "parquet"]
-
-MOST_BYTES: Final = 1 << 30
-"""Most bytes that an archive may unpack to."""
 
 FREE_BYTES: Final = 16 << 20
 """Up to here an archive may unpack at any ratio; no data of ours shrink 200 times beyond it."""
 
 MOST_RATIO: Final = 200
 
-_FOREIGN: Final = (
-    (b"PAR", "Parquet with a damaged beginning"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard"),
-    (b"7z\xbc\xaf", "7-Zip"),
-    (b"Rar!", "RAR"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"%PDF", "PDF"),
-    (b"ARROW1", "Arrow IPC"),
-    (b"ORC", "ORC"),
-    (b"Obj\x01", "Avro"),
-    (b"\x89HDF", "HDF5"),
-    (b"SQLite format 3", "a SQLite database"),
-    (b"\x93NUMPY", "a NumPy array"),
-)
+_OFFICE: Final = {
+    "xl/": "an Excel workbook",
+    "word/": "a Word document",
+    "[Content_Types].xml": "an Office document, such as an Excel workbook",
+    "META-INF/manifest.xml": "an OpenDocument, such as a LibreOffice table",
+}
 _ENDS: Final = (8, b"PAR1")
 
 
@@ -82,33 +70,49 @@ def _kind(data: bytes) -> Kind:
         if len(data) < _ENDS[0] or not data.endswith(_ENDS[1]):
             raise DataError("The Parquet file has no footer: it was cut off before its end.")
         return "parquet"
-    if re.match(rb"\x80[\x02-\x05]", data):
-        raise DataError("The file is a Python pickle. Pickles run code and are never loaded.")
-    for magic, name in _FOREIGN:
-        if data.startswith(magic):
-            raise DataError(f"The file is {name}, which is not read; it begins with {data[:8]!r}.")
-    return _kind_of_text(data.removeprefix(b"\xef\xbb\xbf")[:4096])
+    refuse_foreign(data)
+    return _kind_of_text(data.removeprefix(b"\xef\xbb\xbf"))
 
 
-def _kind_of_text(start: bytes) -> Kind:
-    stripped = start.lstrip()
-    if stripped.startswith(b"{"):
-        return "jsonl"
-    if stripped.startswith((b"[{", b"[\n", b"[ ", b"[\r")):
-        raise DataError("The file is one JSON array; deliver JSON Lines, one object a line.")
-    if stripped.startswith(b"<"):
-        raise DataError("The file is HTML or XML, such as an error page, and not a table.")
-    return "csv"
+def _kind_of_text(data: bytes) -> Kind:
+    start = data[:4096].lstrip()
+    if not start.startswith(b"{"):
+        return "csv"
+    first, _, rest = start.partition(b"\n")
+    if not first.rstrip().endswith(b"}") and rest.lstrip()[:1] in {b'"', b"}"}:
+        raise DataError(
+            "The file is JSON in which a row spans several lines; it is not read.",
+            hint="Deliver JSON Lines: each row an object on a line of its own.",
+        )
+    return "jsonl"
 
 
 def _gunzip(data: bytes) -> bytes:
+    """What the members of a gzip file hold one after the other, as every tool unpacks them.
+
+    Source:
+        RFC 1952, section 2.2: a gzip file is a series of members.
+    """
+    source = io.BytesIO(data)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        with gzip.GzipFile(fileobj=source) as stream:
             return _bounded(stream, len(data))
+    except gzip.BadGzipFile as error:
+        if "Not a gzipped file" in str(error):
+            raise DataError(
+                f"The gzip file goes on with bytes that are no gzip ({plain(error, 120)}); nothing "
+                "of it was used.",
+                hint="Pack it again: something was written behind its end, or over its middle.",
+            ) from error
+        raise _damaged(error) from error
     except (EOFError, zlib.error, OSError) as error:
-        raise DataError(
-            f"The gzip file is damaged or cut off ({plain(error, 120)}); nothing of it was used."
-        ) from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> DataError:
+    return DataError(
+        f"The gzip file is damaged or cut off ({plain(error, 120)}); nothing of it was used."
+    )
 
 
 def _unzip(data: bytes) -> bytes:
@@ -142,8 +146,12 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             )
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DataError(f"The zip file holds a link, {plain(member.filename)!r}.")
-    if any(name == "[Content_Types].xml" for name in names):
-        raise DataError("The file is an Excel workbook or another Office document; deliver CSV.")
+    for mark, kind in _OFFICE.items():
+        if any(member.filename.startswith(mark) for member in members):
+            raise DataError(
+                f"The file is {kind}; it is not read.",
+                hint="Export the table as CSV, in UTF-8 with commas.",
+            )
     if len(members) != 1:
         raise DataError(f"The zip file holds {len(members)} files, not one: {few(names) or '-'}.")
     return members[0]

@@ -25,11 +25,12 @@ def receive(
 
     Raises:
         ConfigError: a file for a table that is not declared.
-        DataError: a file that is not there, or a window that shares days with one of another
-            length: nobody inspects and records what could not be committed.
+        DataError: a file that is not there or cannot be read whole, or a window that shares days
+            with one of another length: nobody inspects and records what could not be committed.
     """
+    from tasks.data.fetching import fetch
     from tasks.data.manifests import refuse_overlap
-    from tasks.data.sources import fetch, locate, sha256
+    from tasks.data.sources import locate, sha256
 
     refuse_overlap(model, window)
     located = locate(model, data, files)

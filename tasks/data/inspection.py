@@ -83,7 +83,7 @@ def _structured(table: str, data: bytes, contract: Contract, *, whole: bool) -> 
         batch = read(data, table, spec, part)
     except DataError as error:
         batch = Batch(table, spec, pd.DataFrame())
-        batch.find(Ending.REJECT, "file", str(error.args[0]))
+        batch.find(Ending.REJECT, "file", _with_advice(error))
         return batch
     if batch.delivered == 0:
         batch.find(Ending.REJECT, "rows", f"There are no rows for {contract.window}.")
@@ -94,6 +94,12 @@ def _structured(table: str, data: bytes, contract: Contract, *, whole: bool) -> 
         check_keys(batch, contract.data.max_set_aside)
     _check_share(batch, contract.data.max_set_aside)
     return batch
+
+
+def _with_advice(error: DataError) -> str:
+    """What is wrong, and what to do where the one who raised it knew better than a redelivery."""
+    said = str(error.args[0])
+    return said if error.advice == DataError.hint else f"{said} {error.advice}"
 
 
 def _compare(batch: Batch, contract: Contract, past: Past) -> None:

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from infra.errors import DataError
 from tasks.data.batch import Batch, plain
-from tasks.data.columnar import column_of, read_parquet
+from tasks.data.columnar import column_of, read_parquet, shown
 from tasks.data.conversion import DTYPES, Converted, convert
 from tasks.data.formats import Payload, unpack
-from tasks.data.records import Records, decode, read_delimited, read_json_lines
+from tasks.data.json_lines import read_json_lines
+from tasks.data.records import Records, decode, read_delimited
 from tasks.data.spec import TableSpec
 from tasks.data.structure import inside
 from tasks.references import Ending
@@ -61,7 +62,7 @@ def read(data: bytes, table: str, spec: TableSpec, part: Part | None = None) -> 
     except _DAMAGE as error:
         raise DataError(
             f"The {payload.kind} file of {table} holds bytes that are no values: "
-            f"{type(error).__name__}, {plain(str(error))[:_MOST_WORDS]}.",
+            f"{type(error).__name__}, {plain(error, _MOST_WORDS)}.",
         ) from error
 
 
@@ -79,7 +80,7 @@ def _from_parquet(data: bytes, table: str, spec: TableSpec, part: Part | None) -
             batch.find(Ending.REJECT, "type", f"{name} {column.why}.", column=name)
         else:
             columns[name] = column.converted
-    _settle(batch, columns, rows.select(list(columns)).to_pandas().set_index(index), part)
+    _settle(batch, columns, shown(rows.select(list(columns)), index), part)
     return batch
 
 

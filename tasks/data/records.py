@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
 from infra.errors import DataError, few
+from infra.files import MOST_BYTES
 from tasks.data.batch import plain
 from tasks.data.spec import CsvSpec
 
@@ -77,6 +77,7 @@ def read_delimited(text: str, spec: CsvSpec, names: tuple[str, ...]) -> Records:
         DataError: no header, another delimiter, a quote that is never closed, or a last record
             that was cut off.
     """
+    csv.field_size_limit(MOST_BYTES)  # a long text is no fault; its own bound is that of the file
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=spec.delimiter, strict=True)
     header = _header(reader, text, spec, names)
     width, nulls = len(header), frozenset(spec.nulls)
@@ -112,41 +113,6 @@ def read_delimited(text: str, spec: CsvSpec, names: tuple[str, ...]) -> Records:
         name: [None if cell in nulls else cell for cell in cells]
         for name, cells in zip(header, columns, strict=True)
     }
-    return records
-
-
-def read_json_lines(text: str, numeric: frozenset[str]) -> Records:
-    """The cells of JSON Lines; text where a number of `numeric` is due is marked wrong.
-
-    Raises:
-        DataError: the last line was cut off, or no line is an object.
-    """
-    records = Records({}, [], {}, unterminated=not text.endswith("\n"))
-    objects: list[dict[str, object]] = []
-    found = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    for row, (line, content) in enumerate(found, start=1):
-        records.lines[row] = line
-        value = _object(content)
-        if isinstance(value, dict):
-            objects.append(value)
-            records.rows.append(row)
-        elif records.unterminated and row == len(found):
-            raise DataError(
-                f"The last record, row {row} (line {line}), is incomplete and the file has no "
-                "final newline: it was cut off."
-            )
-        else:
-            records.stray[row] = content
-            records.stray_why[row] = "no JSON object"
-    names = dict.fromkeys(name for each in objects for name in each)
-    for name in names:
-        values = [each.get(name) for each in objects]
-        records.columns[name] = [_text(value) for value in values]
-        records.wrong[name] = {
-            row
-            for row, value in zip(records.rows, values, strict=True)
-            if isinstance(value, dict | list) or (name in numeric and isinstance(value, str))
-        }
     return records
 
 
@@ -234,19 +200,6 @@ def _guess(data: bytes) -> str:
 def _redeliver(encoding: str) -> str:
     declared = "" if encoding == "utf-8" else f" and encoding: {encoding}"
     return (
-        "Nothing was ingested. Deliver comma-separated UTF-8 with decimal points, or declare "
+        "Deliver comma-separated UTF-8 with decimal points, or declare "
         f"csv: {{delimiter: ...}}{declared} for the table in model.yaml."
     )
-
-
-def _object(content: str) -> object:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(value: object) -> Cell:
-    if value is None or value == "":
-        return None
-    return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)

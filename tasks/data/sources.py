@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from infra import store
 from infra.errors import ConfigError, DataError, few
 from infra.plugins import resolve
 from infra.settings import PROJECT, settings
+from tasks.data.fetching import fetch
 from tasks.data.inspection import Contract
 from tasks.data.spec import DataSpec, TableSpec
 from tasks.references import Delivery
@@ -28,21 +28,6 @@ def locate(model: str, data: DataSpec, files: dict[str, str]) -> dict[str, str]:
     return {
         table: _absolute(model, files.get(table, spec.path)) for table, spec in data.tables.items()
     }
-
-
-def fetch(table: str, location: str) -> bytes:
-    """The bytes of a delivered file.
-
-    Raises:
-        DataError: it is not there, or is no file.
-    """
-    try:
-        return store.get_bytes(location)
-    except (OSError, DataError) as error:
-        raise DataError(
-            f"{table}: there is no file at {location}.",
-            hint="Nothing was ingested. Correct the path, or wait for the delivery.",
-        ) from error
 
 
 def sha256(data: bytes) -> str:

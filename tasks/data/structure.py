@@ -77,7 +77,7 @@ def check_window(batch: Batch, window: str, as_of: datetime, data: DataSpec) -> 
     outside = ~inside(batch, window, data.timezone)
     rows = batch.frame.index[outside]
     if len(rows):
-        held = _days(batch, data.timezone)[outside].value_counts()
+        held = _days(batch, data.timezone)[outside].fillna("no day").value_counts()
         named = few([f"{day} ({count})" for day, count in held.items()], 3)
         batch.set_aside(
             rows,
@@ -188,9 +188,7 @@ def _days(batch: Batch, timezone: str) -> "pd.Series[str]":
     """Each row's day, month or year as people write it."""
     days = _local_days(batch, timezone)
     if days is None:
-        days = batch.frame[batch.spec.calendar[0]].astype("Int64")
-        for column in batch.spec.calendar[1:]:
-            days = days * 100 + batch.frame[column].astype("Int64")
+        days = _numbered([batch.frame[column] for column in batch.spec.calendar])
     return days.map({number: _written(int(number)) for number in days.dropna().unique()})
 
 
@@ -198,6 +196,18 @@ def _written(number: int) -> str:
     """A year, month or day out of its digits: 20130710 is 2013-07-10."""
     text = str(number)
     return "-".join(part for part in (text[:4], text[4:6], text[6:]) if part)
+
+
+def _numbered(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":
+    """Years, months and days as one number; none where a part has too many digits for a date.
+
+    Beyond its digits a part would run over into the next, and a year of 17 digits into nowhere.
+    """
+    number: pd.Series[Any] = pd.Series(0, index=parts[0].index, dtype="Int64")
+    for part, most in zip(parts, (9_999, 99, 99), strict=False):
+        digits = part.astype("Int64")
+        number = number * 100 + digits.where((digits >= 0) & (digits <= most))
+    return number
 
 
 def _number(day: date) -> int:
@@ -208,8 +218,7 @@ def _local_days(batch: Batch, timezone: str) -> "pd.Series[Any] | None":
     """Each row's local day as the number yyyymmdd; None where only years or months stand."""
     calendar, frame = batch.spec.calendar, batch.frame
     if len(calendar) == len(("year", "month", "day")):
-        year, month, day = (frame[column] for column in calendar)
-        return year * 10_000 + month * 100 + day
+        return _numbered([frame[column] for column in calendar])
     kind = batch.spec.columns[calendar[0]]
     if kind == "timestamp":
         local = frame[calendar[0]].dt.tz_convert(timezone).dt

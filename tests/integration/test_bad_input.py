@@ -44,7 +44,7 @@ SAYS = {
     "24_header_only.csv": "There are no rows for 2013-07-10",
     "25_empty_file.csv": "The file is empty: 0 bytes",
     "26_truncated.csv.gz": "The gzip file is damaged or cut off",
-    "27_wrong_magic.parquet": "it begins with b'PAR2",
+    "27_wrong_magic.parquet": "It begins with b'PAR2",
     "28_truncated.parquet": "The Parquet file has no footer",
     "29_types_changed.parquet": "distance is string in the file, where int is declared",
     "30_formula_and_html_cells.csv": "a registration such as N14228",

@@ -130,6 +130,18 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], Ending, str]] = {
         REJECT,
         "A quote",
     ),
+    "a tar": (lambda data: b"\0" * 257 + b"ustar" + data, REJECT, "Take the table out of it"),
+    "pretty json": (
+        lambda _: b'{\n  "year": 2013\n}\n',
+        REJECT,
+        "each row an object on a line of its own",
+    ),
+    "a gzip with a tail": (lambda data: gzip.compress(data) + b"tail", REJECT, "no gzip"),
+    "gzip in members": (
+        lambda data: gzip.compress(data[:-999]) + gzip.compress(data[-999:]),
+        ACCEPT,
+        "",
+    ),
     "a footer without a newline": (lambda data: data + b"Total rows: 1004", QUARANTINE, "1005"),
 }
 
@@ -182,6 +194,18 @@ ROWS: dict[str, tuple[Callable[[], bytes], Ending, str]] = {
     ),
     "no day of the calendar": (_rows(_set(slice(0, 9), day="41")), QUARANTINE, "2013-07-41"),
     "markup in a carrier": (_rows(_set(slice(2, 3), carrier="<b>")), QUARANTINE, "carrier = "),
+    "text that turns around": (
+        _rows(_set(slice(2, 3), dest="\u202eLTA")),
+        QUARANTINE,
+        "\\u202eLTA",
+    ),
+    "the first year": (
+        _rows(_set(slice(3, 9), time_hour="0001-01-01T00:00:00Z")),
+        QUARANTINE,
+        "the local hour",
+    ),
+    "a year of 17 digits": (_rows(_set(slice(3, 9), year="9" * 17)), QUARANTINE, "no day (6)"),
+    "a very long cell": (_rows(_set(slice(2, 3), dest="A" * 200_000)), QUARANTINE, "three capital"),
     "a formula in dest": (_rows(_set(slice(2, 3), dest="=1+1")), QUARANTINE, "=1+1"),
     "an unknown airline": (_rows(_set(slice(0, 50), carrier="ZZ")), QUARANTINE, "airlines"),
     "midnight as 0": (_rows(_set(slice(0, 5), dep_time="0")), QUARANTINE, "dep_time"),
@@ -304,6 +328,17 @@ OTHERS: dict[str, tuple[str, Callable[[], bytes], Ending, str]] = {
         ).encode(),
         REJECT,
         "seats is no int",
+    ),
+    "a plane with a key twice": (
+        "planes",
+        lambda: (
+            source_rows("planes")
+            .to_json(orient="records", lines=True)
+            .encode()
+            .replace(b'"seats":', b'"seats":1,"seats":', 1)
+        ),
+        QUARANTINE,
+        "the key 'seats' twice",
     ),
     "no planes": ("planes", lambda: as_csv(source_rows("planes").head(0)), REJECT, "no rows"),
 }

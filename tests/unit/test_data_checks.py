@@ -216,5 +216,5 @@ def test_rows_set_aside_are_exported_without_running(cell: str) -> None:
 def test_a_sentence_holds_no_markup_and_no_line_break() -> None:
     """Messages are shown in many places: what a cell says is bounded and harmless."""
     assert "<" not in plain("<script>")
-    assert plain("a\nb\x00c") == "a b c"
+    assert plain("a\nb\x00c") == "a b\\x00c"
     assert len(plain("x" * 500)) == 60
