@@ -50,10 +50,19 @@ def read_file(path: Path | str, most: int = MOST_BYTES) -> bytes:
         raise _refused(place, error) from error
 
 
+def shown(text: object) -> str:
+    r"""A text in which everything can be seen: what cannot is escaped.
+
+    >>> shown("a\u202eb")
+    'a\\u202eb'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
 def too_large(place: Path | str, size: str, most: int) -> DataError:
     """The error of a file that has more bytes than are read."""
     return DataError(
-        f"{_shown(place)} holds {size} bytes; at most {most >> 20} MiB are read.",
+        f"{shown(place)} holds {size} bytes; at most {most >> 20} MiB are read.",
         hint="Deliver it in parts, such as shorter windows.",
     )
 
@@ -72,7 +81,7 @@ def _content(place: Path, handle: int, most: int) -> bytes:
     after = os.fstat(handle)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise DataError(
-            f"{_shown(place)} was written to while it was read: {before.st_size:,} bytes at first, "
+            f"{shown(place)} was written to while it was read: {before.st_size:,} bytes at first, "
             f"{after.st_size:,} at the end.",
             hint=_BUSY,
         )
@@ -83,32 +92,27 @@ def _refuse_unless_regular(place: Path, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     kind = next((name for test, name in _KINDS if test(mode)), "no regular file")
-    raise DataError(f"{_shown(place)} is {kind}, and no file.", hint=_NO_FILE)
+    raise DataError(f"{shown(place)} is {kind}, and no file.", hint=_NO_FILE)
 
 
 def _refused(place: Path, error: Exception) -> DataError:
     number = getattr(error, "errno", None)
-    shown = _shown(place)
+    name = shown(place)
     if number == errno.ENOENT and place.is_symlink():
         return DataError(
-            f"{shown} is a link to {_shown(place.readlink())}, which is not there.",
+            f"{name} is a link to {shown(place.readlink())}, which is not there.",
             hint="Mend the link, or name the file itself.",
         )
     if number in {errno.ENOENT, errno.ENOTDIR}:
         return DataError(
-            f"There is no file at {shown}.", hint="Correct the path, or wait for the file."
+            f"There is no file at {name}.", hint="Correct the path, or wait for the file."
         )
     if number in {errno.EACCES, errno.EPERM}:
         return DataError(
-            f"{shown} may not be read by this user: permission denied.",
+            f"{name} may not be read by this user: permission denied.",
             hint="Let the user that runs Perennial read the file and enter its folders.",
         )
     if number == errno.ELOOP:
-        return DataError(f"{shown} is a link that leads back to itself.", hint="Mend the link.")
+        return DataError(f"{name} is a link that leads back to itself.", hint="Mend the link.")
     reason = getattr(error, "strerror", None) or str(error)
-    return DataError(f"{shown} cannot be read: {reason}.", hint="Correct the path, or the disk.")
-
-
-def _shown(place: Path | str) -> str:
-    """A path as text on one line, whatever bytes it is made of."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(place))
+    return DataError(f"{name} cannot be read: {reason}.", hint="Correct the path, or the disk.")

@@ -1,5 +1,6 @@
 """The declaration of a model: ``model.yaml``, composed of its stages' sections."""
 
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,8 +10,10 @@ from pydantic import Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
-from infra.errors import ConfigError, few
+from infra.errors import ConfigError, DataError, few
+from infra.files import read_file, shown
 from infra.settings import settings
 from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec, GateSpec
@@ -24,6 +27,18 @@ from tasks.training.spec import TrainingSpec
 
 _NAME: Final = r"[a-z][a-z0-9_]{0,39}"
 ModelName = Annotated[str, StringConstraints(pattern=f"^{_NAME}$")]
+
+
+_MOST_BYTES: Final = 1 << 20
+"""No declaration that people write by hand comes near it; YAML takes a second for each MiB."""
+
+_MOST_VALUES: Final = 100_000
+"""A million columns or a few lines of nested aliases: neither is a declaration."""
+
+_DEEPEST: Final = 50
+_LONGEST: Final = 300
+_NO_YAML: Final = (YAMLError, ValueError, TypeError, OverflowError, RecursionError)
+"""What ruamel.yaml raises: of a day that does not exist, say, or a key that is a list."""
 
 
 class ModelSpec(Section):
@@ -72,9 +87,7 @@ def load_spec(name: str, models: Path | None = None) -> ModelSpec:
     require_name(name)
     root = models or settings().models
     path = root / name / "model.yaml"
-    try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not os.path.lexists(path):
         declared = declared_models(root)
         close = get_close_matches(name, declared, n=1)
         raise ConfigError(
@@ -82,15 +95,66 @@ def load_spec(name: str, models: Path | None = None) -> ModelSpec:
             hint=f"Did you mean {close[0]}?"
             if close
             else f"Declared there: {few(declared) or 'none'}. `perennial new {name}` writes one.",
+        )
+    try:
+        content = read_file(path, _MOST_BYTES)
+    except DataError as error:
+        raise ConfigError(f"The declaration of {shown(name)}: {error.args[0]}") from error
+    return _validated(_document(content, path), path, name)
+
+
+def _document(content: bytes, path: Path) -> object:
+    """What the YAML of a declaration says; aliases may repeat a part, but not without end."""
+    try:
+        text = content.decode("utf-8-sig")
+        _refuse_depth(text, path)
+        document = YAML(typ="safe").load(text)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path} is not UTF-8: byte {error.start} in line {line} does not fit.",
+            hint="Save the file as UTF-8 and run the command again.",
         ) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
-    return _validated(document, path, name)
+    except _NO_YAML as error:
+        said = shown(" ".join(str(error).split()))[:_LONGEST]
+        raise ConfigError(f"{path} is no YAML: {said or 'it is nested too deeply'}.") from error
+    _refuse_bomb(document, path)
+    return document
+
+
+def _refuse_depth(text: str, path: Path) -> None:
+    """Looked at event by event: what builds the document descends, and ends the whole process."""
+    depth = 0
+    for event in YAML(typ="safe").parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ConfigError(f"{path} is no YAML of a declaration: it nests {depth} levels deep.")
+
+
+def _refuse_bomb(document: object, path: Path) -> None:
+    left, seen = [document], 0
+    while left:
+        value, seen = left.pop(), seen + 1
+        if seen > _MOST_VALUES:
+            raise ConfigError(
+                f"{path} unfolds to more than {_MOST_VALUES:,} values.",
+                hint="Write out what its anchors (&) and aliases (*) repeat, or take them out.",
+            )
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list | set | tuple):
+            left += value
 
 
 def _validated(document: object, path: Path, name: str) -> ModelSpec:
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} holds no declaration: it must be a mapping of sections.")
+        held = "nothing" if document is None else f"a {type(document).__name__}"
+        raise ConfigError(
+            f"{path} holds {held}, and no declaration: it must be a mapping of sections.",
+            hint=f"`perennial new {shown(name)}` writes one; docs/declaration.md describes it.",
+        )
+    if "folder" in document:
+        raise ConfigError(f"{path}: folder is not known.", hint="Remove the line: it is read off.")
     try:
         spec = ModelSpec.model_validate({**document, "folder": path.parent})
     except ValidationError as error:
@@ -102,7 +166,7 @@ def _validated(document: object, path: Path, name: str) -> ModelSpec:
 
 
 def _sentence(fault: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
+    place = shown(".".join(str(part) for part in fault["loc"]))[:_LONGEST]
     if fault["type"] != "extra_forbidden":
         return f"{place}: {fault['msg'].lower()}"
     close = get_close_matches(str(fault["loc"][-1]), _known_fields(fault["loc"][:-1]), n=1)

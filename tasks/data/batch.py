@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from infra.files import shown
 from tasks.data.spec import TableSpec
 from tasks.references import Ending, Finding
 
@@ -26,8 +27,7 @@ def plain(value: object, longest: int = 60) -> str:
     ('two lines', 'a\\u202eb')
     """
     text = _BREAKS.sub(" ", str(value)[: 2 * longest + 2])  # two, as a line may end in two of them
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    text = text.replace("<", "‹").replace(">", "›").replace("`", "'")  # noqa: RUF001 - they stand for < and >
+    text = shown(text).replace("<", "‹").replace(">", "›").replace("`", "'")  # noqa: RUF001 - they stand for < and >
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
@@ -93,7 +93,7 @@ class Batch:
         rows = rows[~rows.isin(list(self.reasons))]
         if len(rows) == 0:
             return
-        shown = self.cells(rows, column) if examples is None else examples
+        cells = self.cells(rows, column) if examples is None else examples
         text = f"{len(rows)} {'row' if len(rows) == 1 else 'rows'} {message}"
         first = self.place(int(rows[0]))
         self.find(
@@ -102,7 +102,7 @@ class Batch:
             f"{text}; first: {first}.",
             column=column,
             rows=len(rows),
-            examples=shown,
+            examples=cells,
         )
         self.reasons.update(dict.fromkeys((int(row) for row in rows), f"{check}: {message}"))
         gone = self.frame.index.isin(rows)
@@ -120,16 +120,16 @@ class Batch:
 
     def cells(self, rows: "pd.Index[int]", column: str | None) -> list[str]:
         """Some of the rows with the cell in question, as it was delivered."""
-        shown = []
+        told = []
         for row in rows[:EXAMPLES]:
             source = self.texts if self.texts is not None else self.frame
             if row in self.stray:
-                shown.append(f"{self.place(int(row))}: {plain(self.stray[int(row)])}")
+                told.append(f"{self.place(int(row))}: {plain(self.stray[int(row)])}")
             elif column is None or column not in source.columns:
-                shown.append(self.place(int(row)))
+                told.append(self.place(int(row)))
             else:
-                shown.append(f"{self.place(int(row))}: {column} = {_shown(source.at[row, column])}")  # noqa: PD008 - one cell
-        return shown
+                told.append(f"{self.place(int(row))}: {column} = {_shown(source.at[row, column])}")  # noqa: PD008 - one cell
+        return told
 
 
 def _shown(value: object) -> str:
