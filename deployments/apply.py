@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deployments.plan import POOL, TAG, Desired, plan
 from infra.addresses import addresses
+from infra.errors import ConfigError, few
 from infra.plugins import resolve
 from infra.settings import PROJECT, settings
 from tasks.governance.reviews import reachable_prefect
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.client.schemas.schedules import SCHEDULE_TYPES
 
+    from tasks.data.spec import TableSpec
     from tasks.schedules import FlowName, ScheduleSpec
 
 _ANCHOR: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -95,7 +97,7 @@ def check(spec: ModelSpec) -> None:
     Raises:
         ConfigError: an import string leads nowhere, a suite is missing or is no suite.
     """
-    from tasks.data.sources import suite_of
+    from tasks.data.sources import suite_of, unused_suites
 
     strings = (spec.features.builder, spec.training.trainer)
     optional = (spec.data.observe, spec.evaluation.baseline)
@@ -104,15 +106,23 @@ def check(spec: ModelSpec) -> None:
     for table, declared in spec.data.tables.items():
         path = suite_of(spec.name, table, declared)
         if path is not None:
-            _check_suite(path, set(declared.columns))
+            _check_suite(path, declared, observed=spec.data.observe is not None)
+    unused = unused_suites(spec.name, spec.data)
+    if unused:
+        raise ConfigError(
+            f"{few([str(path) for path in unused])} is the suite of no table of {spec.name}.",
+            hint=f"Its tables are {few(list(spec.data.tables))}: rename the file, or name it as "
+            "the suite of one.",
+        )
 
 
-def _check_suite(path: Path, declared: set[str]) -> None:
-    from tasks.data.contract import read_suite
+def _check_suite(path: Path, table: TableSpec, *, observed: bool) -> None:
+    from tasks.data.suites import read_suite
 
     # What the model's own code observes is known once it has seen data; its mark is the underscore.
-    named = set(re.findall(r'"column(?:_[AB])?": "(_\w+)"', path.read_text(encoding="utf-8")))
-    read_suite(path, declared | named)
+    marked = r'"column(?:_[AB])?":\s*"(_\w+)"' if observed else r"(?!)"
+    named = re.findall(marked, path.read_text(encoding="utf-8")) if path.is_file() else ()
+    read_suite(path, {**dict.fromkeys(named), **table.columns})
 
 
 def _ensure_pool(client: SyncPrefectClient) -> None:

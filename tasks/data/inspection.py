@@ -111,12 +111,13 @@ def _compare(batch: Batch, contract: Contract, past: Past) -> None:
 
 
 def _hold_to_suites(batches: dict[str, Batch], contract: Contract) -> None:
-    from tasks.data.contract import check_contract, read_suite
+    from tasks.data.contract import check_contract
+    from tasks.data.suites import read_suite
 
     observed = _observed(batches, contract.observe)
     for table, path in contract.suites.items():
         batch = batches[table]
-        suite = read_suite(path, {*batch.spec.columns, *observed[table].columns})
+        suite = read_suite(path, {**dict.fromkeys(observed[table].columns), **batch.spec.columns})
         check_contract(batch, observed[table], suite)
         _check_share(batch, contract.data.max_set_aside)
 

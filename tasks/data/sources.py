@@ -1,6 +1,7 @@
 """Where a delivery lies, and the suites and code that it is held to."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from infra.errors import ConfigError, DataError, few
@@ -73,6 +74,12 @@ def _is_source(delivery: Delivery, table: str, spec: TableSpec, declared: str) -
     return many and delivery.files[table] == declared
 
 
+def unused_suites(model: str, data: DataSpec) -> list[Path]:
+    """Files among a model's suites that no table of it is held to, sorted."""
+    used = {suite_of(model, table, spec) for table, spec in data.tables.items()}
+    return sorted(set((PROJECT / "expectations" / model).glob("*.json")) - used)
+
+
 def suite_of(model: str, table: str, spec: TableSpec) -> Path | None:
     """The file of a table's suite, or None where none is declared and none is there.
 
@@ -82,7 +89,7 @@ def suite_of(model: str, table: str, spec: TableSpec) -> Path | None:
     name = f"{spec.suite or table}.json"
     folders = (PROJECT / "expectations" / model, settings().models / model / "expectations")
     for folder in folders:
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name):  # a folder or a broken link is no contract left out
             return folder / name
     if spec.suite is not None:
         raise ConfigError(

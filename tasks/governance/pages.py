@@ -183,7 +183,8 @@ def _page(title: str, body: Iterable[str]) -> str:
 def _finding(finding: Finding) -> str:
     """One line, because the form is narrow and cuts a wide table off."""
     column = finding.column or ""
-    place = finding.table if finding.message.startswith(column) else f"{finding.table}, {column}"
+    place = finding.table if column in finding.message else f"{finding.table}, {column}"
+    place = finding.table if column.startswith("_") else place  # the contract's own word, no column
     shown = "; ".join(finding.examples[:_EXAMPLES])
     examples = f" For example {escaped(shown)}" if shown else ""
     return f"**{finding.ending.value}** {escaped(place)}: {escaped(finding.message, 400)}{examples}"

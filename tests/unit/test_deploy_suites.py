@@ -1,0 +1,57 @@
+"""What `perennial deploy` says of suites, before any data have come."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deployments.apply import check
+from infra.errors import ConfigError
+from tasks.spec import load_spec
+from tests.support.source_tree import ROOT
+
+
+@pytest.fixture
+def suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the suites that the models of the repository are held to."""
+    folder = tmp_path / "expectations"
+    shutil.copytree(ROOT / "expectations", folder)
+    monkeypatch.setattr("tasks.data.sources.PROJECT", tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize("model", ["flights", "employment"])
+def test_the_suites_of_the_repository_pass(model: str, suites: Path) -> None:
+    """Every rule of them is one that data can meet."""
+    check(load_spec(model))
+
+    assert suites.is_dir()
+
+
+def test_a_suite_of_no_table_is_a_mistake(suites: Path) -> None:
+    """A typo in its name would take the contract away without a word."""
+    (suites / "flights" / "wether.json").write_text("{}")
+
+    with pytest.raises(ConfigError, match=r"wether\.json is the suite of no table of flights"):
+        check(load_spec("flights"))
+
+
+def test_a_folder_in_the_place_of_a_suite_is_a_mistake(suites: Path) -> None:
+    """It is not the absence of a contract."""
+    (suites / "flights" / "planes.json").unlink()
+    (suites / "flights" / "planes.json").mkdir()
+
+    with pytest.raises(ConfigError, match=r"The suite .*planes\.json is a folder"):
+        check(load_spec("flights"))
+
+
+def test_an_observed_column_needs_an_observer(suites: Path) -> None:
+    """The underscore alone declares nothing."""
+    path = suites / "employment" / "people.json"
+    document = json.loads(path.read_text())
+    document["expectations"][0]["kwargs"]["column"] = "_age"
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(ConfigError, match="about '_age', which nobody declares"):
+        check(load_spec("employment"))
