@@ -4,7 +4,14 @@ from prefect import State, flow
 
 from infra.runs import ended, named
 from tasks.data import commit
-from tasks.governance import ask, decide, read_evidence, request_promotion, request_training
+from tasks.governance import (
+    ask,
+    decide,
+    read_evidence,
+    record_approved,
+    request_promotion,
+    request_training,
+)
 from tasks.references import Inspection, Subject
 from tasks.spec import load_spec
 
@@ -25,7 +32,8 @@ def review(model: str, subject: Subject, evidence: str) -> State[None]:
         return ended("Refused", decision.reason)
     match subject:
         case Subject.BATCH:
-            commit(Inspection.model_validate(seen.payload["inspection"]))
+            held = Inspection.model_validate(seen.payload["inspection"])
+            record_approved(commit(held, decision.entry), decision)
         case Subject.CANDIDATE:
             request_promotion(seen, decision.reason, decision.actor)
         case Subject.DRIFT:

@@ -330,6 +330,8 @@ def _write(location: str, rows: "pa.Table", names: tuple[str, str], *, beside: b
     held = {part[DIGEST] for part in table.partitions() if part[WINDOW] == window}
     if digest in held and (beside or held == {digest}):
         return table.version()  # type: ignore[no-any-return]
+    if not held and not len(rows):
+        return table.version()  # type: ignore[no-any-return]
     where = f"{WINDOW} = '{window}'" + (f" AND {DIGEST} = '{digest}'" if beside else "")
     write_deltalake(
         table, _typed(rows, table), mode="overwrite", predicate=where, schema_mode="merge"

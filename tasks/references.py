@@ -111,6 +111,9 @@ class Manifest(Reference):
     tables: tuple[TableVersion, ...]
     quarantined: dict[str, int] = Field(default_factory=dict)
     report_url: str = ""
+    approval: str = Field(
+        "", description="Digest of the ledger's entry by which a person let a held batch in."
+    )
     digest: str = Field(description="SHA-256 over the digests of the tables.")
 
     def table(self, name: str) -> TableVersion:

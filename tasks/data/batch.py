@@ -118,17 +118,17 @@ class Batch:
         """The line of the file at which a row begins; its number where there are no lines."""
         return row if self.lines is None else int(self.lines[row])
 
-    def cells(self, rows: "pd.Index[int]", column: str | None) -> list[str]:
-        """Some of the rows with the cell in question, as it was delivered."""
+    def cells(self, rows: "pd.Index[int]", *columns: str | None) -> list[str]:
+        """Some of the rows with the cells in question, as they were delivered."""
+        source = self.texts if self.texts is not None else self.frame
+        named = [column for column in columns if column in source.columns]
         told = []
         for row in rows[:EXAMPLES]:
-            source = self.texts if self.texts is not None else self.frame
+            cells = [f"{name} = {_shown(source.at[row, name])}" for name in named]  # noqa: PD008 - one cell
             if row in self.stray:
-                told.append(f"{self.place(int(row))}: {plain(self.stray[int(row)])}")
-            elif column is None or column not in source.columns:
-                told.append(self.place(int(row)))
-            else:
-                told.append(f"{self.place(int(row))}: {column} = {_shown(source.at[row, column])}")  # noqa: PD008 - one cell
+                cells = [plain(self.stray[int(row)])]
+            place = self.place(int(row))
+            told.append(f"{place}: {', '.join(cells)}" if cells else place)
         return told
 
 

@@ -96,11 +96,7 @@ def _examples(
     if not named:
         seen = observed[column]
         return [f"{batch.place(int(row))}: {number(seen[row])}" for row in rows[:EXAMPLES]]
-    cells = [batch.cells(rows, name) for name in named]
-    return [
-        ", ".join([each[0], *(text.split(": ", 1)[1] for text in each[1:])])
-        for each in zip(*cells, strict=True)
-    ]
+    return batch.cells(rows, *named)
 
 
 def _floats(frame: pd.DataFrame) -> pd.DataFrame:

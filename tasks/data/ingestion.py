@@ -62,8 +62,12 @@ def inspect(delivery: Delivery, history: History, data: DataSpec) -> Inspection:
 
 
 @step(moving=True)
-def commit(inspection: Inspection) -> Manifest:
+def commit(inspection: Inspection, approval: str = "") -> Manifest:
     """The manifest that makes the rows of an inspection visible, all tables at once.
+
+    Args:
+        inspection: what the contract said, with the rows that wait in staging.
+        approval: digest of the ledger's entry by which a person let a held batch in.
 
     Raises:
         DataError: the batch was rejected, a table has no rows that may be stored, or a window of
@@ -74,7 +78,7 @@ def commit(inspection: Inspection) -> Manifest:
 
     if inspection.ending is Ending.REJECT:
         raise refusal(inspection)
-    return commit_staged(inspection)
+    return commit_staged(inspection, approval)
 
 
 @step(moving=True)

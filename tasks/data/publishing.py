@@ -50,7 +50,8 @@ def publish(delivery: Delivery, batches: dict[str, Batch], history: History) -> 
     findings = tuple(finding for batch in batches.values() for finding in batch.findings)
     staged = () if ending is Ending.REJECT else _stage(delivery, batches)
     aside = {table: quarantined(batch) for table, batch in batches.items() if batch.reasons}
-    digest = store.digest_of(findings, [each.digest for each in staged], delivery.digests)
+    seen = store.digest_of(findings, [each.digest for each in staged], delivery.digests)
+    digest = store.digest_of(seen, history.digest)
     report = write_report(delivery, batches, aside, digest)
     return Inspection(
         delivery=delivery,
@@ -64,12 +65,16 @@ def publish(delivery: Delivery, batches: dict[str, Batch], history: History) -> 
         },
         report_uri=str(report.path),
         report_url=report.url,
-        digest=store.digest_of(digest, history.digest),
+        digest=digest,
     )
 
 
-def commit_staged(inspection: Inspection) -> Manifest:
+def commit_staged(inspection: Inspection, approval: str) -> Manifest:
     """The manifest of an inspection's rows, after each table holds them.
+
+    Args:
+        inspection: what was found, with the rows that wait in staging.
+        approval: digest of the ledger's entry by which a person let a held batch in, or nothing.
 
     Raises:
         DataError: a table has no rows that may be stored, or the window overlaps another.
@@ -95,6 +100,7 @@ def commit_staged(inspection: Inspection) -> Manifest:
             tables=tables,
             quarantined=inspection.quarantined,
             report_url=inspection.report_url,
+            approval=approval,
             digest=store.digest_of({each.table: each.digest for each in tables}),
         )
         return append(manifest)

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from infra import store
 from infra.addresses import addresses
 from infra.settings import settings
-from tasks.data.batch import Batch
+from tasks.data.batch import Batch, plain
 from tasks.data.inspection import worst
 from tasks.data.quarantine import as_csv
 from tasks.references import Delivery, Ending
@@ -49,10 +49,11 @@ def write_report(
         delivery: what was inspected.
         batches: its tables with their findings.
         aside: table to the rows set aside.
-        digest: what names the inspection's content, and so its files.
+        digest: what names the inspection, in the ledger too; with the time of the ingest it names
+            the files, so that a window ingested again leaves the earlier page where it is.
     """
     folder = settings().home / "reports" / delivery.model / "ingest"
-    name = f"{delivery.window}-{digest[:12]}"
+    name = f"{delivery.window}-{store.digest_of(digest, delivery.as_of)[:12]}"
     links = {table: f"{name}-{table}.csv" for table in aside}
     for table, frame in aside.items():
         store.put_bytes(str(folder / links[table]), as_csv(frame))
@@ -97,7 +98,7 @@ def render(page: dict[str, Any]) -> str:
 def _table(delivery: Delivery, batch: Batch, links: dict[str, str]) -> dict[str, Any]:
     return {
         "name": batch.table,
-        "file": Path(delivery.files[batch.table]).name,
+        "file": plain(Path(delivery.files[batch.table]).name, 120),
         "digest": delivery.digests[batch.table],
         "delivered": batch.delivered,
         "dropped": batch.dropped,

@@ -61,6 +61,12 @@ class TableSpec(Section):
         description="Where a row's local day stands: (year, month, day), (year,) or one timestamp "
         "or date. Empty for a table that is delivered whole each time.",
     )
+    may_be_empty: bool = Field(
+        default=False,
+        description="The declared source has no rows for some windows, and never will: such a "
+        "window is a warning, as a gap inside a longer one is. A delivery without rows is refused "
+        "all the same.",
+    )
     suite: str | None = Field(
         None, description="Great Expectations suite; the table's name if left out."
     )

@@ -46,8 +46,9 @@ def check_columns(batch: Batch) -> None:
         batch.find(
             Ending.HOLD,
             "columns",
-            f"{_count(names, 'undeclared column')}: {few(names)}. They are in no feature until "
-            "model.yaml declares them.",
+            f"{_count(names, 'undeclared column')}: {few(names)}. "
+            f"{'It is' if len(names) == 1 else 'They are'} in no feature until model.yaml declares "
+            f"{'it' if len(names) == 1 else 'them'}.",
             column=plain(batch.unexpected[0]),
         )
     if len(batch.frame):
@@ -84,12 +85,19 @@ def check_window(batch: Batch, window: str, as_of: datetime, data: DataSpec) -> 
             "window",
             f"outside the window {window}, dated {named}",
             column=calendar[0],
+            examples=batch.cells(rows, *calendar),
         )
     days = _local_days(batch, data.timezone)
     if days is not None:
         today = as_of.astimezone(ZoneInfo(data.timezone)).date()
         late = batch.frame.index[(days > _number(today)).astype(bool)]
-        batch.set_aside(late, "future", f"dated after the ingest of {today}", column=calendar[0])
+        batch.set_aside(
+            late,
+            "future",
+            f"dated after the ingest of {today}",
+            column=calendar[0],
+            examples=batch.cells(late, *calendar),
+        )
 
 
 def check_keys(batch: Batch, most_dropped: float) -> None:

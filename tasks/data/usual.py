@@ -175,8 +175,8 @@ def _groups_jump(batch: Batch, past: Past, stable: StableSpec) -> str:
     first = moved.index[0] if len(by) > 1 else (moved.index[0],)
     named = ", ".join(f"{column} {plain(value)}" for column, value in zip(by, first, strict=True))
     return (
-        f"moved for {share:.0%} of the rows that can be compared by {', '.join(by)}, by a factor "
-        f"of {factor:.3f}; for {named} it is {moved['median'].iloc[0]:.4g}, usually "
+        f"moved for {share:.0%} of the rows that can be compared by {' and '.join(by)}, by a "
+        f"factor of {factor:.3f}; for {named} it is {moved['median'].iloc[0]:.4g}, usually "
         f"{moved['median_past'].iloc[0]:.4g}"
     )
 

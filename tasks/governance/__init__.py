@@ -10,7 +10,14 @@ from tasks.governance.evidence import (
     evidence_for_drift,
     read_evidence,
 )
-from tasks.governance.recording import decide, record, record_batch, record_drift, record_verdict
+from tasks.governance.recording import (
+    decide,
+    record,
+    record_approved,
+    record_batch,
+    record_drift,
+    record_verdict,
+)
 
 __all__ = [
     "Answer",
@@ -22,6 +29,7 @@ __all__ = [
     "evidence_for_drift",
     "read_evidence",
     "record",
+    "record_approved",
     "record_batch",
     "record_drift",
     "record_verdict",

@@ -9,7 +9,7 @@ from infra.steps import step
 from tasks.governance.answers import DEADLINE, Answer, faults
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Decision, DriftVerdict, Ending, Evidence, Inspection, Verdict
+from tasks.references import Decision, DriftVerdict, Ending, Evidence, Inspection, Manifest, Verdict
 
 _KIND_OF = {Ending.HOLD: Kind.HOLD, Ending.REJECT: Kind.REFUSAL}
 
@@ -55,6 +55,34 @@ def record_batch(inspection: Inspection) -> Recorded:
             },
             key=f"{kind}:{delivery.model}:{delivery.window}:{inspection.digest}"
             f":{delivery.as_of.isoformat()}",
+        )
+    )
+
+
+@step(moving=True)
+def record_approved(manifest: Manifest, decision: Decision) -> Recorded:
+    """The record that a held batch was let in: by whom, on which evidence, and what it became.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    return Ledger().append(
+        Entry(
+            kind=Kind.INGEST,
+            model=manifest.model,
+            as_of=manifest.as_of,
+            subject=manifest.digest,
+            actor=decision.actor,
+            evidence=decision.evidence,
+            reason=decision.reason,
+            payload={
+                "window": manifest.window,
+                "ending": manifest.ending.value,
+                "approval": decision.entry,
+                "committed": {each.table: each.digest for each in manifest.tables},
+                "quarantined": dict(manifest.quarantined),
+            },
+            key=f"{Kind.INGEST}:{manifest.model}:{manifest.window}:{decision.entry}",
         )
     )
 

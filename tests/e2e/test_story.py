@@ -202,6 +202,9 @@ def test_an_approved_batch_is_committed(story: Story, model: str, tmp_path: Path
     assert (named(held), named(approved)) == ("Held", "Approved")
     assert (manifest.window, manifest.ending) == ("2024-06", Ending.HOLD)
     assert made(model).manifests.count("2024-06") == 1
+    decision, record = (Ledger().entries(model, kind)[-1] for kind in (Kind.REVIEW, Kind.INGEST))
+    assert manifest.approval == decision.digest == record.payload["approval"]
+    assert (record.subject, record.reason) == (manifest.digest, "The owner confirms it.")
 
 
 def test_a_rollback_puts_the_first_version_in_charge_everywhere(story: Story, model: str) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +56,49 @@ def test_the_same_window_again_writes_nothing() -> None:
     assert again == first
     assert standing() == before
     assert len(store.read_windows(manifests_uri("flights"), None, [DAY])) == 1
+
+
+def test_a_later_ingest_of_a_window_leaves_the_earlier_report_where_it_is(tmp_path: Path) -> None:
+    """Each page says its own time, and every link that anybody was given stays alive."""
+    rows = good_rows()
+    rows.loc[3:9, "distance"] = "far"
+    files = _delivered(tmp_path, "day.csv", as_csv(rows))
+
+    first, later = (inspected(received(DAY, files, late=days)) for days in (0, 2))
+
+    pages = [store.get_bytes(each.report_uri).decode() for each in (first, later)]
+    assert first.report_url != later.report_url
+    assert ["as of 2013-07-11 06:00 UTC" in page for page in pages] == [True, False]
+    assert ["as of 2013-07-13 06:00 UTC" in page for page in pages] == [False, True]
+    for each, page in zip((first, later), pages, strict=True):
+        links = re.findall(r'href="([^"]+)"', page)
+        assert len(links) == 1
+        assert all((Path(each.report_uri).parent / link).is_file() for link in links)
+        assert each.digest in page
+
+
+def test_a_day_without_weather_is_a_warning_alone_as_it_is_in_its_month() -> None:
+    """None was published for 31 December 2013: a gap, whatever window it is asked for in."""
+    inspection = inspected(received("2013-12-31"))
+
+    assert inspection.ending is Ending.WARN
+    assert "weather The source has no rows for 2013-12-31" in told(inspection.findings)
+    assert {each.table: each.rows for each in inspection.staged}["flights"] == 776
+    assert inspection.quarantined == {}
+    manifest, before = commit.fn(inspection), standing()
+    assert commit.fn(inspection) == manifest
+    assert standing() == before
+
+
+def test_a_delivery_of_weather_without_rows_is_refused_all_the_same(tmp_path: Path) -> None:
+    """A file that somebody sent and that holds nothing went wrong on its way."""
+    path = tmp_path / "weather.csv"
+    path.write_bytes(as_csv(source_rows("weather").head(0)))
+
+    inspection = inspected(received("2013-12-31", {"weather": str(path)}))
+
+    assert inspection.ending is Ending.REJECT
+    assert "weather There are no rows for 2013-12-31" in told(inspection.findings)
 
 
 def test_a_kill_before_the_manifest_leaves_nothing_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +163,10 @@ def test_a_held_batch_is_committed_once_a_person_has_said_so() -> None:
     assert held.ending is Ending.HOLD
     assert read_history.fn("flights", closing_time(DAY)).manifests == ()
 
-    manifest = commit.fn(held)
+    manifest = commit.fn(held, "the digest of a decision")
 
     table = manifest.table("flights")
+    assert manifest.approval == "the digest of a decision"
     assert "otp_code" not in store.read_windows(table.uri, table.version, [DAY]).columns
     assert manifest.ending is Ending.HOLD
 

@@ -17,6 +17,8 @@ from infra.database import connection
 from infra.entries import Entry, Kind
 from infra.errors import BackendError, IntegrityError
 from infra.ledger import Ledger
+from tasks.governance import record_approved
+from tasks.references import Decision, Ending, Manifest
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
 
@@ -90,6 +92,32 @@ def test_a_key_is_not_given_to_another_content(ledger: Ledger) -> None:
         ledger.append(drift(2).model_copy(update={"key": first.key}))
 
     assert ledger.verify() == 1
+
+
+def test_a_held_batch_that_was_let_in_is_recorded_with_who_let_it_in(ledger: Ledger) -> None:
+    """An auditor reads it forwards and backwards: rows, decision, evidence."""
+    manifest = Manifest(
+        model="flights",
+        window="2013-07",
+        as_of=_MAY,
+        ending=Ending.HOLD,
+        tables=(),
+        approval="e" * 64,
+        digest="d" * 64,
+    )
+    decision = Decision(
+        approved=True,
+        reason="The owner confirms it.",
+        actor="ada",
+        evidence="f" * 64,
+        entry="e" * 64,
+    )
+
+    first, again = (record_approved.fn(manifest, decision) for _ in range(2))
+
+    assert first == again == ledger.last("flights", Kind.INGEST)
+    assert (first.actor, first.evidence, first.subject) == ("ada", "f" * 64, manifest.digest)
+    assert first.payload["approval"] == manifest.approval == decision.entry
 
 
 def test_entries_are_found_by_model_kind_and_time(ledger: Ledger) -> None:

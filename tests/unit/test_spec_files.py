@@ -34,7 +34,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "blank": (_bytes(b"\n# only a comment\n"), "holds nothing, and no declaration"),
     "a list": (_bytes(b"- name: flights\n"), "holds a list, and no declaration"),
     "a word": (_bytes(b"flights"), "holds a str, and no declaration"),
-    "latin-1": (_bytes(b"name: flights\ntitle: caf\xe9\n"), "is not UTF-8: byte 24 in line 2"),
+    "latin-1": (_bytes(b"name: flights\ntitle: \xe9t\xe9\n"), "is not UTF-8: byte 21 in line 2"),
     "utf-16": (_bytes(GOOD.encode("utf-16")), "is not UTF-8: byte 0 in line 1"),
     "binary": (_bytes(bytes(range(128))), "is no YAML"),
     "a tab": (_text(lambda text: text.replace("  grain", "\tgrain", 1)), "is no YAML"),
