@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import sklearn.datasets
 
+from deployments.apply import deploy
 from infra.serving import withdraw
 from infra.settings import PROJECT
 from infra.tracking import alias, point_alias, tracker
+from tests.support.flow_runs import over, run, started
 from tests.support.season import season, status
 from tests.support.shell import User
-from tests.support.stack import Stack
+from tests.support.stack import Stack, surroundings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -77,11 +79,19 @@ def test_what_differs_from_the_ledger_is_told_by_status_and_repaired_by_up(
 
 
 def test_three_classes_from_a_csv_are_promoted(stack: Stack, tmp_path: Path) -> None:
-    """Fifty flowers of each kind."""
-    user = newcomer(stack, tmp_path)
+    """Fifty flowers of each kind, trained and promoted by the worker."""
+    user, file = newcomer(stack, tmp_path), bundled("iris", tmp_path)
+    made = user.perennial("new", "iris", "--from", str(file), "--target", "target")
+    assert made.returncode == 0, made.stderr
 
-    found = season(user, "iris", bundled("iris", tmp_path), PROJECT, "ingest", "train")
+    with surroundings(user.environment):
+        deploy("iris")
+        run("ingest", "iris")
+        trained = run("train", "iris")
+        assert trained.state_name == "Promoted", trained.state
+        promoted = over(started("promote", "iris").id)
+    found = status(user, "iris")
 
-    assert found["champion"]["metric"] == "accuracy"
+    assert promoted.state_name == "Promoted"
+    assert (found["champion"]["version"], found["champion"]["metric"]) == (1, "accuracy")
     assert found["champion"]["value"] > 0.85
-    assert found["last"]["promote"]["state"] == "Promoted"
