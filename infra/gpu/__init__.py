@@ -1,0 +1,1 @@
+"""Devices, who may hold them, and the worker that leases them."""
