@@ -1,0 +1,266 @@
+"""Who holds which device: a journal that outlives every worker of the machine.
+
+The journal is one SQLite file. SQLite gives what a journal needs and is hard to write: a decision
+is in it whole or not at all, whoever is killed at whatever point, and two workers never decide at
+the same time. Every change is made under the epoch of a worker; a worker whose epoch is not the
+newest of its name has been replaced, and may change nothing any more.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from infra.errors import BackendError, ConfigError, IntegrityError, PerennialError, ResourceError
+from infra.gpu.devices import Inventory
+from infra.gpu.placement import Grant, Impossible, Wait, place
+from infra.gpu.request import RunRequest
+from infra.processes import ProcessIdentity
+
+_BUSY_S = 30.0
+_OURS = 0x504C5331
+"""What SQLite writes into the file's header for us: PLS1."""
+
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS workers (
+        epoch INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, process TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS leases (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, worker TEXT NOT NULL,
+        grant_json TEXT NOT NULL, since TEXT NOT NULL, process TEXT)""",
+)
+
+
+class Worker(BaseModel):
+    """A worker's stay: its name, its epoch, and the process that it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    epoch: int
+    process: ProcessIdentity
+
+
+class Lease(BaseModel):
+    """What a run holds, since when, and by which process once there is one.
+
+    `id` counts up and is never used again: a child that carries it belongs to this lease alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    run: UUID
+    worker: str
+    grant: Grant
+    since: datetime
+    process: ProcessIdentity | None = None
+
+
+class Decision:
+    """The journal while one worker decides: what is held cannot change under its eyes."""
+
+    def __init__(self, journal: sqlite3.Connection, worker: Worker) -> None:
+        self._journal = journal
+        self._worker = worker
+
+    @property
+    def leases(self) -> list[Lease]:
+        """Every lease of the machine, oldest first."""
+        return _leases(self._journal)
+
+    def lease(
+        self, run: UUID, request: RunRequest, inventory: Inventory
+    ) -> Lease | Wait | Impossible:
+        """A lease of what the run asks, beside everything that is held on this machine.
+
+        A run that holds a lease keeps it, whatever it asks now.
+        """
+        held = self.leases
+        if (mine := next((lease for lease in held if lease.run == run), None)) is not None:
+            return mine
+        found = place(request, inventory, [lease.grant for lease in held])
+        if not isinstance(found, Grant):
+            return found
+        self._journal.execute(
+            "INSERT INTO leases (run, worker, grant_json, since) VALUES (?, ?, ?, ?)",
+            (str(run), self._worker.name, found.model_dump_json(), _now()),
+        )
+        return self.leases[-1]
+
+    def adopt(self, lease: Lease) -> None:
+        """Make another worker's lease one's own: it was replaced, or it is gone."""
+        self._journal.execute(
+            "UPDATE leases SET worker = ? WHERE id = ?", (self._worker.name, lease.id)
+        )
+
+    def attach(self, lease: Lease, process: ProcessIdentity) -> None:
+        """Note the process that holds a lease from now on."""
+        self._journal.execute(
+            "UPDATE leases SET process = ? WHERE id = ?", (process.model_dump_json(), lease.id)
+        )
+
+    def release(self, lease: Lease) -> None:
+        """End a lease. Ended before, nothing happens: its number is never given again."""
+        self._journal.execute("DELETE FROM leases WHERE id = ?", (lease.id,))
+
+
+class Journal:
+    """The leases of this machine, shared by all of its workers."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the journal at `path`, and make it if there is none.
+
+        Raises:
+            ConfigError: the file cannot be read or written.
+            IntegrityError: the file is no journal, or is damaged.
+        """
+        self.path = path
+        with _clear(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._open() as journal:
+            damage = journal.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise _damaged(path, damage)
+            if journal.execute("PRAGMA application_id").fetchone()[0] != _OURS:
+                _begin(path, journal)
+            journal.execute(f"PRAGMA application_id = {_OURS}")  # read-only: told now, not later
+
+    def enlist(self, name: str, process: ProcessIdentity) -> Worker:
+        """A new epoch for a worker; whoever had the name before is fenced from now on."""
+        with self._open() as journal:
+            journal.execute("BEGIN IMMEDIATE")
+            journal.execute("DELETE FROM workers WHERE name = ?", (name,))
+            added = journal.execute(
+                "INSERT INTO workers (name, process) VALUES (?, ?)",
+                (name, process.model_dump_json()),
+            )
+            journal.execute("COMMIT")
+            return Worker(name=name, epoch=int(added.lastrowid or 0), process=process)
+
+    @contextmanager
+    def deciding(self, worker: Worker) -> Iterator[Decision]:
+        """The journal to one worker alone; written when the block ends well, else not at all.
+
+        Raises:
+            IntegrityError: another process has taken the worker's name: this one is fenced.
+            ResourceError: another worker did not let go of the journal for half a minute.
+        """
+        with self._open() as journal:
+            journal.execute("BEGIN IMMEDIATE")
+            newest = journal.execute(
+                "SELECT epoch FROM workers WHERE name = ?", (worker.name,)
+            ).fetchone()
+            if newest is None or newest[0] != worker.epoch:
+                raise IntegrityError(
+                    f"Worker {worker.name} of epoch {worker.epoch} was replaced by epoch "
+                    f"{newest[0] if newest else 'none'}; it may grant and release nothing.",
+                    hint="Stop this worker; the one that took its name goes on with its runs.",
+                )
+            yield Decision(journal, worker)
+            journal.execute("COMMIT")
+
+    def leases(self) -> list[Lease]:
+        """Every lease of the machine, oldest first."""
+        with self._open() as journal:
+            return _leases(journal)
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has enlisted under a name, the newest of each."""
+        with self._open() as journal:
+            rows = journal.execute("SELECT name, epoch, process FROM workers ORDER BY epoch")
+            return [
+                Worker(name=name, epoch=epoch, process=ProcessIdentity.model_validate_json(process))
+                for name, epoch, process in rows
+            ]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with _clear(self.path):
+            connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
+            with closing(connection) as journal:  # what was begun and not committed is undone
+                journal.execute("PRAGMA synchronous = FULL")
+                yield journal
+
+
+def _begin(path: Path, journal: sqlite3.Connection) -> None:
+    """Make an empty file a journal; one that holds something else is not ours."""
+    journal.execute("BEGIN IMMEDIATE")  # of two workers that start at once, one makes it
+    there = {name for (name,) in journal.execute("SELECT name FROM sqlite_master")}
+    if there and journal.execute("PRAGMA application_id").fetchone()[0] != _OURS:
+        raise IntegrityError(
+            f"{path} is a database, but no journal of leases.",
+            hint="Name another file by PERENNIAL_LEASES; this one was left as it is.",
+        )
+    for table in _SCHEMA:
+        journal.execute(table)
+    journal.execute(f"PRAGMA application_id = {_OURS}")
+    journal.execute("COMMIT")
+
+
+def _leases(journal: sqlite3.Connection) -> list[Lease]:
+    rows = journal.execute(
+        "SELECT id, run, worker, grant_json, since, process FROM leases ORDER BY id"
+    )
+    return [
+        Lease(
+            id=number,
+            run=UUID(run),
+            worker=worker,
+            grant=Grant.model_validate_json(grant),
+            since=datetime.fromisoformat(since),
+            process=ProcessIdentity.model_validate_json(process) if process else None,
+        )
+        for number, run, worker, grant, since, process in rows
+    ]
+
+
+def _now() -> str:
+    """For people only: nothing is decided by it, so a clock that jumps changes nothing."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@contextmanager
+def _clear(path: Path) -> Iterator[None]:
+    """What SQLite and the file system say, as errors of ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _as_ours(path, error) from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, PerennialError):
+            raise
+        raise ConfigError(
+            f"The journal of leases {path} cannot be used: {error}.",
+            hint="Give this user a folder that it may write, by PERENNIAL_LEASES.",
+        ) from error
+
+
+def _as_ours(path: Path, error: sqlite3.DatabaseError) -> PerennialError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return ResourceError(
+            f"Another worker has held the journal of leases {path} for {_BUSY_S:.0f} s.",
+            hint="See which process it is (`fuser` names it), and end it if it hangs.",
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return ConfigError(
+            f"The journal of leases {path} cannot be written: {error}.",
+            hint="Give this user a folder that it may write, by PERENNIAL_LEASES.",
+        )
+    if name.startswith("SQLITE_FULL"):
+        return ResourceError(f"There is no room for the journal of leases {path}.")
+    if name.startswith("SQLITE_IOERR"):
+        return BackendError(f"The disk under the journal of leases {path} failed: {error}.")
+    return _damaged(path, str(error))
+
+
+def _damaged(path: Path, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"The journal of leases {path} is damaged: {' '.join(what.split())}.",
+        hint="Stop every worker of this machine and let its runs end; then move the file away "
+        "and start the workers again: they begin a new one.",
+    )
