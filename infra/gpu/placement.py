@@ -37,6 +37,11 @@ class Grant(BaseModel):
     cpus: int = Field(ge=1)
     memory_bytes: int = Field(gt=0)
 
+    @property
+    def uuids(self) -> frozenset[str]:
+        """The devices."""
+        return frozenset(each.uuid for each in self.holdings)
+
 
 class Wait(BaseModel):
     """It would fit this machine, not now: why, and the devices whose release would help."""
@@ -76,7 +81,7 @@ def place(
     suitable = [device for device in inventory.devices if not mismatch(request, device)]
     if (never := _never(request, inventory, suitable)) is not None:
         return never
-    if (later := _host_is_full(request, inventory, held)) is not None:
+    if (later := lacks_host(request, inventory, held)) is not None:
         return later
     room = _Room(held)
     free = [each for each in suitable if each.state == "ok" and room.takes(request, each)]
@@ -179,7 +184,8 @@ def _never(
     )
 
 
-def _host_is_full(request: RunRequest, inventory: Inventory, held: Sequence[Grant]) -> Wait | None:
+def lacks_host(request: RunRequest, inventory: Inventory, held: Sequence[Grant]) -> Wait | None:
+    """Why the machine has too few cores or too little memory left for a run, None if it has."""
     cpus = inventory.cpus - sum(grant.cpus for grant in held)
     if request.cpus > cpus:
         return Wait(why=f"{request.cpus} cores are asked for; {max(cpus, 0)} are free.")
