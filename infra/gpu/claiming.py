@@ -91,11 +91,9 @@ def claim(
     """
     claims, busy = Claims(), list(held)
     first: _Reservation | None = None
+    told: dict[RunRequest, Wait | Impossible] = {}  # what is held only grows: a no stays a no
     for waiter in sorted(waiting, key=lambda each: _turn(each, now)):
-        grants = [each.grant for each in busy]
-        found = place(waiter.request, inventory, grants)
-        if isinstance(found, Grant) and first is not None:
-            found = first.beside(waiter, inventory, busy, now)
+        found = told.get(waiter.request) or _answer(waiter.request, inventory, busy, first, now)
         if isinstance(found, Grant):
             busy.append(Held(grant=found, until=_end(waiter.request, now)))
             passed = (first.run,) if first else ()
@@ -105,10 +103,23 @@ def claim(
         if isinstance(found, Wait) and first is None:
             first = _reserve(waiter, inventory, busy, now)
             expected = first.at if first else None
-        claims.left.append(
-            Left(run=waiter.run, place=len(claims.left) + 1, answer=found, expected=expected)
-        )
+        told[waiter.request] = found
+        place_ = len(claims.left) + 1
+        claims.left.append(Left(run=waiter.run, place=place_, answer=found, expected=expected))
     return claims
+
+
+def _answer(
+    request: RunRequest,
+    inventory: Inventory,
+    busy: Sequence[Held],
+    first: "_Reservation | None",
+    now: datetime,
+) -> Grant | Wait | Impossible:
+    found = place(request, inventory, [each.grant for each in busy])
+    if isinstance(found, Grant) and first is not None:
+        return first.beside(request, inventory, busy, now)
+    return found
 
 
 def weight(waiter: WaitingRun, now: datetime) -> float:
@@ -134,17 +145,15 @@ class _Reservation:
     devices: frozenset[str]
 
     def beside(
-        self, waiter: WaitingRun, inventory: Inventory, busy: Sequence[Held], now: datetime
+        self, request: RunRequest, inventory: Inventory, busy: Sequence[Held], now: datetime
     ) -> Grant | Wait:
         """A grant that leaves the reservation as it is, if there is one."""
         grants = [each.grant for each in busy]
         elsewhere = [each for each in inventory.devices if each.uuid not in self.devices]
         without = inventory.model_copy(update={"devices": tuple(elsewhere)})
         for there in (inventory, without):
-            found = place(waiter.request, there, grants)
-            if isinstance(found, Grant) and self._stands(
-                found, waiter.request, inventory, busy, now
-            ):
+            found = place(request, there, grants)
+            if isinstance(found, Grant) and self._stands(found, request, inventory, busy, now):
                 return found
         until = f"before {self.at:%H:%M:%S} UTC" if self.at else "at a time that is not known"
         return Wait(
