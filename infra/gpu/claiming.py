@@ -67,6 +67,10 @@ class Left(BaseModel):
     expected: datetime | None = None
 
 
+class Delays(Wait):
+    """It would fit now, and would keep the first run that waits from its reservation."""
+
+
 @dataclass
 class Claims:
     """What a machine does with the runs that wait."""
@@ -91,11 +95,13 @@ def claim(
     """
     claims, busy = Claims(), list(held)
     first: _Reservation | None = None
-    told: dict[RunRequest, Wait | Impossible] = {}  # what is held only grows: a no stays a no
+    told: dict[object, Wait | Impossible] = {}  # what is held only grows: a no stays a no
     for waiter in sorted(waiting, key=lambda each: _turn(each, now)):
-        found = told.get(waiter.request) or _answer(waiter.request, inventory, busy, first, now)
+        request = waiter.request
+        refused = told.get(request.needs) or told.get(request)
+        found = refused or _answer(request, inventory, busy, first, now)
         if isinstance(found, Grant):
-            busy.append(Held(grant=found, until=_end(waiter.request, now)))
+            busy.append(Held(grant=found, until=_end(request, now)))
             passed = (first.run,) if first else ()
             claims.taken.append(Claim(run=waiter.run, grant=found, passed=passed))
             continue
@@ -103,7 +109,7 @@ def claim(
         if isinstance(found, Wait) and first is None:
             first = _reserve(waiter, inventory, busy, now)
             expected = first.at if first else None
-        told[waiter.request] = found
+        told[request if isinstance(found, Delays) else request.needs] = found
         place_ = len(claims.left) + 1
         claims.left.append(Left(run=waiter.run, place=place_, answer=found, expected=expected))
     return claims
@@ -146,7 +152,7 @@ class _Reservation:
 
     def beside(
         self, request: RunRequest, inventory: Inventory, busy: Sequence[Held], now: datetime
-    ) -> Grant | Wait:
+    ) -> Grant | Delays:
         """A grant that leaves the reservation as it is, if there is one."""
         grants = [each.grant for each in busy]
         elsewhere = [each for each in inventory.devices if each.uuid not in self.devices]
@@ -156,7 +162,7 @@ class _Reservation:
             if isinstance(found, Grant) and self._stands(found, request, inventory, busy, now):
                 return found
         until = f"before {self.at:%H:%M:%S} UTC" if self.at else "at a time that is not known"
-        return Wait(
+        return Delays(
             why=f"It would fit now, and would delay run {self.run}, which comes first and is "
             f"expected to start {until}.",
             blocking=tuple(sorted(self.devices)),

@@ -147,3 +147,11 @@ class RunRequest(GpuRequest):
         description="When the run ends at the latest; lets it pass others that wait.",
     )
     priority: int = Field(0, ge=-100, le=100, description="Larger ones come first.")
+
+    @property
+    def needs(self) -> tuple[object, ...]:
+        """What decides whether it fits a machine: all but how long and how urgently."""
+        return (
+            *(self.gpus, self.gpu_memory, self.gpu_model, self.compute_capability),
+            *(self.exclusive, self.accept_advisory, self.cpus, self.memory),
+        )
