@@ -25,14 +25,25 @@ class Link(IntEnum):
 
 
 class ForeignProcess(BaseModel):
-    """A process on a device that no lease of ours explains."""
+    """A process on a device that no lease of ours explains.
+
+    `user` and `command` are empty where the process cannot be seen from here (another container,
+    another user's on a machine that hides them); `memory_bytes` is None where the driver does not
+    say.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     pid: int
-    user: str
-    command: str
-    memory_bytes: int
+    user: str = ""
+    command: str = ""
+    memory_bytes: int | None = None
+
+    def __str__(self) -> str:
+        memory = "" if self.memory_bytes is None else f", {self.memory_bytes / 2**30:.4g} GiB"
+        if not self.command:
+            return f"pid {self.pid}, unseen here{memory}"
+        return f"{self.command} of {self.user} (pid {self.pid}{memory})"
 
 
 class Device(BaseModel):
@@ -66,7 +77,8 @@ class Inventory(BaseModel):
 
     `links` holds each linked pair once, its UUIDs sorted; a pair that is not there meets at the
     system only. The value is `Link` plus the number of NVLinks beyond the first. `cpus` and
-    `memory_bytes` are what runs may have of the machine itself.
+    `memory_bytes` are what runs may have of the machine itself; `cuda` is the newest version that
+    the driver carries.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +88,7 @@ class Inventory(BaseModel):
     devices: tuple[Device, ...] = ()
     links: dict[tuple[str, str], int] = Field(default_factory=dict)
     driver: str = ""
+    cuda: str = ""
 
     def device(self, uuid: str) -> Device | None:
         """The device of a UUID, None where it is not there."""
