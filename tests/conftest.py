@@ -1,12 +1,14 @@
 """Fixtures of every test: a home of one's own, and the stack that a whole session shares."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.settings import settings
+from tests.support.nvml.library import built, compiler
 from tests.support.stack import Stack, forget, fresh_home, running_stack
 
 
@@ -90,3 +92,13 @@ def half_a_year(_half_a_year: Path) -> Iterator[Path]:
 
     with offline_home(_half_a_year) as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a driver's library that answers from a file: for ``LD_LIBRARY_PATH``."""
+    if sys.platform != "linux":
+        pytest.skip("the simulated NVML is a library of Linux")
+    if compiler() is None:
+        pytest.skip("no C compiler (cc, gcc or clang) to build the simulated NVML with")
+    return built(tmp_path_factory.mktemp("nvml"))
