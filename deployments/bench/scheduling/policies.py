@@ -102,7 +102,8 @@ def counters(waiting: Sequence[Job], cluster: list[Machine], now_s: float) -> li
         slots = max(1, int(job.gpus))
         machine = next((m for m in cluster if _slots(m) + slots <= PER_MACHINE), None)
         if machine is not None:
-            chosen = Random(job.run.int).sample(machine.inventory.devices, slots)  # noqa: S311
+            written = Random(job.run.int)  # noqa: S311 - nothing secret
+            chosen = written.sample(machine.inventory.devices, slots)
             starts.append(_begin(job, machine, _fixed(job, chosen), _clock(now_s)))
     return starts
 
