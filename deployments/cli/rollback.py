@@ -11,9 +11,9 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import BaseModel, ConfigDict
 
 from infra.addresses import addresses
-from infra.errors import BackendError, ConfigError
+from infra.errors import BackendError, ConfigError, few
 from tasks.governance.reviews import reachable_prefect
-from tasks.registry.crownings import champions
+from tasks.registry.crownings import champions, once_in_charge
 from tasks.spec import load_spec
 
 _PATIENCE_S: Final = 600
@@ -40,7 +40,9 @@ def add_to(app: typer.Typer) -> None:
 def rollback(
     name: Annotated[str, typer.Argument(help="The model.")],
     reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")],
-    to: Annotated[int | None, typer.Option(help="The version; by default the one before.")] = None,
+    to: Annotated[
+        int | None, typer.Option(help="A version that was in charge; by default the last.")
+    ] = None,
     actor: Annotated[str, typer.Option(help="Who decides; by default your user name.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -62,7 +64,7 @@ def roll_back(model: str, reason: str, actor: str, to: int | None = None) -> Rol
         model: name of the model.
         reason: why, for the ledger; at least three characters.
         actor: who decided.
-        to: the version; by default the champion before the one in charge, by the ledger.
+        to: a version that was in charge; by default the champion before, by the ledger.
 
     Raises:
         ConfigError: nothing to roll back to, or the model is not deployed.
@@ -98,8 +100,8 @@ def versions(model: str, to: int | None) -> tuple[int, int]:
     """The version in charge and the one to roll back to.
 
     Raises:
-        ConfigError: there is no such model, no champion, none before it, or it is the one that
-            was asked for.
+        ConfigError: there is no such model, no champion, none before it, it is the one that was
+            asked for, or that one was never in charge.
     """
     load_spec(model)
     line = champions(model)
@@ -113,6 +115,12 @@ def versions(model: str, to: int | None) -> tuple[int, int]:
         )
     if target == current:
         raise ConfigError(f"Version {target} is in charge already.", hint="Nothing was changed.")
+    known = once_in_charge(model)
+    if target not in known:
+        raise ConfigError(
+            f"Version {target} of {model} was never in charge; a rollback does not pass the gates.",
+            hint=f"Take one of {few(sorted(known - {current}))}.",
+        )
     return current, target
 
 

@@ -27,6 +27,11 @@ def champions(model: str) -> tuple[int, ...]:
     return line_of(champion_of(entry).version for entry in Ledger().entries(model, CROWNINGS))
 
 
+def once_in_charge(model: str) -> frozenset[int]:
+    """Every version that was ever put in charge."""
+    return frozenset(champion_of(entry).version for entry in Ledger().entries(model, CROWNINGS))
+
+
 def champion_of(entry: Recorded) -> Champion:
     """The champion that a record of a crowning speaks of."""
     candidate = Candidate.model_validate(entry.payload["candidate"])

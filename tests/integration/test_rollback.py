@@ -122,6 +122,7 @@ def test_the_command_says_which_version_is_in_charge(home: Path) -> None:
     ("model", "to", "reason", "said"),
     [
         ("flights", 3, "It fails.", "in charge already"),
+        ("flights", 4, "It fails.", "Version 4 of flights was never in charge"),
         ("flights", None, " ", "wants a reason"),
         ("employment", None, "It fails.", "has no champion"),
     ],
@@ -136,6 +137,9 @@ def test_a_rollback_that_makes_no_sense_starts_nothing(
 
 def test_a_promotion_that_fails_is_an_error_with_its_message(home: Path) -> None:
     """The command's user reads what the run said, and where to look."""
+    for day, version in enumerate((12, 3), start=10):
+        crowned(version, _MAY + timedelta(days=day))
+
     with worker(), pytest.raises(BackendError, match="no version 12") as caught:
         roll_back("flights", "It fails.", "ann", 12)
 
