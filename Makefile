@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV := @.ci/venv
 BIN := .venv/bin
+# Two processes test side by side, one core each: e2e first, for it takes longest.
+TESTS := $(wildcard $(addprefix tests/,browser e2e integration architecture unit gpu))
 SOURCES := flows tasks infra deployments tests
 
 demo: # the main job on real data: ingest, train, promote, score, monitor, retrain
@@ -13,7 +15,7 @@ demo: # the main job on real data: ingest, train, promote, score, monitor, retra
 
 test: # doctests, unit, architecture, integration, e2e, browser, gpu
 	$(VENV)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 $(wildcard $(addprefix tests/,browser e2e integration architecture unit gpu)) flows tasks infra deployments
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=25 $(TESTS) flows tasks infra deployments
 
 check: # style, types, import contracts, spelling, architecture
 	$(VENV)
