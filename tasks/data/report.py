@@ -20,14 +20,15 @@ _LEADS: Final = {
     Ending.ACCEPT: "Every check passes. The rows may be committed.",
     Ending.WARN: "The rows may be committed. What is listed below is worth a look.",
     Ending.QUARANTINE: "Bad rows are set aside, each with its reason. The others may be committed.",
-    Ending.HOLD: "Nothing goes on until a person has decided. No table has changed.",
+    Ending.HOLD: "Nothing goes on until a person has decided. No table was changed; "
+    "the ledger keeps the decision.",
     Ending.REJECT: "Nothing was ingested. No table has changed. Ask for a new delivery.",
 }
 _TITLES: Final = {
     Ending.ACCEPT: "The delivery is accepted",
     Ending.WARN: "The delivery is accepted with a warning",
     Ending.QUARANTINE: "The delivery is accepted without its bad rows",
-    Ending.HOLD: "The delivery waits for a person",
+    Ending.HOLD: "The delivery is held for a person",
     Ending.REJECT: "The delivery is rejected",
 }
 

@@ -160,7 +160,7 @@ def test_the_page_of_an_ingest_leads_to_its_report(stack: Stack, made: Made, see
     seen.keep("report")
     told = seen.page.locator("main").inner_text()
     assert address == _report_of("2024-02", stack)
-    assert "The delivery waits for a person" in told
+    assert "The delivery is held for a person" in told
     assert "img src=x onerror=alert(1)" in told
     assert seen.page.locator("img, script").count() == 0
     assert seen.errors == []
