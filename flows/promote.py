@@ -4,7 +4,7 @@ from datetime import datetime
 
 from prefect import State, flow
 
-from infra.runs import ended, moment, named
+from infra.runs import ended, moment, named, sentence
 from tasks.registry import crown, find_version
 from tasks.spec import load_spec
 
@@ -31,4 +31,5 @@ def promote(
     spec = load_spec(model)
     candidate, bento = find_version(model, version)
     crowned = crown(candidate, bento, moment(as_of), reason, actor, evidence)
-    return ended("Promoted", f"{spec.title} Version {crowned.version} is in charge. {reason}")
+    said = f"{sentence(spec.title)} Version {crowned.version} is in charge. {reason}"
+    return ended("Promoted", said)

@@ -50,6 +50,16 @@ def ended(name: str, message: str) -> State[None]:
     return Completed(name=name, message=message)
 
 
+def sentence(text: str) -> str:
+    """A text that ends as a sentence does, so that another can follow.
+
+    >>> sentence("Predict sales"), sentence("Is it late?")
+    ('Predict sales.', 'Is it late?')
+    """
+    plain = text.rstrip()
+    return plain if plain.endswith((".", "?", "!", "…")) else f"{plain}."
+
+
 def start(flow: str, model: str, *, because: object, **parameters: object) -> str:
     """Start another flow's deployment for a model, once for one reason.
 
