@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +14,11 @@ from deployments.cli.failing import INTERRUPTED, explain, never_garble
 
 if TYPE_CHECKING:
     from deployments.demo.summary import Month
+    from infra.addresses import Addresses
+
+
+_UNFOLDED = 160
+"""Columns where no terminal says how many it has: in a file or a pipe no line has to fold."""
 
 
 class Screen:
@@ -46,7 +53,7 @@ class Screen:
 def main() -> int:
     """Play the demo; 0 when the story was told to its end."""
     never_garble()
-    console = Console()
+    console = wide_enough(Console())
     try:
         _play(console)
     except Exception as error:
@@ -59,8 +66,15 @@ def main() -> int:
     return 0
 
 
+def wide_enough(console: Console) -> Console:
+    """The console, with room for the whole table where its output is no terminal."""
+    if not console.is_terminal:
+        console.width = max(console.width, _UNFOLDED)
+    return console
+
+
 def _play(console: Console) -> None:
-    from infra.stack import down, up
+    from infra.stack import is_up
 
     columns = (
         TextColumn("{task.description:<10}"),
@@ -72,26 +86,48 @@ def _play(console: Console) -> None:
         from deployments.demo import story
 
         screen = Screen(console, progress, story.beats())
-        screen.line("PostgreSQL, Prefect, MLflow, the report pages and a worker are started")
-        addresses = up(owner=os.getpid(), progress=screen.line)
-        try:
+        from deployments.demo.opening import found
+
+        screen.line(found())
+        stays = is_up()
+        with standing(screen.line) as addresses:
             months = _tell(screen)
-        finally:
-            down()
         screen.done()
     from deployments.demo.summary import show
 
-    show(console, months, addresses)
+    show(console, months, addresses, stays=stays)
+
+
+@contextmanager
+def standing(say: Callable[[str], None]) -> "Iterator[Addresses]":
+    """The stack's addresses; at the end it is stopped, unless it was up before.
+
+    Args:
+        say: told line by line what is started.
+    """
+    from infra.stack import down, is_up, up
+
+    was_up = is_up()
+    if was_up:
+        say("The stack is up already and stays up")
+    else:
+        say("PostgreSQL, Prefect, MLflow, the report pages and a worker are started")
+    addresses = up(owner=os.getpid(), progress=say)
+    try:
+        yield addresses
+    finally:
+        if not was_up:
+            down()
 
 
 def _tell(screen: Screen) -> "list[Month]":
-    from deployments.apply import deploy
     from deployments.demo import story
     from deployments.demo.conductor import Conductor
+    from deployments.demo.opening import cast
     from deployments.demo.summary import collect
 
-    applied = deploy(paused=True)
-    screen.line(f"{len(applied)} deployments applied, their schedules paused")
+    applied, models = cast(), " and ".join(story.CAST)
+    screen.line(f"{len(applied)} deployments of {models} applied, their schedules paused")
 
     with Conductor(story.MODEL, screen.line) as conductor:
         for _run in story.play(conductor, screen):

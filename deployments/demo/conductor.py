@@ -1,5 +1,6 @@
 """Starts runs, waits for them and for what they start, and answers what suspends."""
 
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +18,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from rich.markup import escape
 
+from infra.addresses import addresses
 from infra.errors import BackendError, ConfigError
 from infra.store import get_bytes
 from tasks.references import Evidence
@@ -24,7 +26,7 @@ from tasks.references import Evidence
 _POLL_S = 0.2
 _PATIENCE_S = 600.0
 _WIDTH = 140
-_COLOURS = {StateType.FAILED: "red", StateType.CRASHED: "red", StateType.PAUSED: "yellow"}
+_COLOURS = {StateType.COMPLETED: "green", StateType.PAUSED: "yellow"}
 _OPEN = [
     StateType.SCHEDULED,
     StateType.PENDING,
@@ -33,8 +35,8 @@ _OPEN = [
     StateType.CANCELLING,
 ]
 
-Reviewer = Callable[[Evidence], tuple[bool, str]]
-"""Says of an evidence whether it is approved, and why."""
+Reviewer = Callable[[Evidence], tuple[bool, str] | None]
+"""Says of an evidence whether it is approved, and why; nothing where another is to decide."""
 
 
 class Conductor(AbstractContextManager["Conductor"]):
@@ -45,6 +47,7 @@ class Conductor(AbstractContextManager["Conductor"]):
         self._flows: dict[UUID, str] = {}
         self._client: SyncPrefectClient = get_client(sync_client=True)
         self._told: set[str] = set()
+        self._left: set[UUID] = set()
 
     def __enter__(self) -> Self:
         self._client.__enter__()
@@ -58,7 +61,7 @@ class Conductor(AbstractContextManager["Conductor"]):
 
         Raises:
             ConfigError: there is no such deployment.
-            BackendError: the run crashed, or did not end in time.
+            BackendError: the run failed, crashed or was cancelled, or did not end in time.
         """
         name = f"{flow}/{self._model}"
         started = self._client.create_flow_run_from_deployment(
@@ -67,17 +70,23 @@ class Conductor(AbstractContextManager["Conductor"]):
         return self._finished(started)
 
     def settle(self, reviewer: Reviewer) -> list[FlowRun]:
-        """Wait until nothing of the model runs any more, deciding every review that suspends.
+        """Wait until nothing of the model runs any more, deciding the reviews of the reviewer's.
+
+        A review about which the reviewer says nothing is left waiting.
 
         Returns:
             The runs that ended meanwhile, in the order in which they ended.
+
+        Raises:
+            BackendError: a run failed, crashed or was cancelled, or did not end in time.
         """
         ended: list[FlowRun] = []
-        while waiting := self._open_runs():
-            asked = [run for run in waiting if run.state_type == StateType.PAUSED]
-            for run in asked:
-                self._answer(run, reviewer)
-            ended += [self._finished(run) for run in waiting]
+        while waiting := [run for run in self._open_runs() if run.id not in self._left]:
+            for run in waiting:
+                if run.state_type == StateType.PAUSED and not self._answered(run, reviewer):
+                    self._left.add(run.id)
+                else:
+                    ended.append(self._finished(run))
         return ended
 
     def _deployment(self, name: str) -> UUID:
@@ -114,26 +123,60 @@ class Conductor(AbstractContextManager["Conductor"]):
         if marker not in self._told:
             self._told.add(marker)
             self._say(self._sentence(run))
-        if run.state_type == StateType.CRASHED:
-            raise BackendError(f"{run.name} crashed: {run.state.message if run.state else ''}")
+        require_well(run)
 
     def _sentence(self, run: FlowRun) -> str:
         if run.flow_id not in self._flows:
             self._flows[run.flow_id] = self._client.read_flow(run.flow_id).name
         state = run.state
         outcome = state.name if state else "unknown"
-        told = " ".join((state.message or "").split())[:_WIDTH] if state else ""
-        colour = _COLOURS.get(run.state_type or StateType.CRASHED, "green")
+        told = shortened(state.message or "") if state else ""
+        colour = _COLOURS.get(run.state_type or StateType.CRASHED, "red")
         seconds = run.total_run_time.total_seconds()
         return (
             f"  {self._flows[run.flow_id]:<8} [{colour}]{outcome:<12}[/{colour}]"
             f" {seconds:4.1f} s  {escape(told)}"
         )
 
-    def _answer(self, run: FlowRun, reviewer: Reviewer) -> None:
+    def _answered(self, run: FlowRun, reviewer: Reviewer) -> bool:
+        """Whether the reviewer decided a suspended run."""
         from deployments.cli.review import answer
         from tasks.governance import Answer
 
         evidence = Evidence.model_validate_json(get_bytes(str(run.parameters["evidence"])))
-        approve, reason = reviewer(evidence)
+        decision = reviewer(evidence)
+        if decision is None:
+            page = addresses().run(run.id)
+            self._say(
+                f"  [yellow]Not of this story, left waiting:[/] {escape(evidence.title)} {page}"
+            )
+            return False
+        approve, reason = decision
         answer(str(run.id), Answer(approve=approve, reason=reason, reviewer="demo reviewer"))
+        return True
+
+
+def require_well(run: FlowRun) -> None:
+    """Nothing, where a run goes on, waits for a person or has done its work.
+
+    Raises:
+        BackendError: it failed, crashed or was cancelled.
+    """
+    if run.state_type in _OPEN or run.state_type == StateType.COMPLETED:
+        return
+    outcome = run.state_type.value.lower() if run.state_type else "unknown"
+    said = shortened((run.state.message or "") if run.state else "") or "It left no message."
+    raise BackendError(
+        f"The run {run.name} ended as {outcome}: {said}",
+        hint=f"`make up` brings the stack back; the run's page is {addresses().run(run.id)}",
+        run=str(run.id),
+    )
+
+
+def shortened(text: str) -> str:
+    """A text on one line; a long one ends at a word, with an ellipsis.
+
+    >>> shortened("as it is")
+    'as it is'
+    """
+    return textwrap.shorten(text, _WIDTH, placeholder=" …", break_on_hyphens=False)

@@ -9,11 +9,15 @@ from prefect.client.schemas.objects import FlowRun
 
 from deployments.demo.conductor import Conductor
 from infra.settings import settings
-from tasks.references import Cause, Comparison, Evidence, Subject
+from infra.store import file_digest
+from tasks.references import Candidate, Cause, Comparison, Evidence, Inspection, Subject
 from tasks.spec import load_spec
 from tasks.windows import end_day
 
 MODEL = "flights"
+CAST = (MODEL, "employment")
+"""The models that the demo deploys; those of others in the folder are left as they are."""
+
 YEAR = 2013
 FIRST = tuple(f"{YEAR}-{month:02d}" for month in range(1, 5))
 """The months that version 1 is trained on, and April, on which it is judged."""
@@ -79,16 +83,45 @@ def _month(conductor: Conductor, stage: Stage, window: str) -> Iterator[FlowRun]
     yield from conductor.settle(review)
 
 
-def review(evidence: Evidence) -> tuple[bool, str]:
-    """What the demo's reviewer answers, from the evidence on the form alone."""
-    if evidence.subject == Subject.BATCH:
-        return False, "Distances are in kilometres: 1.609 times those of the months before."
+def review(evidence: Evidence) -> tuple[bool, str] | None:
+    """What the demo's reviewer answers to what the story brings; nothing to any other evidence."""
+    if _is_broken_delivery(evidence):
+        return False, f"Distances are in kilometres: {_KM_PER_MILE:.3f} times those in miles."
+    if not _is_candidate(evidence):
+        return None
     comparison = Comparison.model_validate(evidence.payload["comparison"])
     least = load_spec(MODEL).gates.min_gain
     interval = f"{comparison.gain:+.3f} [{comparison.lower:+.3f}, {comparison.upper:+.3f}]"
     if comparison.lower > least:
         return True, f"It gains {interval} on the newest month, more than {least:.3f} for certain."
     return False, f"{interval} may be noise: the champion stays."
+
+
+def _is_broken_delivery(evidence: Evidence) -> bool:
+    """Whether a batch is the very file that the story delivers in kilometres, at its time."""
+    if (evidence.model, evidence.subject) != (MODEL, Subject.BATCH):
+        return False
+    delivery = Inspection.model_validate(evidence.payload["inspection"]).delivery
+    path = _broken_file()
+    return (
+        (delivery.window, delivery.as_of) == (BROKEN, close_of(BROKEN))
+        and path.is_file()
+        and delivery.digests.get("flights") == file_digest(path)
+    )
+
+
+def _is_candidate(evidence: Evidence) -> bool:
+    """Whether a candidate comes of a training that the story starts, or that its drift starts."""
+    if (evidence.model, evidence.subject) != (MODEL, Subject.CANDIDATE):
+        return False
+    candidate = Candidate.model_validate(evidence.payload["candidate"])
+    asked = {(Cause.PERSON, close_of(window)) for window in (FIRST[-1], LATER[-1])}
+    moved = {(Cause.DRIFT, close_of(window)) for window in LATER}
+    return (candidate.cause, candidate.as_of) in asked | moved
+
+
+def _broken_file() -> Path:
+    return settings().home / "demo" / f"flights-{BROKEN}-km.parquet"
 
 
 def broken_delivery() -> Path:
@@ -102,7 +135,7 @@ def broken_delivery() -> Path:
     column = rows.schema.get_field_index("distance")
     field = rows.schema.field(column)
     kilometres = pc.round(pc.multiply(rows["distance"].cast("double"), _KM_PER_MILE))
-    target = settings().home / "demo" / f"flights-{BROKEN}-km.parquet"
+    target = _broken_file()
     target.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(rows.set_column(column, field, kilometres.cast(field.type)), target)
     return target

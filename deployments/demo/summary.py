@@ -8,6 +8,7 @@ from rich.table import Table
 
 from deployments.demo.story import FIRST, LATER, close_of
 from infra.addresses import Addresses
+from infra.errors import BackendError, few
 from infra.ledger import Kind, Ledger, Recorded
 from infra.models import load_model, predict_scores
 from infra.store import get_bytes, uri
@@ -44,20 +45,45 @@ class Month(BaseModel):
 
 
 def collect(model: str) -> list[Month]:
-    """The months of the story; asks ledger and store, so the stack must be up."""
+    """The months of the story; asks ledger and store, so the stack must be up.
+
+    Raises:
+        BackendError: months of the story, or every training of it, are missing.
+    """
     spec, entries = load_spec(model), Ledger().entries(model=model)
-    manifests = {
-        manifest.window: manifest
-        for manifest in read_history.fn(model, close_of(LATER[-1])).manifests
-    }
-    table, versions = _trained(entries)
+    manifests = told(model, read_history.fn(model, close_of(LATER[-1])).manifests)
+    table, versions = _trained(model, entries)
     return [
         _month(spec, manifests[window], entries, _Past(table, versions)) for window in FIRST + LATER
     ]
 
 
-def show(console: Console, months: Sequence[Month], addresses: Addresses) -> None:
-    """Print the table and the addresses of what a person should look at."""
+def told(model: str, manifests: Sequence[Manifest]) -> dict[str, Manifest]:
+    """Window to manifest, of every month of the story.
+
+    Raises:
+        BackendError: some months were not ingested.
+    """
+    by_window = {manifest.window: manifest for manifest in manifests}
+    missing = [window for window in FIRST + LATER if window not in by_window]
+    if missing:
+        raise BackendError(
+            f"{len(missing)} months of {model} were not ingested: {few(missing)}.", hint=_AGAIN
+        )
+    return by_window
+
+
+def show(
+    console: Console, months: Sequence[Month], addresses: Addresses, *, stays: bool = False
+) -> None:
+    """Print the table and the addresses of what a person should look at.
+
+    Args:
+        console: where to.
+        months: the rows of the table.
+        addresses: of the stack.
+        stays: whether the stack is still up.
+    """
     table = Table(title="flights of 2013, month by month", title_justify="left")
     for name in ("month", "rows", "refused", "verdict", "AUC", "version", "action", "paid"):
         table.add_column(name, justify="right" if name in _NUMBERS else "left")
@@ -68,7 +94,10 @@ def show(console: Console, months: Sequence[Month], addresses: Addresses) -> Non
         "[dim]AUC: of the version in charge on the month's own labels. paid: that AUC less what "
         "the version before it has on the same rows.[/dim]\n"
     )
-    console.print("[bold]make up[/bold] brings all of this back to look at:")
+    if stays:
+        console.print("The stack was up before and stays up; look at:")
+    else:
+        console.print("[bold]make up[/bold] brings all of this back to look at:")
     for what, where in (
         ("runs, reviews and their forms", addresses.prefect_ui),
         ("models, metrics and versions", addresses.mlflow),
@@ -77,6 +106,7 @@ def show(console: Console, months: Sequence[Month], addresses: Addresses) -> Non
         console.print(f"  {what:<42} {where}")
 
 
+_AGAIN = "Run `make demo` again: what is finished is not done again."
 _NUMBERS = {"rows", "refused", "AUC", "version", "paid"}
 
 
@@ -109,11 +139,13 @@ class _Past:
         return score(spec.evaluation.metric, label.kind, truth, scores)
 
 
-def _trained(entries: Sequence[Recorded]) -> tuple[FeatureTable, dict[int, Candidate]]:
+def _trained(model: str, entries: Sequence[Recorded]) -> tuple[FeatureTable, dict[int, Candidate]]:
     """The newest feature table that a candidate was trained from, and every promoted version."""
     promoted = [entry for entry in entries if entry.kind in CROWNINGS]
     crowned = [Candidate.model_validate(entry.payload["candidate"]) for entry in promoted]
-    newest = max(entries, key=lambda entry: (entry.kind == Kind.GATE, entry.as_of))
+    newest = max(filter(_is_gate, entries), key=lambda entry: entry.as_of, default=None)
+    if newest is None:
+        raise BackendError(f"No candidate of {model} came before the gates.", hint=_AGAIN)
     table = Candidate.model_validate(_evidence(newest).payload["candidate"]).fitted.split.table
     return table, {candidate.version: candidate for candidate in crowned}
 

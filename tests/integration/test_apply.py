@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from deployments.apply import Change, deploy
 from deployments.cli import build
+from deployments.demo.opening import cast
 from deployments.plan import FLOWS, POOL
 from infra.errors import BackendError, ConfigError
 from infra.settings import PROJECT
@@ -254,6 +255,28 @@ def test_paused_schedules_create_no_run(client: SyncPrefectClient, models: Path)
 
     [schedule] = held(client)["score/employment"].schedules
     assert not schedule.active
+
+
+def test_the_demo_pauses_no_schedule_of_a_model_that_it_does_not_deploy(
+    client: SyncPrefectClient, models: Path
+) -> None:
+    """Its two models are twelve deployments; a third one goes on as its owner deployed it."""
+    shutil.copytree(models / "employment", models / "payroll")
+    declaration = models / "payroll" / "model.yaml"
+    declaration.write_text(declaration.read_text().replace("name: employment", "name: payroll"))
+    declare(models, "payroll", schedules=[NOON])
+    declare(models, "employment", schedules=[NOON])
+    deploy()
+
+    applied = cast()
+
+    there = held(client)
+    active = {
+        each: there[f"score/{each}"].schedules[0].active for each in ("payroll", "employment")
+    }
+    assert {each.name.partition("/")[2] for each in applied} == {"flights", "employment"}
+    assert len(applied) == 12
+    assert active == {"payroll": True, "employment": False}
 
 
 def test_parameters_are_checked_before_a_run_is_made(

@@ -26,6 +26,8 @@ from prefect.testing.utilities import prefect_test_harness
 from typer.testing import CliRunner
 
 from deployments.cli import review, rollback
+from deployments.demo import story
+from deployments.demo.conductor import Conductor
 from infra.entries import Kind
 from infra.errors import BackendError, ConfigError
 from infra.ledger import Ledger
@@ -152,6 +154,25 @@ def test_a_pending_review_tells_what_a_reviewer_needs(home: Path) -> None:
     assert read_evidence.fn(pending.evidence_uri) == seen
     assert "distances look like kilometres" in form_of(run)
     assert pending_reviews("employment") == ()
+
+
+def test_the_demo_leaves_a_review_of_others_waiting(home: Path) -> None:
+    """April on hold is none of its story's: it goes on, and the owner can still decide."""
+    said: list[str] = []
+    with get_client(sync_client=True) as client:
+        apart = client.create_deployment(
+            client.create_flow_from_name("asking"), name="apart", tags=["apart"]
+        )
+        parameters = {"model": "flights", "evidence": evidence().uri}
+        run = client.create_flow_run_from_deployment(apart, parameters=parameters).id
+    executed(run)
+
+    with Conductor("apart", said.append) as conductor:
+        ended = conductor.settle(story.review)
+
+    assert ended == []
+    assert find_pending(str(run)).state == "Suspended"
+    assert any("left waiting" in line for line in said)
 
 
 def test_an_answer_is_given_once(home: Path) -> None:

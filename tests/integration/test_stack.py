@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -24,6 +24,7 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.states import Running, Scheduled
 
+from deployments.demo.__main__ import standing
 from infra import processes
 from infra.addresses import HOST, addresses, is_free, keep_ports, read_ports
 from infra.databases import reach
@@ -199,6 +200,19 @@ def test_when_the_owner_is_killed_everything_is_gone_within_15_seconds(light_hom
     assert before >= 5
     assert is_free(ports.pages)
     assert keeper_pid() is None
+
+
+def test_the_demo_stops_what_it_started_and_nothing_else(light_home: Path) -> None:
+    """A stack that was up before is up afterwards, even after Ctrl-C."""
+    with standing(print):
+        between = is_up()
+    after_its_own = is_up()
+    up()
+
+    with suppress(KeyboardInterrupt), standing(print):
+        raise KeyboardInterrupt
+
+    assert (between, after_its_own, is_up()) == (True, False, True)
 
 
 def test_up_puts_right_what_a_killed_supervisor_left(light_home: Path) -> None:
