@@ -17,7 +17,8 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     Flights: `_local_matches` (time_hour is the local hour of year, month, day and hour),
     `_minute_matches`, `_distance_ratio` (distance against the great circle in miles), `_speed_mph`,
     `_dep_delay_agrees` and `_arr_delay_agrees` (with the clock times), `_arrived` (a flight that
-    left has an arrival), `_carrier_known`, `_origin_has_weather`.
+    left has an arrival), `_outcome_whole` (what did not happen has no delay),
+    `_carrier_known`, `_origin_has_weather`.
     Weather: `_local_matches`, `_humid_gap` (against the one that temp and dewp imply).
     """
     flights, weather = tables["flights"].copy(), tables["weather"].copy()
@@ -30,6 +31,7 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for end in ("dep", "arr"):
         flights[f"_{end}_delay_agrees"] = _delay_agrees(flights, end)
     flights["_arrived"] = _arrived(flights)
+    flights["_outcome_whole"] = _outcome_whole(flights)
     flights["_carrier_known"] = flights["carrier"].isin(tables["airlines"]["carrier"])
     # A day without any weather, as 31 December 2013, is told by the table itself: no row is wrong.
     flights["_origin_has_weather"] = flights["origin"].isin(weather["origin"]) | weather.empty
@@ -68,6 +70,21 @@ def _arrived(flights: pd.DataFrame) -> Column:
     """1 where a flight that left has an arrival, 0 where it has none; NaN if it did not leave."""
     left = flights["dep_time"].notna().to_numpy()
     return np.where(left, flights["arr_delay"].notna().to_numpy().astype("float64"), np.nan)
+
+
+def _outcome_whole(flights: pd.DataFrame) -> Column:
+    """1 where an outcome is empty as it should be, 0 where cells contradict; NaN if none is empty.
+
+    A flight that did not leave has no delay, no arrival and no time in the air; one that arrived
+    nowhere has no delay of its arrival and no time in the air.
+    """
+    left, came, late = (flights[c].notna() for c in ("dep_time", "arr_time", "arr_delay"))
+    wrong = left != flights["dep_delay"].notna()
+    wrong |= ~left & (came | late | flights["air_time"].notna())
+    wrong |= (~came | ~late) & flights["air_time"].notna()
+    wrong |= ~came & late
+    some = ~(left & came & late) | wrong
+    return np.where(some, (~wrong).astype("float64"), np.nan)
 
 
 def _miles(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:

@@ -11,6 +11,7 @@ import pandas as pd
 from infra.errors import ConfigError, DataError, few
 from tasks.data.batch import Batch, plain
 from tasks.data.reading import Part, read
+from tasks.data.settled import check_settled
 from tasks.data.spec import DataSpec
 from tasks.data.structure import (
     check_cadence,
@@ -124,6 +125,7 @@ def _compare(batch: Batch, contract: Contract, past: Past) -> None:
     check_dark(batch, past)
     check_stable(batch, past)
     check_cadence(batch, contract.window, contract.data)
+    check_settled(batch)
 
 
 def _hold_to_suites(batches: dict[str, Batch], contract: Contract) -> None:

@@ -47,6 +47,23 @@ class CadenceSpec(Section):
     )
 
 
+class SettledSpec(Section):
+    """Cells that are in for every row once a feed has closed, but for a row here and there."""
+
+    columns: tuple[str, ...] = Field(
+        min_length=1, description="What happened, each looked at alone; empty where it did not."
+    )
+    order: tuple[str, ...] = Field(
+        min_length=1, description="When it was due: the columns by which rows follow each other."
+    )
+    most: int = Field(
+        20,
+        ge=1,
+        description="From how many rows at the end of a window without a value the batch is held: "
+        "such a feed was not closed, and its rows must not be read as what never happened.",
+    )
+
+
 class TableSpec(Section):
     """One table of the feed."""
 
@@ -75,13 +92,16 @@ class TableSpec(Section):
     )
     stable: tuple[StableSpec, ...] = ()
     cadence: CadenceSpec | None = None
+    settled: SettledSpec | None = None
     csv: CsvSpec = CsvSpec()
 
     @model_validator(mode="after")
     def _names_its_columns(self) -> "TableSpec":
         stable = [name for each in self.stable for name in (each.column, *each.by)]
         cadence = [self.cadence.column, *self.cadence.by] if self.cadence else []
-        named = {*self.key, *self.optional, *self.calendar, *self.complete, *stable, *cadence}
+        settled = [*self.settled.columns, *self.settled.order] if self.settled else []
+        listed = (self.key, self.optional, self.calendar, self.complete, stable, cadence, settled)
+        named = {name for names in listed for name in names}
         unknown = sorted(named - set(self.columns))
         if unknown:
             raise ValueError(f"{', '.join(unknown)} not among the columns")
