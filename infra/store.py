@@ -201,6 +201,13 @@ def read_windows(
     return frame
 
 
+def columns_of(location: str, version: int) -> set[str]:
+    """The columns of a Delta table at a version; columns declared later are not among them."""
+    from deltalake import DeltaTable
+
+    return {field.name for field in DeltaTable(location, version=version).schema().fields}
+
+
 def partitions(location: str) -> dict[str, set[str]]:
     """Which digests each window of a Delta table holds; empty if there is no table."""
     from deltalake import DeltaTable

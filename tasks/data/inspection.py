@@ -10,6 +10,7 @@ import pandas as pd
 
 from infra.errors import ConfigError, DataError, few
 from tasks.data.batch import Batch, plain
+from tasks.data.known import check_known
 from tasks.data.reading import Part, read
 from tasks.data.settled import check_settled
 from tasks.data.spec import DataSpec
@@ -126,6 +127,7 @@ def _compare(batch: Batch, contract: Contract, past: Past) -> None:
     check_stable(batch, past)
     check_cadence(batch, contract.window, contract.data)
     check_settled(batch)
+    check_known(batch, past, contract.data.max_changed)
 
 
 def _hold_to_suites(batches: dict[str, Batch], contract: Contract) -> None:

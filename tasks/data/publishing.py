@@ -39,7 +39,9 @@ def past_of(history: History) -> Callable[[str, list[str]], Past]:
         if not columns or not versions:
             return Past(rows, pd.DataFrame())
         last = max(versions, key=lambda version: version.version)  # it holds the others' rows too
-        return Past(rows, store.read_windows(last.uri, last.version, list(rows), columns))
+        held = store.columns_of(last.uri, last.version)
+        known = [name for name in columns if name in held]  # others were declared since
+        return Past(rows, store.read_windows(last.uri, last.version, list(rows), known))
 
     return read
 

@@ -138,3 +138,10 @@ class DataSpec(Section):
     )
     min_volume: float = Field(0.55, ge=0, description="Fewest rows a day, against the usual.")
     max_volume: float = Field(1.8, gt=0, description="Most rows a day, against the usual.")
+    max_changed: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of the rows of a table that is delivered whole which may be other than "
+        "in the last batch, or gone; beyond it the batch is held. New rows are fine.",
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from infra.errors import few
+from infra.store import WINDOW
 from tasks.data.batch import Batch, plain
 from tasks.data.spec import DataSpec, StableSpec
 from tasks.data.structure import days_of
@@ -54,6 +55,10 @@ def newest(windows: Sequence[str]) -> tuple[str, ...]:
 
 def columns_needed(batch: Batch) -> list[str]:
     """The columns of the past that the checks of a table look at."""
+    if (
+        not batch.spec.calendar
+    ):  # all of it, and which batch a row is of: the newest is what is known
+        return [*(name for name in batch.spec.columns if name in batch.frame), WINDOW]
     stable = [name for each in batch.spec.stable for name in (each.column, *each.by)]
     wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable))
     return [name for name in wanted if name in batch.frame]
@@ -82,7 +87,7 @@ def check_complete(batch: Batch, window: str, past: Past) -> None:
     """Values that always turn up and do not in this batch, or hardly: a part of it is missing."""
     days = sum(days_of(each) for each in past.rows) if batch.spec.calendar else len(past.rows)
     for name in batch.spec.complete:
-        if past.frame.empty or name not in batch.frame:
+        if not _comparable(batch, past, name):
             continue
         counts = past.frame[name].value_counts()
         counts = counts[counts >= COMMON * counts.sum()]
@@ -105,7 +110,7 @@ def check_complete(batch: Batch, window: str, past: Past) -> None:
 def check_dark(batch: Batch, past: Past) -> None:
     """Columns that may be empty, and have become so all at once: a person must look."""
     for name in batch.spec.optional:
-        if past.frame.empty or name not in batch.frame or batch.frame.empty:
+        if batch.frame.empty or not _comparable(batch, past, name):
             continue
         now, usual = batch.frame[name].isna().mean(), past.frame[name].isna().mean()
         if now - usual > _DARK:
@@ -121,7 +126,7 @@ def check_dark(batch: Batch, past: Past) -> None:
 def check_stable(batch: Batch, past: Past) -> None:
     """Columns whose level, spread or values jumped: perhaps another unit."""
     for stable in batch.spec.stable:
-        if past.frame.empty or stable.column not in batch.frame:
+        if not _comparable(batch, past, stable.column, *stable.by):
             continue
         told = _groups_jump(batch, past, stable) if stable.by else _jump(batch, past, stable)
         if told:
@@ -135,6 +140,12 @@ def check_stable(batch: Batch, past: Past) -> None:
                     batch.frame.index[batch.frame[stable.column].notna()], stable.column
                 ),
             )
+
+
+def _comparable(batch: Batch, past: Past, *names: str) -> bool:
+    """Whether both have the columns; what was declared since has no past."""
+    both = set(batch.frame.columns) & set(past.frame.columns)
+    return not past.frame.empty and both.issuperset(names)
 
 
 def _jump(batch: Batch, past: Past, stable: StableSpec) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from tasks.data.batch import Batch, plain
+from tasks.data.known import check_known
 from tasks.data.quarantine import as_csv, quarantined
 from tasks.data.reading import read
 from tasks.data.spec import CadenceSpec, DataSpec, LabelSpec, StableSpec, TableSpec
@@ -181,6 +182,19 @@ def test_a_level_is_compared_within_its_group() -> None:
 
     assert same.findings == []
     assert "by a factor of 1.609; for site a it is 160.9, usually 100" in moved.findings[0].message
+
+
+def test_a_column_that_was_declared_since_has_no_past_to_differ_from() -> None:
+    """Neither where a table grows by windows nor where it is delivered whole each time."""
+    whole = SPEC.model_copy(update={"calendar": (), "key": ("site",)})
+    sites = _frame(hours=1)
+    batch, again = _batch(_frame()), _batch(sites, whole)
+    known = sites.drop(columns="speed").assign(_window="2026-02", at=again.frame["at"])
+
+    check_stable(batch, _past(_frame().drop(columns="speed")))
+    check_known(again, Past({"2026-02": len(known)}, known), 0.05)
+
+    assert [*batch.findings, *again.findings] == []
 
 
 def test_a_missing_column_is_named_with_its_likely_new_name() -> None:
