@@ -7,6 +7,7 @@ import pandas as pd
 ZONE = "America/New_York"
 EARTH_RADIUS_MILES = 3958.8
 _MINUTES_A_DAY = 1440
+_TAXI_MINUTES, _MILES_A_MINUTE = 60, 8
 
 Column = npt.NDArray[np.float64]
 
@@ -18,6 +19,7 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     `_minute_matches`, `_distance_ratio` (distance against the great circle in miles), `_speed_mph`,
     `_dep_delay_agrees` and `_arr_delay_agrees` (with the clock times), `_arrived` (a flight that
     left has an arrival), `_outcome_whole` (what did not happen has no delay),
+    `_elapsed_gap` (minutes from gate to gate by the schedule beyond those the distance asks),
     `_carrier_known`, `_origin_has_weather`.
     Weather: `_local_matches`, `_humid_gap` (against the one that temp and dewp imply).
     """
@@ -31,6 +33,7 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for end in ("dep", "arr"):
         flights[f"_{end}_delay_agrees"] = _delay_agrees(flights, end)
     flights["_arrived"] = _arrived(flights)
+    flights["_elapsed_gap"] = _elapsed_gap(flights, tables["airports"])
     flights["_outcome_whole"] = _outcome_whole(flights)
     flights["_carrier_known"] = flights["carrier"].isin(tables["airlines"]["carrier"])
     # A day without any weather, as 31 December 2013, is told by the table itself: no row is wrong.
@@ -100,6 +103,21 @@ def _miles(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
     angle = half[:, 0] + np.cos(start[:, 0]) * np.cos(end[:, 0]) * half[:, 1]
     miles: Column = 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(angle))
     return miles
+
+
+def _elapsed_gap(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
+    """Scheduled minutes from gate to gate, less an hour and the flight at eight miles a minute."""
+    zones = airports.drop_duplicates("faa").set_index("faa")["tz"].astype("float64")
+    ahead = 60 * (
+        zones.reindex(flights["dest"]).to_numpy() - _numbers(zones.reindex(flights["origin"]))
+    )
+    due = _clock(flights["sched_arr_time"]) - _clock(flights["sched_dep_time"]) - ahead
+    gap: Column = (
+        np.mod(due, _MINUTES_A_DAY)
+        - _TAXI_MINUTES
+        - _numbers(flights["distance"]) / _MILES_A_MINUTE
+    )
+    return gap
 
 
 def _implied_humidity(weather: pd.DataFrame) -> Column:

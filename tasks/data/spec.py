@@ -24,6 +24,11 @@ class StableSpec(Section):
 
     column: str
     by: tuple[str, ...] = Field((), description="Compare within each value of these columns.")
+    beside: tuple[str, ...] = Field(
+        (),
+        description="Compare each group's distance to the other groups where these columns are "
+        "the same, such as stations at the same hour; `shift` and `unseen` apply to each group.",
+    )
     shift: float = Field(3.0, gt=0, description="Largest move of the median, in past IQRs.")
     spread: float = Field(3.0, gt=1, description="Largest factor between the IQRs.")
     unseen: float = Field(
@@ -97,7 +102,9 @@ class TableSpec(Section):
 
     @model_validator(mode="after")
     def _names_its_columns(self) -> "TableSpec":
-        stable = [name for each in self.stable for name in (each.column, *each.by)]
+        stable = [name for each in self.stable for name in (each.column, *each.by, *each.beside)]
+        if any(each.beside and not each.by for each in self.stable):
+            raise ValueError("stable names `beside` without `by`: there are no groups to compare")
         cadence = [self.cadence.column, *self.cadence.by] if self.cadence else []
         settled = [*self.settled.columns, *self.settled.order] if self.settled else []
         listed = (self.key, self.optional, self.calendar, self.complete, stable, cadence, settled)

@@ -10,6 +10,7 @@ import pandas as pd
 from infra.errors import few
 from infra.store import WINDOW
 from tasks.data.batch import Batch, plain
+from tasks.data.beside import beside_jump
 from tasks.data.spec import DataSpec, StableSpec
 from tasks.data.structure import days_of
 from tasks.references import Ending
@@ -59,7 +60,7 @@ def columns_needed(batch: Batch) -> list[str]:
         not batch.spec.calendar
     ):  # all of it, and which batch a row is of: the newest is what is known
         return [*(name for name in batch.spec.columns if name in batch.frame), WINDOW]
-    stable = [name for each in batch.spec.stable for name in (each.column, *each.by)]
+    stable = [name for each in batch.spec.stable for name in (each.column, *each.by, *each.beside)]
     wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable))
     return [name for name in wanted if name in batch.frame]
 
@@ -126,9 +127,9 @@ def check_dark(batch: Batch, past: Past) -> None:
 def check_stable(batch: Batch, past: Past) -> None:
     """Columns whose level, spread or values jumped: perhaps another unit."""
     for stable in batch.spec.stable:
-        if not _comparable(batch, past, stable.column, *stable.by):
+        if not _comparable(batch, past, stable.column, *stable.by, *stable.beside):
             continue
-        told = _groups_jump(batch, past, stable) if stable.by else _jump(batch, past, stable)
+        told = _told(batch, past, stable)
         if told:
             batch.find(
                 Ending.HOLD,
@@ -140,6 +141,16 @@ def check_stable(batch: Batch, past: Past) -> None:
                     batch.frame.index[batch.frame[stable.column].notna()], stable.column
                 ),
             )
+
+
+def _told(batch: Batch, past: Past, stable: StableSpec) -> str:
+    if stable.beside:
+        return beside_jump(batch.frame, past.frame, stable) if _knows(past) else ""
+    return _groups_jump(batch, past, stable) if stable.by else _jump(batch, past, stable)
+
+
+def _knows(past: Past) -> bool:
+    return sum(days_of(window) for window in past.rows) >= _KNOWN_DAYS
 
 
 def _comparable(batch: Batch, past: Past, *names: str) -> bool:
@@ -160,8 +171,7 @@ def _jump(batch: Batch, past: Past, stable: StableSpec) -> str:
         return f"has an IQR of {spread:.4g}, usually {width:.4g}"
     distinct = np.unique(now)
     new = float(1 - np.isin(distinct, np.unique(then)).mean())
-    known = sum(days_of(window) for window in past.rows) >= _KNOWN_DAYS
-    if known and len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
+    if _knows(past) and len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
         return (
             f"has {new:.0%} new values among its {len(distinct)} distinct ones; at most "
             f"{stable.unseen:.0%} is usual"
