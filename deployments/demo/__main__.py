@@ -74,6 +74,7 @@ def wide_enough(console: Console) -> Console:
 
 
 def _play(console: Console) -> None:
+    from infra.places import make_folders
     from infra.stack import is_up
 
     columns = (
@@ -86,6 +87,7 @@ def _play(console: Console) -> None:
         from deployments.demo import story
 
         screen = Screen(console, progress, story.beats())
+        make_folders()  # before Prefect is imported, which looks for its own
         from deployments.demo.opening import found
 
         screen.line(found())

@@ -1,6 +1,5 @@
 """``python -m deployments.docs``: the demo's state in the browser, picture by picture."""
 
-import os
 import sys
 
 from rich.console import Console
@@ -20,22 +19,18 @@ def main() -> int:
 
 
 def _take(console: Console) -> None:
+    from deployments.demo.__main__ import standing
     from deployments.docs.camera import Camera, chromium_path
     from deployments.docs.scenes import is_told, take
-    from infra.stack import down, up
 
     chromium_path()  # before the demo, which takes minutes
-    try:
-        up(owner=os.getpid(), progress=console.print)
+    with standing(console.print):
         if not is_told():
             console.print("The year was not played here yet: the demo comes first.")
             _play_the_year()
-            up(owner=os.getpid(), progress=console.print)
         with Camera() as camera:
             for path in take(camera):
                 console.print(f"{path} ({path.stat().st_size / 1000:.0f} kB)")
-    finally:
-        down()
 
 
 def _play_the_year() -> None:
