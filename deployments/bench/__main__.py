@@ -41,7 +41,7 @@ class Voice:
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print; 0 when everything could be measured, whatever the ratios are."""
     parser = argparse.ArgumentParser(prog="python -m deployments.bench", description=__doc__)
-    parser.add_argument("--starts", type=int, default=5, help="starts of each flow")
+    parser.add_argument("--starts", type=int, default=11, help="starts of each flow")
     parser.add_argument("--rounds", type=int, default=1, help="trainings on each side")
     parser.add_argument("--json", type=Path, help="write the measurements to this file")
     asked = parser.parse_args(arguments)
