@@ -124,7 +124,7 @@ def _answer(
 ) -> Grant | Wait | Impossible:
     found = place(request, inventory, [each.grant for each in busy])
     if isinstance(found, Grant) and first is not None:
-        return first.beside(request, inventory, busy, now)
+        return first.beside(found, request, inventory, busy, now)
     return found
 
 
@@ -151,16 +151,21 @@ class _Reservation:
     devices: frozenset[str]
 
     def beside(
-        self, request: RunRequest, inventory: Inventory, busy: Sequence[Held], now: datetime
+        self,
+        grant: Grant,
+        request: RunRequest,
+        inventory: Inventory,
+        busy: Sequence[Held],
+        now: datetime,
     ) -> Grant | Delays:
-        """A grant that leaves the reservation as it is, if there is one."""
-        grants = [each.grant for each in busy]
+        """The grant if it leaves the reservation as it is, else one on other devices that does."""
+        if self._stands(grant, request, inventory, busy, now):
+            return grant
         elsewhere = [each for each in inventory.devices if each.uuid not in self.devices]
         without = inventory.model_copy(update={"devices": tuple(elsewhere)})
-        for there in (inventory, without):
-            found = place(request, there, grants)
-            if isinstance(found, Grant) and self._stands(found, request, inventory, busy, now):
-                return found
+        other = place(request, without, [each.grant for each in busy])
+        if isinstance(other, Grant) and self._stands(other, request, inventory, busy, now):
+            return other
         until = f"before {self.at:%H:%M:%S} UTC" if self.at else "at a time that is not known"
         return Delays(
             why=f"It would fit now, and would delay run {self.run}, which comes first and is "
@@ -205,8 +210,7 @@ def _reserve(
         then = [each.grant for each in busy if _holds(each, at)]
         found = place(waiter.request, inventory, then)
         if isinstance(found, Grant):
-            devices = found.uuids
-            return _Reservation(waiter.run, waiter.request, at, devices)
+            return _Reservation(waiter.run, waiter.request, at, found.uuids)
     return None
 
 

@@ -85,11 +85,18 @@ class Decision:
         found = place(request, inventory, [lease.grant for lease in held])
         if not isinstance(found, Grant):
             return found
-        self._journal.execute(
+        since = datetime.now(UTC)  # for people: a clock that jumps decides nothing
+        added = self._journal.execute(
             "INSERT INTO leases (run, worker, grant_json, since) VALUES (?, ?, ?, ?)",
-            (str(run), self._worker.name, found.model_dump_json(), _now()),
+            (str(run), self._worker.name, found.model_dump_json(), since.isoformat()),
         )
-        return self.leases[-1]
+        return Lease(
+            id=int(added.lastrowid or 0),
+            run=run,
+            worker=self._worker.name,
+            grant=found,
+            since=since,
+        )
 
     def adopt(self, lease: Lease) -> None:
         """Make another worker's lease one's own: it was replaced, or it is gone."""
@@ -216,11 +223,6 @@ def _leases(journal: sqlite3.Connection) -> list[Lease]:
         )
         for number, run, worker, grant, since, process in rows
     ]
-
-
-def _now() -> str:
-    """For people only: nothing is decided by it, so a clock that jumps changes nothing."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
