@@ -56,9 +56,7 @@ def newest(windows: Sequence[str]) -> tuple[str, ...]:
 
 def columns_needed(batch: Batch) -> list[str]:
     """The columns of the past that the checks of a table look at."""
-    if (
-        not batch.spec.calendar
-    ):  # all of it, and which batch a row is of: the newest is what is known
+    if not batch.spec.calendar:  # all of it, and whose row it is: the newest is what is known
         return [*(name for name in batch.spec.columns if name in batch.frame), WINDOW]
     stable = [name for each in batch.spec.stable for name in (each.column, *each.by, *each.beside)]
     wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable))
