@@ -19,19 +19,12 @@ from infra.errors import BackendError, ConfigError, IntegrityError, PerennialErr
 from infra.gpu.devices import Inventory
 from infra.gpu.placement import Grant, Impossible, Wait, place
 from infra.gpu.request import RunRequest
+from infra.gpu.tables import TABLES, Row, Value
 from infra.processes import ProcessIdentity
 
 _BUSY_S = 30.0
 _OURS = 0x504C5331
 """What SQLite writes into the file's header for us: PLS1."""
-
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS workers (
-        epoch INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, process TEXT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS leases (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, worker TEXT NOT NULL,
-        grant_json TEXT NOT NULL, since TEXT NOT NULL, process TEXT)""",
-)
 
 
 class Worker(BaseModel):
@@ -71,6 +64,14 @@ class Decision:
     def leases(self) -> list[Lease]:
         """Every lease of the machine, oldest first."""
         return _leases(self._journal)
+
+    def rows(self, query: str, *values: Value) -> list[Row]:
+        """What a query finds, of the tables that other modules keep beside the leases."""
+        return self._journal.execute(query, values).fetchall()
+
+    def change(self, statement: str, *values: Value) -> None:
+        """Change such a table; it counts with the rest of the decision, or not at all."""
+        self._journal.execute(statement, values)
 
     def lease(
         self, run: UUID, request: RunRequest, inventory: Inventory
@@ -134,6 +135,8 @@ class Journal:
                 raise _damaged(path, damage)
             if journal.execute("PRAGMA application_id").fetchone()[0] != _OURS:
                 _begin(path, journal)
+            for table in TABLES:  # a journal that an older version began lacks some
+                journal.execute(table)
             journal.execute(f"PRAGMA application_id = {_OURS}")  # read-only: told now, not later
 
     def enlist(self, name: str, process: ProcessIdentity) -> Worker:
@@ -175,6 +178,11 @@ class Journal:
         with self._open() as journal:
             return _leases(journal)
 
+    def rows(self, query: str, *values: Value) -> list[Row]:
+        """What a query finds, of the tables that other modules keep beside the leases."""
+        with self._open() as journal:
+            return journal.execute(query, values).fetchall()
+
     def workers(self) -> list[Worker]:
         """Every worker that has enlisted under a name, the newest of each."""
         with self._open() as journal:
@@ -202,8 +210,6 @@ def _begin(path: Path, journal: sqlite3.Connection) -> None:
             f"{path} is a database, but no journal of leases.",
             hint="Name another file by PERENNIAL_LEASES; this one was left as it is.",
         )
-    for table in _SCHEMA:
-        journal.execute(table)
     journal.execute(f"PRAGMA application_id = {_OURS}")
     journal.execute("COMMIT")
 

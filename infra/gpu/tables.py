@@ -1,0 +1,23 @@
+"""The tables of the machine's journal; each but the first two is kept by a module of its own."""
+
+from typing import Any
+
+Value = str | int | float | None
+Row = tuple[Any, ...]
+
+WORKERS = """CREATE TABLE IF NOT EXISTS workers (
+    epoch INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, process TEXT NOT NULL)"""
+
+LEASES = """CREATE TABLE IF NOT EXISTS leases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, worker TEXT NOT NULL,
+    grant_json TEXT NOT NULL, since TEXT NOT NULL, process TEXT)"""
+
+BASELINES = """CREATE TABLE IF NOT EXISTS baselines (
+    lease INTEGER NOT NULL, device TEXT NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (lease, device))"""
+
+QUARANTINE = """CREATE TABLE IF NOT EXISTS quarantine (
+    device TEXT PRIMARY KEY, entry TEXT NOT NULL)"""
+
+TABLES = (WORKERS, LEASES, BASELINES, QUARANTINE)
+"""Made where they are missing each time a journal is opened to be written."""
