@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.gpu.cores import Core
 from infra.gpu.request import Enforcement
 
 
@@ -77,14 +78,16 @@ class Inventory(BaseModel):
 
     `links` holds each linked pair once, its UUIDs sorted; a pair that is not there meets at the
     system only. The value is `Link` plus the number of NVLinks beyond the first. `cpus` and
-    `memory_bytes` are what runs may have of the machine itself; `cuda` is the newest version that
-    the driver carries.
+    `memory_bytes` are what runs may have of the machine itself; `cores` are those that runs can be
+    bound to, at least `cpus` of them, none where that is not known; `cuda` is the newest version
+    that the driver carries.
     """
 
     model_config = ConfigDict(frozen=True)
 
     cpus: int = Field(ge=1)
     memory_bytes: int = Field(gt=0)
+    cores: tuple[Core, ...] = ()
     devices: tuple[Device, ...] = ()
     links: dict[tuple[str, str], int] = Field(default_factory=dict)
     driver: str = ""

@@ -4,16 +4,20 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+
+from infra.gpu.cores import Core
 
 _ROOT = Path("/")
 _MOUNT_FIELDS = 5
 """Of a line of mountinfo: the fourth is what of a file system is mounted, the fifth where."""
 _QUOTA_AND_PERIOD = 2
 _NUMBER = re.compile(r"-?\d+")
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 class Allowance(NamedTuple):
@@ -38,6 +42,44 @@ def allowance(root: Path = _ROOT) -> Allowance:
         cores = min(cores, _cores(folder) or cores)
         memory = min(memory, _memory(folder) or memory)
     return Allowance(cpus=max(1, int(cores)), memory_bytes=memory)
+
+
+def cores(root: Path = _ROOT) -> tuple[Core, ...]:
+    """The cores that this process may run on; none where the kernel has no affinity.
+
+    Args:
+        root: where the kernel's word on cores and NUMA nodes is looked for.
+    """
+    if sys.platform != "linux":
+        return ()
+    return _topology(frozenset(os.sched_getaffinity(0)), root)
+
+
+@lru_cache(maxsize=1)
+def _topology(numbers: frozenset[int], root: Path) -> tuple[Core, ...]:
+    nodes: dict[int, int] = {}
+    for folder in sorted((root / "sys/devices/system/node").glob("node[0-9]*")):
+        node = int(folder.name.removeprefix("node"))
+        nodes |= dict.fromkeys(_listed(folder / "cpulist"), node)
+    known = root / "sys/devices/system/cpu"
+    return tuple(
+        Core(
+            number=number,
+            physical=min(
+                _listed(known / f"cpu{number}/topology/thread_siblings_list"), default=number
+            ),
+            numa=nodes.get(number),
+        )
+        for number in sorted(numbers)
+    )
+
+
+def _listed(path: Path) -> list[int]:
+    """The numbers of a list as the kernel writes it: ``0-3,8``."""
+    found: list[int] = []
+    for first, last in _RANGE.findall(" ".join(_lines(path))):
+        found.extend(range(int(first), int(last or first) + 1))
+    return found
 
 
 def _groups(root: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from math import fsum
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.errors import few
+from infra.gpu.cores import choose
 from infra.gpu.devices import Device, Inventory
 from infra.gpu.request import Enforcement, RunRequest
 from infra.gpu.sets import DeviceSets
@@ -29,12 +30,17 @@ class Holding(BaseModel):
 
 
 class Grant(BaseModel):
-    """What a run would hold: devices in PCI order, cores, and memory of the machine."""
+    """What a run would hold: devices in PCI order, cores, and memory of the machine.
+
+    `cores` are the numbers of its cores, which no other run has; empty where the machine does not
+    say which it has.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     holdings: tuple[Holding, ...] = ()
     cpus: int = Field(ge=1)
+    cores: tuple[int, ...] = ()
     memory_bytes: int = Field(gt=0)
 
     @property
@@ -92,6 +98,12 @@ def place(
     return Grant(
         holdings=tuple(_holding(request, device) for device in chosen),
         cpus=request.cpus,
+        cores=choose(
+            request.cpus,
+            inventory.cores,
+            {core for grant in held for core in grant.cores},
+            {device.numa for device in chosen},
+        ),
         memory_bytes=request.memory,
     )
 

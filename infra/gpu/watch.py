@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from infra.errors import BackendError
 from infra.gpu.devices import Device, Inventory
 from infra.gpu.gauges import numa, size, usage, vitals
-from infra.gpu.host import allowance
+from infra.gpu.host import allowance, cores
 from infra.gpu.nvml import DeviceFaultError, Driver, NoDriverError
 from infra.gpu.readings import Observation, Usage, Vitals, XidEvent
 from infra.gpu.wiring import Gpu, address, links
@@ -166,7 +166,8 @@ class Watch:
 
 def _inventory(**found: object) -> Inventory:
     cpus, memory_bytes = allowance()
-    return Inventory.model_validate({"cpus": cpus, "memory_bytes": memory_bytes, **found})
+    host = {"cpus": cpus, "memory_bytes": memory_bytes, "cores": cores()}
+    return Inventory.model_validate({**host, **found})
 
 
 def _vitals(driver: Driver, gpu: Gpu) -> Vitals:
