@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import settings
-from tests.support.nvml.library import built, compiler
+from tests.support.nvml.library import CUDA, built, compiled, compiler
 from tests.support.stack import Stack, forget, fresh_home, running_stack
 
 
@@ -102,3 +102,11 @@ def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if compiler() is None:
         pytest.skip("no C compiler (cc, gcc or clang) to build the simulated NVML with")
     return built(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(scope="session")
+def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a CUDA library whose device is memory of this machine."""
+    if compiler() is None:
+        pytest.skip("no C compiler (cc, gcc or clang) to build the simulated CUDA with")
+    return compiled(CUDA, tmp_path_factory.mktemp("cuda"), "libcuda.so.1", "cu*")

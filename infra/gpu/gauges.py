@@ -1,5 +1,6 @@
 """What is asked of one device: who is on it, how it is, how large it is."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from infra.gpu.nvml import Driver
@@ -61,8 +62,10 @@ def usage(driver: Driver, whom: str, handle: object) -> Usage:
     power_mw = driver.ask(whom, nvml.nvmlDeviceGetPowerUsage, handle)
     energy_mj = driver.ask(whom, nvml.nvmlDeviceGetTotalEnergyConsumption, handle)
     core = nvml.NVML_TEMPERATURE_GPU
+    processes = _occupants(driver, whom, handle)
     return Usage(
-        processes=_occupants(driver, whom, handle),
+        processes=processes,
+        drawing=_drawing(driver, whom, handle, {each.pid for each in processes or ()}),
         used_bytes=None if memory is None else memory.used,
         busy_percent=None if busy is None else busy.gpu,
         power_w=None if power_mw is None else power_mw / 1000,
@@ -124,3 +127,16 @@ def _occupants(driver: Driver, whom: str, handle: object) -> tuple[Occupant, ...
             (size for size in (before, each.usedGpuMemory) if size is not None), default=None
         )
     return tuple(Occupant(pid=pid, memory_bytes=memory[pid]) for pid in sorted(memory))
+
+
+def _drawing(
+    driver: Driver, whom: str, handle: object, computing: Collection[int]
+) -> tuple[Occupant, ...]:
+    """The processes that draw and do not compute: a desktop, whose memory comes and goes."""
+    nvml = driver.nvml
+    found = driver.ask(whom, nvml.nvmlDeviceGetGraphicsRunningProcesses_v3, handle) or []
+    return tuple(
+        Occupant(pid=each.pid, memory_bytes=each.usedGpuMemory)
+        for each in sorted(found, key=lambda each: each.pid)
+        if each.pid not in computing
+    )

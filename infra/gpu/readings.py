@@ -21,12 +21,13 @@ class Occupant(Reading):
 class Usage(Reading):
     """Who is on a device and what it does.
 
-    `used_bytes` leaves out what the driver reserves for itself, unless an old driver cannot tell
-    the two apart; it returns to the same baseline either way. `energy_j` counts from the last load
-    of the driver.
+    `processes` compute; `drawing` are those that only draw, which keep no run away. `used_bytes`
+    leaves out what the driver reserves for itself, unless an old driver cannot tell the two apart;
+    it returns to the same baseline either way. `energy_j` counts from the last load of the driver.
     """
 
     processes: tuple[Occupant, ...] | None = None
+    drawing: tuple[Occupant, ...] = ()
     used_bytes: int | None = None
     busy_percent: int | None = None
     power_w: float | None = None

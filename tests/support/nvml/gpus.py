@@ -18,7 +18,7 @@ XID = 0x8
 
 _GPU, _SWITCH = 0, 2
 _SYSTEM = 50
-_KINDS = {"compute": 1, "mps": 2}
+_KINDS = {"compute": 1, "mps": 2, "graphics": 3}
 
 
 class SimulatedGpu:
@@ -69,7 +69,7 @@ class SimulatedGpu:
         self,
         pid: int,
         memory: int,
-        kind: Literal["compute", "mps"] = "compute",
+        kind: Literal["compute", "mps", "graphics"] = "compute",
         *,
         elsewhere: bool = False,
     ) -> None:
@@ -78,7 +78,7 @@ class SimulatedGpu:
         Args:
             pid: the process.
             memory: the bytes that it holds.
-            kind: by a context of its own, or through MPS.
+            kind: by a context of its own, through MPS, or only to draw.
             elsewhere: it is of another process namespace: its end is `leave`.
         """
         with self._gpus.alone():

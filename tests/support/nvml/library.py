@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("simulated.c")
+CUDA = Path(__file__).parent.with_name("cuda") / "simulated.c"
+"""A CUDA library without a GPU."""
+
 _NAME = "libnvidia-ml.so.1"
 _FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
 
@@ -24,15 +27,32 @@ def built(folder: Path, without: Collection[str] = ()) -> Path:
         folder: where it is built; it is made.
         without: functions that the library lacks, as an old driver's does.
     """
+    return compiled(_SOURCE, folder, _NAME, "nvml*", without)
+
+
+def compiled(
+    source: Path, folder: Path, name: str, shown: str, without: Collection[str] = ()
+) -> Path:
+    """A folder with a shared library of one source.
+
+    Args:
+        source: in C.
+        folder: where it is built; it is made.
+        name: of the library, as a program asks for it.
+        shown: the functions that a program sees, as a pattern.
+        without: those of them that it does not see all the same.
+    """
     found = compiler()
     assert found is not None, "no C compiler: skip what needs one"
     folder.mkdir(parents=True, exist_ok=True)
     hidden = folder / "hidden.map"
-    hidden.write_text(f"{{ global: nvml*; local: {''.join(f'{name}; ' for name in without)}*; }};")
+    hidden.write_text(
+        f"{{ global: {shown}; local: {''.join(f'{each}; ' for each in without)}*; }};"
+    )
     subprocess.run(
         [
-            *(found, *_FLAGS, f"-Wl,-soname,{_NAME}", f"-Wl,--version-script={hidden}"),
-            *("-o", str(folder / _NAME), str(_SOURCE)),
+            *(found, *_FLAGS, f"-Wl,-soname,{name}", f"-Wl,--version-script={hidden}"),
+            *("-o", str(folder / name), str(source)),
         ],
         check=True,
     )

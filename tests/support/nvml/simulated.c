@@ -14,7 +14,7 @@
 enum { DEVICES = 64, PROCESSES = 32, LINKS = 18, FAULTS = 32, EVENTS = 64, SLICES = 7 };
 enum { UNINITIALIZED = 1, INVALID = 2, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
 enum { NOT_LOADED = 9, TIMED_OUT = 10, LOST = 15, MISMATCH = 18, NO_MEMORY = 20 };
-enum { COMPUTE = 1, MPS = 2 };
+enum { COMPUTE = 1, MPS = 2, GRAPHICS = 3 };
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -355,6 +355,7 @@ static int running(const Device *device, u32 kind, u32 *room, Running *out) {
 RUNNING(nvmlDeviceGetComputeRunningProcesses_v3, COMPUTE)
 RUNNING(nvmlDeviceGetComputeRunningProcesses_v2, COMPUTE)
 RUNNING(nvmlDeviceGetMPSComputeRunningProcesses_v3, MPS)
+RUNNING(nvmlDeviceGetGraphicsRunningProcesses_v3, GRAPHICS)
 
 /* ---- what happens to a device ---- */
 
