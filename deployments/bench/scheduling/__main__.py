@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -12,17 +13,17 @@ from deployments.bench.scheduling.policies import POLICIES
 from deployments.bench.scheduling.simulation import Figures, Simulation
 from deployments.bench.scheduling.trace import trace
 
-JOBS = {8: 1000, 64: 2000, 512: 4000}
+JOBS = {8: 1000, 64: 4000, 512: 16000}
 """GPUs of a cluster, and the runs that come to it."""
 
 _COLUMNS = {
-    "makespan_h": "makespan, h",
-    "wait_mean_min": "mean wait, min",
-    "wait_p95_min": "p95 wait, min",
-    "stranded": "stranded",
-    "double_booked_h": "double-booked, GPU h",
-    "grant_p50_ms": "look p50, ms",
-    "grant_p99_ms": "look p99, ms",
+    "makespan_h": "ends\nh",
+    "wait_mean_min": "wait\nmean\nmin",
+    "wait_p95_min": "wait\np95\nmin",
+    "stranded_h": "idle\nGPU h",
+    "double_booked_h": "twice\nGPU h",
+    "grant_p50_ms": "look\np50\nms",
+    "grant_p99_ms": "look\np99\nms",
 }
 
 
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m deployments.bench.scheduling")
     parser.add_argument("--gpus", type=int, nargs="+", choices=JOBS, default=list(JOBS))
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--picture", type=Path, help="draw them into this PNG")
     asked = parser.parse_args(arguments)
     console, found = Console(), dict[int, dict[str, Figures]]()
     with Progress(console=console, transient=True) as progress:
@@ -48,16 +50,24 @@ def main(arguments: list[str] | None = None) -> None:
             for gpus, figures in found.items()
         }
         asked.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if asked.picture:
+        from deployments.bench.scheduling.picture import draw
+
+        asked.picture.write_bytes(draw(found))
 
 
 def _table(gpus: int, figures: dict[str, Figures]) -> Table:
-    table = Table(title=f"{JOBS[gpus]} runs on {gpus} GPUs")
-    table.add_column("")
+    table = Table(title=f"{JOBS[gpus]} runs on {gpus} GPUs", box=box.SIMPLE, padding=(0, 1))
+    table.add_column("", no_wrap=True)
     for title in _COLUMNS.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for name, each in figures.items():
-        table.add_row(name, *(f"{each.document()[column]:g}" for column in _COLUMNS))
+        table.add_row(name, *(_short(each.document()[column]) for column in _COLUMNS))
     return table
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits
 
 
 if __name__ == "__main__":

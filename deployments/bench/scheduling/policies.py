@@ -126,7 +126,7 @@ def static(waiting: Sequence[Job], cluster: list[Machine], now_s: float) -> list
 POLICIES: dict[str, Policy] = {
     "static binding": static,
     "counters": counters,
-    "first come, first served": first_come,
+    "first come": first_come,
     "Perennial": ours,
 }
 

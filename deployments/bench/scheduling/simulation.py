@@ -16,7 +16,7 @@ _HOUR_S = 3600.0
 class Figures:
     """What a policy made of a trace.
 
-    `stranded` is the share of the cluster's GPU time that stood idle while runs waited,
+    `stranded_h` counts the GPU hours that stood idle while runs waited,
     `double_booked` the GPU hours in which a device was held by two runs that had not agreed to
     share it, `grant_ms` the time that one look for runs took on this machine.
     """
@@ -24,7 +24,7 @@ class Figures:
     makespan_h: float
     wait_mean_min: float
     wait_p95_min: float
-    stranded: float
+    stranded_h: float
     double_booked_h: float
     grant_p50_ms: float
     grant_p99_ms: float
@@ -58,7 +58,7 @@ class Simulation:
             makespan_h=round(self._clock.now / _HOUR_S, 2),
             wait_mean_min=round(fmean(self._waits) / 60, 1),
             wait_p95_min=round(waits[18], 1),
-            stranded=round(self._idle / (self._clock.now * self._gpus), 4),
+            stranded_h=round(self._idle / _HOUR_S, 1),
             double_booked_h=round(self._double / _HOUR_S, 1),
             grant_p50_ms=round(looks[49], 2),
             grant_p99_ms=round(looks[98], 2),
