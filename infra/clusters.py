@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.errors import BackendError, PerennialError, ResourceError
-from infra.resources import ResourceRequest
+from infra.resources import TrainingRequest
 from infra.settings import settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _rest() -> None:
 
 @contextmanager
 def cluster(
-    resources: ResourceRequest,
+    resources: TrainingRequest,
     imports: Sequence[str] = (),
     meanwhile: Callable[[], None] = _rest,
 ) -> "Iterator[Client]":
@@ -81,7 +81,7 @@ def _options() -> dict[str, object]:
     }
 
 
-def _workers(resources: ResourceRequest) -> "LocalCluster":
+def _workers(resources: TrainingRequest) -> "LocalCluster":
     from distributed import LocalCluster
 
     try:
@@ -112,7 +112,7 @@ def _scratch() -> Path:
 def spread(
     work: Callable[[Job], Result],
     jobs: Sequence[Job],
-    resources: ResourceRequest,
+    resources: TrainingRequest,
     told: Callable[[Result], None] = lambda _: None,
     imports: Sequence[str] = (),
     meanwhile: Callable[[], None] = _rest,
@@ -152,7 +152,7 @@ def _tell(result: Result, told: Callable[[Result], None]) -> Result:
     return result
 
 
-def _result(future: "Future", resources: ResourceRequest) -> Result:  # type: ignore[type-var] # Dask is untyped
+def _result(future: "Future", resources: TrainingRequest) -> Result:  # type: ignore[type-var] # Dask is untyped
     from distributed import KilledWorker
 
     error = future.exception()

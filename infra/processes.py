@@ -9,7 +9,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from infra.errors import ConfigError
-from infra.starts import start_of
+from infra.starts import age_s, start_of
 
 _LOOK_S = 0.05
 
@@ -41,6 +41,11 @@ class ProcessIdentity(BaseModel):
     def alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
         return start_of(self.pid) == self.started
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since it started, however the clock was set; None where nobody can tell."""
+        return age_s(self.started)
 
 
 def marked(identity: str) -> list[psutil.Process]:

@@ -37,11 +37,21 @@ class Settings(BaseSettings):
     worker_poll_s: float = Field(
         0.5, gt=0, description="Seconds between two looks of the worker for new runs."
     )
+    leases: Path | None = Field(
+        None,
+        description="The journal of this machine's leases, on a local disk and shared by all of "
+        "its workers; by default leases.db in `home`.",
+    )
 
-    @field_validator("home", "models")
+    @field_validator("home", "models", "leases")
     @classmethod
-    def _absolute(cls, folder: Path) -> Path:
-        return folder.expanduser().absolute()
+    def _absolute(cls, place: Path | None) -> Path | None:
+        return None if place is None else place.expanduser().absolute()
+
+    @property
+    def journal(self) -> Path:
+        """Where the leases of this machine are kept."""
+        return self.leases or self.home / "leases.db"
 
     @property
     def store_uri(self) -> str:

@@ -3,7 +3,9 @@
 It imports little, for the keeper of a stack always runs.
 """
 
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,23 @@ def start_of(pid: int) -> str | None:
         return None
     fields = stat.rpartition(")")[2].split()  # a process may call itself anything, ")" included
     return None if fields[_STATE] in _ENDED else f"{boot}:{fields[_START]}"
+
+
+def age_s(started: str) -> float | None:
+    """Seconds since a process started, by a clock that nobody sets; None where nobody can tell.
+
+    Args:
+        started: what `start_of` said of it.
+    """
+    if sys.platform != "linux":
+        return max(time.time() - float(started), 0.0)
+    boot, _, ticks = started.partition(":")
+    try:
+        now = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        uptime_s = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+    except OSError:
+        return None
+    return uptime_s - int(ticks) / os.sysconf("SC_CLK_TCK") if boot == now else None
 
 
 def _by_clock(pid: int) -> str | None:

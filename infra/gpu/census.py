@@ -65,6 +65,8 @@ def find_foreign(
         BackendError: the driver fails.
     """
     seen = devices.read()
+    if not any(usage.processes for usage in seen.usage.values()):
+        return seen, {}  # nobody is on a device: the processes need not be counted
     ours = explained(kin(), groups)
     alien = {
         uuid: found

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.gpu.devices import Inventory
 from infra.gpu.placement import Grant, Impossible, Wait, lacks_host, place
-from infra.gpu.request import RunRequest
 from infra.gpu.suitability import mismatch
+from infra.resources import RunRequest
 
 AGE_STEP = timedelta(minutes=10)
 """Waiting so long weighs as much as one step of priority."""

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.gpu.cores import Core
-from infra.gpu.request import Enforcement
+from infra.resources import Enforcement
 
 
 class Link(IntEnum):

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from infra.errors import BackendError, ConfigError, IntegrityError, PerennialError, ResourceError
 from infra.gpu.devices import Inventory
 from infra.gpu.placement import Grant, Impossible, Wait, place
-from infra.gpu.request import RunRequest
 from infra.gpu.tables import TABLES, Row, Value
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 
 _BUSY_S = 30.0
 _OURS = 0x504C5331
@@ -48,6 +48,7 @@ class Lease(BaseModel):
     id: int
     run: UUID
     worker: str
+    request: RunRequest
     grant: Grant
     since: datetime
     process: ProcessIdentity | None = None
@@ -84,18 +85,25 @@ class Decision:
         if (mine := next((lease for lease in held if lease.run == run), None)) is not None:
             return mine
         found = place(request, inventory, [lease.grant for lease in held])
-        if not isinstance(found, Grant):
-            return found
+        return self.grant(run, request, found) if isinstance(found, Grant) else found
+
+    def grant(self, run: UUID, request: RunRequest, grant: Grant) -> Lease:
+        """A lease of what was placed beside `leases`, in this very decision."""
         since = datetime.now(UTC)  # for people: a clock that jumps decides nothing
         added = self._journal.execute(
-            "INSERT INTO leases (run, worker, grant_json, since) VALUES (?, ?, ?, ?)",
-            (str(run), self._worker.name, found.model_dump_json(), since.isoformat()),
+            "INSERT INTO leases (run, worker, request_json, grant_json, since) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (
+                *(str(run), self._worker.name, request.model_dump_json()),
+                *(grant.model_dump_json(), since.isoformat()),
+            ),
         )
         return Lease(
             id=int(added.lastrowid or 0),
             run=run,
             worker=self._worker.name,
-            grant=found,
+            request=request,
+            grant=grant,
             since=since,
         )
 
@@ -216,18 +224,19 @@ def _begin(path: Path, journal: sqlite3.Connection) -> None:
 
 def _leases(journal: sqlite3.Connection) -> list[Lease]:
     rows = journal.execute(
-        "SELECT id, run, worker, grant_json, since, process FROM leases ORDER BY id"
+        "SELECT id, run, worker, request_json, grant_json, since, process FROM leases ORDER BY id"
     )
     return [
         Lease(
             id=number,
             run=UUID(run),
             worker=worker,
+            request=RunRequest.model_validate_json(request),
             grant=Grant.model_validate_json(grant),
             since=datetime.fromisoformat(since),
             process=ProcessIdentity.model_validate_json(process) if process else None,
         )
-        for number, run, worker, grant, since, process in rows
+        for number, run, worker, request, grant, since, process in rows
     ]
 
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from infra.errors import few
 from infra.gpu.cores import choose
 from infra.gpu.devices import Device, Inventory
-from infra.gpu.request import Enforcement, RunRequest
 from infra.gpu.sets import DeviceSets
 from infra.gpu.suitability import gib, mismatch
+from infra.resources import Enforcement, RunRequest
 
 _WHOLE = 1.0
 _ROUNDING = 1e-9
@@ -39,9 +39,9 @@ class Grant(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     holdings: tuple[Holding, ...] = ()
-    cpus: int = Field(ge=1)
+    cpus: int = Field(ge=0)
     cores: tuple[int, ...] = ()
-    memory_bytes: int = Field(gt=0)
+    memory_bytes: int = Field(ge=0)
 
     @property
     def uuids(self) -> frozenset[str]:
@@ -104,7 +104,7 @@ def place(
             {core for grant in held for core in grant.cores},
             {device.numa for device in chosen},
         ),
-        memory_bytes=request.memory,
+        memory_bytes=request.memory or 0,
     )
 
 
@@ -181,7 +181,7 @@ def _never(
     """Why the machine could not do it even if it were empty."""
     if request.cpus > inventory.cpus:
         return Impossible(why=f"{request.cpus} cores are asked for; there are {inventory.cpus}.")
-    if request.memory > inventory.memory_bytes:
+    if request.memory and request.memory > inventory.memory_bytes:
         asked, there = gib(request.memory), gib(inventory.memory_bytes)
         return Impossible(why=f"{asked} of memory are asked for; there are {there}.")
     wanted = _devices_of(request)
@@ -199,10 +199,10 @@ def _never(
 def lacks_host(request: RunRequest, inventory: Inventory, held: Sequence[Grant]) -> Wait | None:
     """Why the machine has too few cores or too little memory left for a run, None if it has."""
     cpus = inventory.cpus - sum(grant.cpus for grant in held)
-    if request.cpus > cpus:
+    if request.cpus and request.cpus > cpus:
         return Wait(why=f"{request.cpus} cores are asked for; {max(cpus, 0)} are free.")
     memory = inventory.memory_bytes - sum(grant.memory_bytes for grant in held)
-    if request.memory > memory:
+    if request.memory and request.memory > memory:
         free = gib(max(memory, 0))
         return Wait(why=f"{gib(request.memory)} of memory are asked for; {free} are free.")
     return None

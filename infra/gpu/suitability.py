@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from infra.gpu.devices import Device
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 
 _Reason = Callable[[RunRequest, Device], str | None]
 

@@ -10,7 +10,7 @@ WORKERS = """CREATE TABLE IF NOT EXISTS workers (
 
 LEASES = """CREATE TABLE IF NOT EXISTS leases (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, worker TEXT NOT NULL,
-    grant_json TEXT NOT NULL, since TEXT NOT NULL, process TEXT)"""
+    request_json TEXT NOT NULL, grant_json TEXT NOT NULL, since TEXT NOT NULL, process TEXT)"""
 
 BASELINES = """CREATE TABLE IF NOT EXISTS baselines (
     lease INTEGER NOT NULL, device TEXT NOT NULL, bytes INTEGER NOT NULL,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from infra.resources import ResourceRequest
+from infra.resources import TrainingRequest
 from tasks.sections import ImportString, Section
 
 
@@ -37,7 +37,7 @@ class TrainingSpec(Section):
     min_windows: int = Field(1, ge=1)
     holdout: HoldoutSpec = HoldoutSpec()
     seed: int = 20130101
-    resources: ResourceRequest = ResourceRequest()
+    resources: TrainingRequest = TrainingRequest()
     trusted_types: tuple[str, ...] = Field(
         (), description="Types of one's own that a stored model may hold, as module.Class."
     )

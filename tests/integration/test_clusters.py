@@ -13,12 +13,12 @@ import pytest
 
 from infra.clusters import cluster, spread
 from infra.errors import BackendError, DataError, PerennialError, ResourceError
-from infra.resources import ResourceRequest
+from infra.resources import TrainingRequest
 from tests.support.feature_tables import bare_home
 from tests.support.jobs import die, eat, imported, refuse, stumble, who
 
-TWO = ResourceRequest(cpus=2, memory=2**30)
-ONE = ResourceRequest(cpus=1, memory=2**30)
+TWO = TrainingRequest(cpus=2, memory=2**30)
+ONE = TrainingRequest(cpus=1, memory=2**30)
 
 
 @pytest.fixture(autouse=True)
@@ -105,9 +105,9 @@ def test_errors_of_workers_arrive_with_their_class(
 def test_a_killed_run_leaves_no_worker(tmp_path: Path) -> None:
     """SIGKILL runs no clean-up: the workers notice for themselves."""
     code = (
-        "from infra.clusters import spread; from infra.resources import ResourceRequest;"
+        "from infra.clusters import spread; from infra.resources import TrainingRequest;"
         "from tests.support.jobs import linger;"
-        f"spread(linger, [{str(tmp_path)!r}] * 2, ResourceRequest(cpus=2, memory=2**30))"
+        f"spread(linger, [{str(tmp_path)!r}] * 2, TrainingRequest(cpus=2, memory=2**30))"
     )
     run = subprocess.Popen(
         [sys.executable, "-c", code],

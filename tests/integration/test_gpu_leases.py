@@ -16,8 +16,8 @@ import pytest
 from infra.errors import ConfigError, IntegrityError
 from infra.gpu.leases import Journal, Lease, Worker
 from infra.gpu.placement import Impossible, Wait
-from infra.gpu.request import RunRequest
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 from infra.settings import PROJECT
 from tests.support.leasing import EIGHT
 from tests.support.machines import gpu, machine

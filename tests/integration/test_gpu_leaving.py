@@ -13,8 +13,8 @@ from infra.gpu.belonging import marks
 from infra.gpu.leases import Journal, Worker
 from infra.gpu.leaving import Patience, leave
 from infra.gpu.quarantine import entries, overlaid
-from infra.gpu.request import RunRequest
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 from infra.starts import start_of
 from tests.support.leased import given, pid_in, running, started
 from tests.support.nvml.gpus import GIB, MIB, SimulatedGpus

@@ -16,8 +16,8 @@ from infra.gpu.leases import Journal, Worker
 from infra.gpu.probe import Result
 from infra.gpu.probing import Probing, life
 from infra.gpu.quarantine import Entry, entries, keep_out, quiet
-from infra.gpu.request import RunRequest
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 from infra.settings import PROJECT
 from tests.support.leased import given
 from tests.support.nvml.gpus import GIB, SimulatedGpus

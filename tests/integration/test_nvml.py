@@ -3,7 +3,7 @@
 from infra.gpu.devices import Link
 from infra.gpu.placement import Grant, place
 from infra.gpu.readings import Occupant
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 from tests.support.nvml.gpus import GIB, MIB, SimulatedGpus
 from tests.support.nvml.observer import Observer
 

@@ -13,8 +13,8 @@ from infra.gpu.baselines import note_baselines
 from infra.gpu.belonging import marks
 from infra.gpu.leases import Journal, Lease, Worker
 from infra.gpu.readings import Observation
-from infra.gpu.request import RunRequest
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 
 
 def given(

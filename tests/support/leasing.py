@@ -16,8 +16,8 @@ from pathlib import Path
 from uuid import UUID
 
 from infra.gpu.leases import Journal, Lease
-from infra.gpu.request import RunRequest
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 from tests.support.machines import gpu, machine
 
 EIGHT = machine(*(gpu(place) for place in range(8)))

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 from infra.gpu.devices import Device, Inventory, Link
-from infra.gpu.request import Enforcement
+from infra.resources import Enforcement
 
 GIB = 2**30
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from infra.gpu.claiming import AGE_STEP, Claims, Held, WaitingRun, claim, weight
 from infra.gpu.devices import Inventory
 from infra.gpu.placement import Grant, Impossible, place
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 from tests.support.machines import gpu, machine
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from infra.gpu.cores import Core, choose
 from infra.gpu.host import cores
 from infra.gpu.placement import Grant, place
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 from tests.support.machines import gpu, machine
 
 Take = tuple[int, frozenset[int]]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from infra.gpu.devices import Device, Inventory, Link
 from infra.gpu.placement import Grant, Impossible, Wait, place
-from infra.gpu.request import RunRequest
 from infra.gpu.suitability import mismatch
+from infra.resources import RunRequest
 from tests.support.machines import GIB, gpu, machine, mig_slice, two_islands
 
 Life = tuple[Inventory, list[tuple[RunRequest, Grant | Wait | Impossible, list[Grant]]]]
@@ -238,7 +238,7 @@ def requests(draw: st.DrawFn) -> RunRequest:
     """Everything that may be asked for."""
     kind = draw(st.sampled_from(["none", "whole", "part", "slice", "by memory"]))
     wishes: dict[str, object] = {
-        "cpus": draw(st.integers(1, 3)),
+        "cpus": draw(st.integers(0, 3)),
         "memory": f"{draw(st.integers(1, 8))}GiB",
         "accept_advisory": draw(st.booleans()),
     }
@@ -321,7 +321,7 @@ def test_nothing_that_fits_is_refused(life: Life) -> None:
         memory = there.memory_bytes - sum(grant.memory_bytes for grant in held)
         wanted = request.whole or int(request.gpus != 0)
         able = [device for device in there.devices if _could_take(request, device, held)]
-        assert request.cpus > cpus or request.memory > memory or len(able) < wanted
+        assert request.cpus > cpus or (request.memory or 0) > memory or len(able) < wanted
 
 
 @given(lives())

@@ -10,7 +10,7 @@ from infra.gpu.baselines import TOLERANCE_BYTES, lingering, unexplained
 from infra.gpu.placement import Wait, place
 from infra.gpu.quarantine import FORGIVEN, Entry, Life, overlaid, quiet, struck, told
 from infra.gpu.readings import Occupant, Usage
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 from tests.support.machines import gpu, machine, mig_slice
 
 GIB = 2**30

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 
 
 def asked(**wishes: object) -> RunRequest:
@@ -65,7 +65,7 @@ def test_devices_parts_and_slices_are_told_apart(
         ({"gpus": "mig:1g.10gb", "exclusive": True}, "cannot be exclusive"),
         ({"gpus": 1, "exclusive": False}, "set gpu_memory as well"),
         ({"gpus": 1, "max_runtime": "PT0S"}, "greater than 0"),
-        ({"cpus": 0}, "greater than or equal to 1"),
+        ({"cpus": -1}, "greater than or equal to 0"),
         ({"gpu": 1}, "Extra inputs are not permitted"),
     ],
 )

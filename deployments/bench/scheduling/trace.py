@@ -13,7 +13,7 @@ from math import exp, log
 from random import Random
 from uuid import UUID
 
-from infra.gpu.request import RunRequest
+from infra.resources import RunRequest
 
 SIZES: dict[int | float, float] = {0.25: 0.15, 0.5: 0.10, 1: 0.47, 2: 0.12, 4: 0.10, 8: 0.06}
 """GPUs of a run, and the share of runs that ask for so many."""
@@ -57,7 +57,7 @@ def trace(jobs: int, gpus: int, load: float = 0.9, seed: int = 20260101) -> list
     at, found = 0.0, []
     for size, runtime in drawn:
         at += chance.expovariate(1 / every)
-        request = RunRequest(gpus=size, max_runtime=_limit(chance, runtime), memory=2**30)
+        request = RunRequest(gpus=size, cpus=1, max_runtime=_limit(chance, runtime), memory=2**30)
         found.append(Job(UUID(int=chance.getrandbits(128)), at, runtime, request))
     return found
 

@@ -1,0 +1,134 @@
+"""This machine as one of its workers sees and changes it: its devices, and who holds them."""
+
+import os
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from infra.gpu.baselines import note_baselines
+from infra.gpu.belonging import groups
+from infra.gpu.census import find_foreign
+from infra.gpu.claiming import Held, Left, WaitingRun, claim
+from infra.gpu.health import LASTING, judge
+from infra.gpu.leases import Journal, Lease
+from infra.gpu.leaving import leave
+from infra.gpu.quarantine import Entry, entries, overlaid
+from infra.gpu.readings import Observation, Vitals
+from infra.gpu.states import stated
+from infra.gpu.watch import Watch
+from infra.processes import ProcessIdentity
+
+
+class Decided(NamedTuple):
+    """What a machine took of the runs that wait, and what it left."""
+
+    taken: list[Lease]
+    left: list[Left]
+
+
+class Machine:
+    """The devices of a machine and its journal, under the epoch of one worker.
+
+    Everything here blocks for milliseconds, on files and on the driver: a worker calls it in
+    threads, of which one at a time looks at the devices.
+    """
+
+    def __init__(self, journal: Path, name: str) -> None:
+        """Join the machine's workers under a name; whoever had it before is fenced from now on.
+
+        Raises:
+            ConfigError: the journal cannot be written.
+            IntegrityError: the journal is damaged, or is none.
+        """
+        self.journal = Journal(journal)
+        self.worker = self.journal.enlist(name, ProcessIdentity.of(os.getpid()))
+        self._watch = Watch()
+        self._looking = Lock()
+        self._xids: dict[str, set[int]] = defaultdict(set)
+        self._before: dict[str, deque[Vitals]] = defaultdict(lambda: deque(maxlen=LASTING))
+
+    def close(self) -> None:
+        """End the session with the driver."""
+        with self._looking:
+            self._watch.close()
+
+    def observe(self) -> Observation:
+        """The devices now, each with what keeps it from being leased.
+
+        Raises:
+            BackendError: there is a driver, and it fails.
+        """
+        leases = self.journal.leases()
+        with self._looking:
+            seen, foreign = find_foreign(self._watch, groups(leases))
+            for event in self._watch.xids():
+                self._xids[event.uuid].add(event.code)
+            health = {}
+            for uuid, vitals in seen.vitals.items():
+                health[uuid] = judge(vitals, self._xids[uuid], tuple(self._before[uuid]))
+                self._before[uuid].append(vitals)
+        inventory = overlaid(stated(seen.inventory, health, foreign), entries(self.journal))
+        return seen.model_copy(update={"inventory": inventory})
+
+    def claim(self, waiting: Sequence[WaitingRun], most: int | None = None) -> Decided:
+        """Lease what of the runs that wait can start now, in one decision beside all leases.
+
+        Args:
+            waiting: runs that are due; one that still holds a lease here is left as it is.
+            most: how many runs may be taken, None for as many as fit.
+
+        Raises:
+            BackendError: there is a driver, and it fails.
+            IntegrityError: another process has taken this worker's name.
+        """
+        seen, now = self.observe(), datetime.now(UTC)
+        requests = {each.run: each.request for each in waiting}
+        with self.journal.deciding(self.worker) as decision:
+            leases = decision.leases
+            holders = {each.run for each in leases}
+            free = [each for each in waiting if each.run not in holders]
+            claims = claim(free, seen.inventory, [held(each, now) for each in leases], now)
+            taken = [
+                decision.grant(each.run, requests[each.run], each.grant)
+                for each in claims.taken[:most]
+            ]
+            for lease in taken:
+                note_baselines(decision, lease, seen)
+        return Decided(taken, claims.left)
+
+    def attach(self, lease: Lease, pid: int) -> None:
+        """Note the process that holds a lease from now on.
+
+        Raises:
+            ConfigError: it has ended already.
+            IntegrityError: another process has taken this worker's name.
+        """
+        with self.journal.deciding(self.worker) as decision:
+            decision.attach(lease, ProcessIdentity.of(pid))
+
+    def leave(self, lease: Lease) -> tuple[Entry, ...]:
+        """End a lease: what is left of its processes, then wait for its devices, then release it.
+
+        Returns:
+            The devices that did not come back and are kept out.
+
+        Raises:
+            IntegrityError: another process has taken this worker's name.
+        """
+        return leave(self.journal, self.worker, lease, self._look)
+
+    def _look(self) -> Observation:
+        with self._looking:
+            return self._watch.read()
+
+
+def held(lease: Lease, now: datetime) -> Held:
+    """What a lease keeps from others, and until when at the latest, by the age of its process."""
+    if lease.request.max_runtime is None:
+        return Held(grant=lease.grant)
+    age_s = lease.process.age_s if lease.process else None
+    left = lease.request.max_runtime - timedelta(seconds=int(age_s or 0))
+    return Held(grant=lease.grant, until=now + max(left, timedelta(0)))

@@ -1,0 +1,65 @@
+"""The worker of a GPU machine: real server, real workers and runs, GPUs that are not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nvml.gpus import SimulatedGpus
+from tests.support.pools import Pool, pool_of, waited
+from tests.support.postgres import postgres_server
+from tests.support.prefect_server import prefect_server
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prefect server that the tests of this module share."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with postgres_server() as database, prefect_server(database, folder) as url:
+        yield url
+
+
+@pytest.fixture
+def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
+    """A pool on a machine with the GPUs that the test adds."""
+    simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
+    with pool_of(api, tmp_path, **simulated) as pool:
+        yield pool
+
+
+def test_each_run_sees_exactly_the_devices_that_it_leased(pool: Pool, gpus: SimulatedGpus) -> None:
+    """Two runs of one GPU on a machine of two see different ones; a run of none sees none."""
+    there = {gpus.add().uuid, gpus.add().uuid}
+    pool.start()
+
+    one, other, none = pool.run(gpus=1), pool.run(gpus=1), pool.run()
+    seen = [each.seen()["environment"] for each in (one, other, none)]
+
+    assert {each["CUDA_VISIBLE_DEVICES"] for each in seen[:2]} == there
+    assert seen[2]["CUDA_VISIBLE_DEVICES"] == ""
+    assert {each["CUDA_DEVICE_ORDER"] for each in seen} == {"PCI_BUS_ID"}
+    held = {lease.run: lease for lease in pool.leases}
+    assert {str(lease.id) for lease in held.values()} == {each["PERENNIAL_LEASE"] for each in seen}
+    process = held[one.id].process
+    assert process is not None
+    assert process.pid == one.seen()["pid"]
+
+
+def test_a_run_waits_until_a_device_is_free(pool: Pool, gpus: SimulatedGpus) -> None:
+    """It stays Scheduled, for another worker to take, and starts when the lease has ended."""
+    gpus.add()
+    pool.start()
+    first = pool.run(gpus=1)
+    first.seen()
+
+    second = pool.run(gpus=1)
+    passing = pool.run()
+    passing.seen()
+    assert not second.told
+    assert second.now.state is not None
+    assert second.now.state.is_scheduled()
+    for each in (first, passing, second):
+        each.let_go()
+
+    assert [each.over().state_name for each in (first, second, passing)] == ["Completed"] * 3
+    waited(lambda: not pool.leases)

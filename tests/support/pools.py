@@ -1,0 +1,154 @@
+"""A pool of type ``gpu-process`` on a real server, with real workers of simulated GPUs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun
+from prefect.workers.base import BaseWorker
+
+from infra.gpu.leases import Journal, Lease
+from infra.settings import PROJECT
+
+_PATIENCE_S = 60.0
+_ENTER = {"prefect.deployments.steps.set_working_directory": {"directory": str(PROJECT)}}
+_ENGINE = f"{sys.executable} -m prefect.engine"
+
+
+class Pool:
+    """A work pool of a test's own, and what is started for it."""
+
+    def __init__(self, api: str, folder: Path, surroundings: dict[str, str]) -> None:
+        self.name = f"gpus-{uuid4().hex[:8]}"
+        self.folder = folder
+        self.environment = {**os.environ, **surroundings, "PREFECT_API_URL": api}
+        self.workers: list[subprocess.Popen[bytes]] = []
+        kind = BaseWorker.get_worker_class_from_type("gpu-process")
+        assert kind is not None
+        template = kind.get_default_base_job_template()
+        with get_client(sync_client=True) as client:
+            client.create_work_pool(
+                WorkPoolCreate(name=self.name, type="gpu-process", base_job_template=template)
+            )
+
+    @property
+    def leases(self) -> list[Lease]:
+        """What is held on the machine of the workers."""
+        return Journal(self.folder / "leases.db").leases()
+
+    def start(self, name: str = "left", *options: str, **more: str) -> "subprocess.Popen[bytes]":
+        """A worker of the pool; it looks for runs five times a second."""
+        log = (self.folder / f"{name}-{len(self.workers)}.log").open("wb")
+        with log:
+            worker = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "prefect", "worker", "start", "--pool", self.name),
+                    *("--name", name, *options),
+                ],
+                cwd=PROJECT,
+                env={
+                    **self.environment,
+                    "PERENNIAL_LEASES": str(self.folder / "leases.db"),
+                    "PREFECT_WORKER_QUERY_SECONDS": "0.2",
+                    **more,
+                },
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def log(self, number: int = -1) -> str:
+        """What a worker has said."""
+        logs = sorted(self.folder.glob("*.log"), key=lambda each: int(each.stem.split("-")[-1]))
+        return logs[number].read_text(errors="replace")
+
+    def run(self, **job_variables: Any) -> "Run":  # noqa: ANN401 - as a person types them
+        """A run of the seeing flow, due now, that stays until it is let go."""
+        name = uuid4().hex[:8]
+        report, until = self.folder / f"{name}.json", self.folder / f"{name}.go"
+        with get_client(sync_client=True) as client:
+            deployment = client.create_deployment(
+                flow_id=client.create_flow_from_name("seeing"),
+                name=name,
+                work_pool_name=self.name,
+                pull_steps=[_ENTER],
+                entrypoint="tests/support/seeing_flow.py:seeing",
+                job_variables={"command": _ENGINE, **job_variables},
+            )
+            run = client.create_flow_run_from_deployment(
+                deployment, parameters={"report": str(report), "until": str(until)}
+            )
+        return Run(run.id, report, until)
+
+    def stop(self) -> None:
+        """End every worker, and whatever its runs left behind."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGKILL)
+            worker.wait(30)
+        for lease in self.leases if (self.folder / "leases.db").exists() else []:
+            if lease.process is not None and lease.process.alive:
+                os.kill(lease.process.pid, signal.SIGKILL)
+
+
+class Run:
+    """A run of the seeing flow."""
+
+    def __init__(self, run: UUID, report: Path, until: Path) -> None:
+        self.id, self._report, self._until = run, report, until
+
+    @property
+    def now(self) -> FlowRun:
+        """The run as the server has it."""
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(self.id)
+
+    def seen(self) -> dict[str, Any]:
+        """What its process saw, as soon as it has told."""
+        waited(self._report.exists, lambda: f"it told nothing; {self.now.state!r}")
+        found: dict[str, Any] = json.loads(self._report.read_text())
+        return found
+
+    @property
+    def told(self) -> bool:
+        """Whether its process has told what it saw."""
+        return self._report.exists()
+
+    def let_go(self) -> None:
+        """Let it come to its end."""
+        self._until.touch()
+
+    def over(self) -> FlowRun:
+        """The run once it is over."""
+        waited(lambda: (state := self.now.state) and state.is_final(), lambda: repr(self.now.state))
+        return self.now
+
+
+def waited(claim: Callable[[], object], why: Callable[[], str] = str) -> None:
+    """Return as soon as a claim holds."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not claim():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.05)
+
+
+@contextmanager
+def pool_of(api: str, folder: Path, **surroundings: str) -> Iterator[Pool]:
+    """A pool whose workers end with the block."""
+    pool = Pool(api, folder, surroundings)
+    try:
+        yield pool
+    finally:
+        pool.stop()

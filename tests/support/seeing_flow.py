@@ -1,0 +1,19 @@
+"""A flow that tells what its process is given, and stays until it is let go."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from prefect import flow
+
+
+@flow(name="seeing")
+def seeing(report: str, until: str = "") -> None:
+    """Write what this process and a child of it see, then wait until a file is there."""
+    facts = {"pid": os.getpid(), "group": os.getpgid(0), "environment": dict(os.environ)}
+    told = Path(f"{report}.part")
+    told.write_text(json.dumps(facts))
+    told.rename(report)
+    while until and not Path(until).exists():
+        time.sleep(0.05)
