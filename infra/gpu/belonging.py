@@ -1,7 +1,7 @@
 """Which processes belong to a lease: its session, its group, and whoever carries its number."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -67,11 +67,12 @@ def of_lease(journal: Path, lease: Lease) -> list[psutil.Process]:
     ]
 
 
-def mps() -> Iterator[int]:
-    """MPS's daemon and its servers, which hold devices for the runs that they serve."""
-    for process in psutil.process_iter(["name"]):
-        if (process.info["name"] or "").startswith(_MPS):
-            yield process.pid
+def serves(pid: int) -> bool:
+    """Whether a process is MPS's daemon or a server of it, which hold devices for their clients."""
+    try:
+        return psutil.Process(pid).name().startswith(_MPS)
+    except psutil.Error:
+        return False
 
 
 def _of_group(pid: int, leaders: set[int]) -> bool:

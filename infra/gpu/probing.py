@@ -84,7 +84,10 @@ class Probing:
             if entry is None or not entry.out:
                 return None
             given = {"passed": entry.passed, "failed": entry.failed, "unable": entry.postponed}
-            after = given[result.verdict](result.said, now)
+            verdict = given[result.verdict]
+            if result.verdict == "passed" and not entry.due(now):  # something happened meanwhile
+                verdict = entry.postponed
+            after = verdict(result.said, now)
             put(decision, after)
         return after
 

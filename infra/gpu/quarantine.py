@@ -22,6 +22,9 @@ _LONGEST = timedelta(hours=24)
 FORGIVEN = timedelta(days=7)
 """A device that was well so long begins at its first strike again."""
 
+_LETTERS = 400
+"""Reasons are joined up to so many letters: a counter that grows makes a new one each time."""
+
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -58,6 +61,7 @@ class Entry(BaseModel):
         ended: the life that must have ended by a reset before it is probed; None where none must.
         said: what the last probe said, or why there was none.
         prober: the process that probes it now.
+        moves: whether runs that hold it must go elsewhere.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,6 +76,7 @@ class Entry(BaseModel):
     ended: Life | None = None
     said: str = ""
     prober: ProcessIdentity | None = None
+    moves: bool = False
 
     def due(self, now: datetime) -> bool:
         """Whether it may be probed; a clock that was set back does not keep a device out."""
@@ -89,7 +94,8 @@ class Entry(BaseModel):
 
     def passed(self, said: str, now: datetime) -> "Entry":
         """It is let in again; its strikes are remembered for a while."""
-        update = {"out": False, "since": now, "said": said, "prober": None, "ended": None}
+        update = {"out": False, "since": now, "said": said, "prober": None}
+        update |= {"ended": None, "moves": False}
         return self.model_copy(update=update)
 
 
@@ -109,14 +115,12 @@ def quiet(strikes: int) -> timedelta:
 def struck(before: Entry | None, device: str, why: str, now: datetime) -> Entry:
     """The entry of a device that is kept out from now on.
 
-    One that is out already keeps its first reason and its time, unless the new one is news.
+    One that is out already keeps its time and its strikes, and rests anew.
     """
     if before is not None and before.out:
-        if why in before.why:
-            return before
-        return before.model_copy(
-            update={"why": f"{before.why}; {why}", "until": now + quiet(before.strikes)}
-        )
+        told_already = why in before.why or len(before.why) + len(why) > _LETTERS
+        words = before.why if told_already else f"{before.why}; {why}"
+        return before.model_copy(update={"why": words, "until": now + quiet(before.strikes)})
     recent = before is not None and now - before.since < FORGIVEN
     strikes = before.strikes + 1 if before is not None and recent else 1
     return Entry(device=device, why=why, since=now, until=now + quiet(strikes), strikes=strikes)

@@ -19,5 +19,8 @@ BASELINES = """CREATE TABLE IF NOT EXISTS baselines (
 QUARANTINE = """CREATE TABLE IF NOT EXISTS quarantine (
     device TEXT PRIMARY KEY, entry TEXT NOT NULL)"""
 
-TABLES = (WORKERS, LEASES, BASELINES, QUARANTINE)
+SIGHTINGS = """CREATE TABLE IF NOT EXISTS sightings (
+    name TEXT PRIMARY KEY, sighting TEXT NOT NULL)"""
+
+TABLES = (WORKERS, LEASES, BASELINES, QUARANTINE, SIGHTINGS)
 """Made where they are missing each time a journal is opened to be written."""

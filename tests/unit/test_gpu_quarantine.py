@@ -40,15 +40,25 @@ def test_a_device_that_fails_soon_again_rests_longer_and_one_that_was_well_begin
     assert (late.strikes, late.out) == (1, True)
 
 
-def test_a_second_reason_joins_the_first_and_one_that_is_known_changes_nothing() -> None:
-    """A device that is out already has come once, whatever else is found of it."""
+def test_a_second_reason_joins_the_first_and_the_device_rests_anew() -> None:
+    """A device that is out already has come once; what was said is not said again."""
+    one, later = entry(), NOON + timedelta(seconds=40)
+
+    again = struck(one, "GPU-00", "it failed", later)
+    more = struck(one, "GPU-00", "XID 79", later)
+
+    assert again == one.model_copy(update={"until": later + quiet(1)})
+    assert (more.why, more.since, more.strikes) == ("it failed; XID 79", NOON, 1)
+
+
+def test_reasons_do_not_grow_for_ever() -> None:
+    """A counter that grows gives a new reason at each look."""
     one = entry()
 
-    again = struck(one, "GPU-00", "it failed", NOON + timedelta(hours=1))
-    more = struck(one, "GPU-00", "XID 79", NOON + timedelta(seconds=5))
+    for errors in range(10_000):
+        one = struck(one, "GPU-00", f"{errors} ECC errors", NOON)
 
-    assert again == one
-    assert (more.why, more.since, more.strikes) == ("it failed; XID 79", NOON, 1)
+    assert len(one.why) < 500
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,21 @@
 """A process of its own that looks at simulated GPUs: the bindings load one library for life."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
+from uuid import UUID
 
 import pytest
 
+from infra.errors import BackendError
 from infra.gpu.census import find_foreign
-from infra.gpu.devices import ForeignProcess
+from infra.gpu.devices import ForeignProcess, Inventory
+from infra.gpu.leases import Journal, Worker
+from infra.gpu.lookout import Lookout
+from infra.gpu.patrol import Move, Patrol
 from infra.gpu.readings import Observation, XidEvent
 from infra.gpu.watch import Watch
 
@@ -19,6 +24,41 @@ Answer = TypeVar("Answer")
 
 _WATCH: list[Watch] = []
 """The watch of the process that looks; empty everywhere else."""
+
+_PATROLS: dict[str, Patrol] = {}
+"""The patrols of the process that looks, by the names of their workers."""
+
+
+class Told(NamedTuple):
+    """What a round has said: events with their device, lines with their run."""
+
+    moves: list[Move]
+    events: list[tuple[str, str, dict[str, object]]]
+    lines: list[tuple[UUID, str]]
+    inventory: Inventory | None
+
+    @property
+    def states(self) -> list[str]:
+        """How the devices are after it."""
+        return [] if self.inventory is None else [each.state for each in self.inventory.devices]
+
+
+class Heard:
+    """Notices that are kept, for a test to read."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, dict[str, object]]] = []
+        self.lines: list[tuple[UUID, str]] = []
+
+    def announce(
+        self, event: str, device: str, said: dict[str, object], runs: Iterable[UUID] = ()
+    ) -> None:
+        """Keep an event."""
+        self.events.append((event, device, said | {"runs": list(runs)}))
+
+    def tell(self, run: UUID, message: str, level: int = 0) -> None:
+        """Keep a line."""
+        self.lines.append((run, message))
 
 
 class Observer:
@@ -42,6 +82,10 @@ class Observer:
     def find_foreign(self, groups: Collection[int]) -> dict[str, tuple[ForeignProcess, ...]]:
         """What `find_foreign` finds."""
         return self._there(_find_foreign, groups)
+
+    def round(self, journal: Path, worker: Worker) -> Told:
+        """What a round of a worker's patrol says; its patrol lives on to the next."""
+        return self._there(_round, journal, worker)
 
     def _there(
         self, work: Callable[Given, Answer], *given: Given.args, **named: Given.kwargs
@@ -69,6 +113,10 @@ def observing(library: Path, state: Path) -> Iterator[Observer]:
 def _begin(fresh_s: float) -> None:
     while _WATCH:
         _WATCH.pop().close()
+    while _PATROLS:
+        _, patrol = _PATROLS.popitem()
+        patrol.close()
+        patrol.lookout.close()
     _WATCH.append(Watch(fresh_s))
 
 
@@ -82,3 +130,17 @@ def _xids() -> tuple[XidEvent, ...]:
 
 def _find_foreign(groups: Collection[int]) -> dict[str, tuple[ForeignProcess, ...]]:
     return find_foreign(_WATCH[0], groups)[1]
+
+
+def _round(journal: Path, worker: Worker) -> Told:
+    book, heard = Journal(journal), Heard()
+    patrol = _PATROLS.get(worker.name)
+    if patrol is None:
+        patrol = _PATROLS[worker.name] = Patrol(book, worker, Lookout(book), heard)
+    patrol.notices = heard
+    moves = patrol.once()
+    try:
+        inventory = patrol.lookout.look().inventory
+    except BackendError:
+        inventory = None
+    return Told(moves, heard.events, heard.lines, inventory)
