@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     worker_poll_s: float = Field(
         0.5, gt=0, description="Seconds between two looks of the worker for new runs."
     )
+    patrol_s: float = Field(
+        3.0,
+        gt=0,
+        description="Seconds between two rounds of a worker that looks after its machine's GPUs.",
+    )
     leases: Path | None = Field(
         None,
         description="The journal of this machine's leases, on a local disk and shared by all of "

@@ -47,8 +47,20 @@ class Lookout:
         with self._looking:
             self._watch.close()
 
-    def look(self) -> Sight:
+    def read(self) -> Observation:
+        """What the driver says now, and nothing else.
+
+        Raises:
+            BackendError: there is a driver, and it fails.
+        """
+        with self._looking:
+            return self._watch.read()
+
+    def look(self, *, regular: bool = False) -> Sight:
         """What the machine is now.
+
+        Args:
+            regular: whether it is one of the looks by which what lasts is told from what passes.
 
         Raises:
             BackendError: there is a driver, and it fails.
@@ -62,7 +74,8 @@ class Lookout:
             for uuid, vitals in seen.vitals.items():
                 faults[uuid] = judge(vitals, self._xids[uuid])
                 health[uuid] = judge(vitals, self._xids[uuid], tuple(self._before[uuid]))
-                self._before[uuid].append(vitals)
+                if regular:
+                    self._before[uuid].append(vitals)
         there = stated(seen.inventory, health, foreign)
         return Sight(seen, foreign, faults, overlaid(there, entries(self._journal)))
 

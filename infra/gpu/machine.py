@@ -1,24 +1,19 @@
 """This machine as one of its workers sees and changes it: its devices, and who holds them."""
 
 import os
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 from infra.gpu.baselines import note_baselines
-from infra.gpu.belonging import groups
-from infra.gpu.census import find_foreign
 from infra.gpu.claiming import Held, Left, WaitingRun, claim
-from infra.gpu.health import LASTING, judge
 from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
-from infra.gpu.quarantine import Entry, entries, overlaid
-from infra.gpu.readings import Observation, Vitals
-from infra.gpu.states import stated
-from infra.gpu.watch import Watch
+from infra.gpu.lookout import Lookout
+from infra.gpu.patrol import Patrol
+from infra.gpu.quarantine import Entry
+from infra.gpu.readings import Observation
 from infra.processes import ProcessIdentity
 
 
@@ -45,15 +40,13 @@ class Machine:
         """
         self.journal = Journal(journal)
         self.worker = self.journal.enlist(name, ProcessIdentity.of(os.getpid()))
-        self._watch = Watch()
-        self._looking = Lock()
-        self._xids: dict[str, set[int]] = defaultdict(set)
-        self._before: dict[str, deque[Vitals]] = defaultdict(lambda: deque(maxlen=LASTING))
+        self.lookout = Lookout(self.journal)
+        self.patrol = Patrol(self.journal, self.worker, self.lookout)
 
     def close(self) -> None:
-        """End the session with the driver."""
-        with self._looking:
-            self._watch.close()
+        """End the session with the driver, and the probes that run."""
+        self.patrol.close()
+        self.lookout.close()
 
     def observe(self) -> Observation:
         """The devices now, each with what keeps it from being leased.
@@ -61,17 +54,8 @@ class Machine:
         Raises:
             BackendError: there is a driver, and it fails.
         """
-        leases = self.journal.leases()
-        with self._looking:
-            seen, foreign = find_foreign(self._watch, groups(leases))
-            for event in self._watch.xids():
-                self._xids[event.uuid].add(event.code)
-            health = {}
-            for uuid, vitals in seen.vitals.items():
-                health[uuid] = judge(vitals, self._xids[uuid], tuple(self._before[uuid]))
-                self._before[uuid].append(vitals)
-        inventory = overlaid(stated(seen.inventory, health, foreign), entries(self.journal))
-        return seen.model_copy(update={"inventory": inventory})
+        sight = self.lookout.look()
+        return sight.seen.model_copy(update={"inventory": sight.inventory})
 
     def claim(self, waiting: Sequence[WaitingRun], most: int | None = None) -> Decided:
         """Lease what of the runs that wait can start now, in one decision beside all leases.
@@ -118,11 +102,7 @@ class Machine:
         Raises:
             IntegrityError: another process has taken this worker's name.
         """
-        return leave(self.journal, self.worker, lease, self._look)
-
-    def _look(self) -> Observation:
-        with self._looking:
-            return self._watch.read()
+        return leave(self.journal, self.worker, lease, self.lookout.read)
 
 
 def held(lease: Lease, now: datetime) -> Held:

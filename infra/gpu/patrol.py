@@ -15,13 +15,6 @@ from infra.gpu.probing import Probing, life
 from infra.gpu.quarantine import Entry, entries, keep_out, put, told
 from infra.gpu.xids import meaning
 
-EVERY_S = 3.0
-"""Between two rounds.
-
-Source:
-    ours: a foreign process is told of within seconds, and reading eight GPUs takes some 50 ms.
-"""
-
 _log = logging.getLogger("prefect.worker.gpu")
 
 
@@ -68,7 +61,7 @@ class Patrol:
         return found
 
     def _round(self, now: datetime) -> list[Move]:
-        sight = self.lookout.look()
+        sight = self.lookout.look(regular=True)
         self._deal_with_faults(sight, now)
         self._tell_company(sight, now)
         for entry in self._probing.step(sight.seen, sight.faults, now):

@@ -17,6 +17,8 @@ from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
 from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
+from infra.gpu.rounds import going_round
+from infra.settings import settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -57,6 +59,8 @@ class GpuProcessWorker(ProcessWorker):
             print(f"The worker cannot start. {error}", file=sys.stderr)  # noqa: T201 - whoever started it reads it
             raise SystemExit(1) from error
         await super().setup()
+        rounds = going_round(self.machine.patrol, settings().patrol_s)
+        await self._exit_stack.enter_async_context(rounds)
 
     async def teardown(self, *exc_info: Any) -> None:  # noqa: ANN401 - as Prefect's
         """As Prefect's, and the driver is let go."""
@@ -66,7 +70,6 @@ class GpuProcessWorker(ProcessWorker):
     def _join(self) -> "Machine":
         from infra.gpu.asking import Requests
         from infra.gpu.machine import Machine
-        from infra.settings import settings
 
         self._requests = Requests(GpuProcessJobConfiguration)
         # One machine may have workers of several pools and servers, of the same name.

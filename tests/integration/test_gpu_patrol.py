@@ -9,8 +9,8 @@ from infra.gpu.leases import Journal, Worker
 from infra.gpu.notices import FAULT, FOREIGN, FOREIGN_GONE
 from infra.gpu.quarantine import entries
 from infra.gpu.quarantine import told as told_of
-from infra.gpu.request import RunRequest
 from infra.processes import ProcessIdentity
+from infra.resources import RunRequest
 from tests.support.leased import given, pid_in, running, started
 from tests.support.nvml.gpus import GIB, SimulatedGpus
 from tests.support.nvml.observer import Observer

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -33,6 +34,7 @@ class Pool:
         self.folder = folder
         self.environment = {**os.environ, **surroundings, "PREFECT_API_URL": api}
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.since = datetime.now(UTC)
         kind = BaseWorker.get_worker_class_from_type("gpu-process")
         assert kind is not None
         template = kind.get_default_base_job_template()
@@ -60,6 +62,7 @@ class Pool:
                     **self.environment,
                     "PERENNIAL_LEASES": str(self.folder / "leases.db"),
                     "PREFECT_WORKER_QUERY_SECONDS": "0.2",
+                    "PERENNIAL_PATROL_S": "0.2",
                     **more,
                 },
                 stdout=log,

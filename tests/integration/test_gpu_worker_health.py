@@ -1,0 +1,75 @@
+"""A worker looks after its devices: real server, worker and runs; what people see of it there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
+
+from infra.gpu.notices import FOREIGN, FOREIGN_GONE
+from tests.support.leased import started
+from tests.support.nvml.gpus import GIB, SimulatedGpus
+from tests.support.pools import Pool, pool_of, waited
+from tests.support.postgres import postgres_server
+from tests.support.prefect_server import prefect_server
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prefect server that the tests of this module share."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with postgres_server() as database, prefect_server(database, folder) as url:
+        yield url
+
+
+@pytest.fixture
+def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
+    """A pool on a machine with the GPUs that the test adds."""
+    simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
+    with pool_of(api, tmp_path, **simulated) as pool:
+        yield pool
+
+
+def events(name: str, machine: Pool) -> list[dict[str, Any]]:
+    """What events of a name say, of devices of a test's own machine."""
+    wanted = EventFilter(
+        event=EventNameFilter(name=[name]),
+        resource=EventResourceFilter(id_prefix=["perennial.gpu."]),
+    )
+    with get_client(sync_client=True) as client:
+        found = client.read_events(filter=wanted, limit=50).events
+    return [dict(each.payload) for each in found if each.occurred >= machine.since]
+
+
+def lines(run: UUID) -> str:
+    """The log of a run."""
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
+    with get_client(sync_client=True) as client:
+        return "\n".join(each.message for each in client.read_logs(wanted))
+
+
+def test_a_colleague_on_a_leased_gpu_is_an_event_and_a_line_in_the_run_s_log(
+    pool: Pool, gpus: SimulatedGpus
+) -> None:
+    """Automations and whoever reads the run's page learn who it is, and when it has gone."""
+    gpu = gpus.add()
+    pool.start()
+    run = pool.run(gpus=1)
+    run.seen()
+
+    with started("exec sleep 304") as colleague:
+        gpu.run(colleague.pid, 3 * GIB)
+        waited(lambda: events(FOREIGN, pool))
+        user = colleague.username()
+    waited(lambda: events(FOREIGN_GONE, pool))
+    waited(lambda: "It has left" in lines(run.id))
+    run.let_go()
+
+    (said,) = events(FOREIGN, pool)
+    assert (said["command"], said["user"]) == ("sleep 304", user)
+    assert "A foreign process is on this run's GPU GPU-00: sleep 304" in lines(run.id)
+    assert run.over().state_name == "Completed"
