@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +10,8 @@ from typing import NamedTuple
 import psutil
 
 from infra.gpu.cores import Core
+from infra.gpu.hierarchies import ROOT, hierarchies, lines
 
-_ROOT = Path("/")
-_MOUNT_FIELDS = 5
-"""Of a line of mountinfo: the fourth is what of a file system is mounted, the fifth where."""
 _QUOTA_AND_PERIOD = 2
 _NUMBER = re.compile(r"-?\d+")
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
@@ -27,7 +24,7 @@ class Allowance(NamedTuple):
     memory_bytes: int
 
 
-def allowance(root: Path = _ROOT) -> Allowance:
+def allowance(root: Path = ROOT) -> Allowance:
     """The cores and the memory that this process may use.
 
     The smallest of what the machine has, the cores that the process may run on, and the limits of
@@ -36,15 +33,15 @@ def allowance(root: Path = _ROOT) -> Allowance:
     Args:
         root: where ``/proc`` and the control groups are looked for.
     """
-    cores = float(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+    count = float(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
     memory = psutil.virtual_memory().total
-    for folder in _groups(root):
-        cores = min(cores, _cores(folder) or cores)
+    for folder in (each for found in hierarchies(root) for each in found.folders):
+        count = min(count, _cores(folder) or count)
         memory = min(memory, _memory(folder) or memory)
-    return Allowance(cpus=max(1, int(cores)), memory_bytes=memory)
+    return Allowance(cpus=max(1, int(count)), memory_bytes=memory)
 
 
-def cores(root: Path = _ROOT) -> tuple[Core, ...]:
+def cores(root: Path = ROOT) -> tuple[Core, ...]:
     """The cores that this process may run on; none where the kernel has no affinity.
 
     Args:
@@ -77,38 +74,9 @@ def _topology(numbers: frozenset[int], root: Path) -> tuple[Core, ...]:
 def _listed(path: Path) -> list[int]:
     """The numbers of a list as the kernel writes it: ``0-3,8``."""
     found: list[int] = []
-    for first, last in _RANGE.findall(" ".join(_lines(path))):
+    for first, last in _RANGE.findall(" ".join(lines(path))):
         found.extend(range(int(first), int(last or first) + 1))
     return found
-
-
-def _groups(root: Path) -> Iterator[Path]:
-    """Every folder of a control group that this process is in, each with those above it."""
-    own = _lines(root / "proc/self/cgroup")
-    groups = {line.split(":")[1]: line.split(":", 2)[-1] for line in own if ":" in line}
-    for line in _lines(root / "proc/self/mountinfo"):
-        place, _, kind = line.partition(" - ")
-        where, how = place.split(), kind.split()
-        if len(where) < _MOUNT_FIELDS or not how or how[0] not in {"cgroup", "cgroup2"}:
-            continue
-        controllers = "" if how[0] == "cgroup2" else _controllers(groups, how[-1])
-        if controllers in groups:
-            yield from _upwards(root, groups[controllers], top=where[3], mounted=where[4])
-
-
-def _controllers(groups: dict[str, str], options: str) -> str:
-    """The line of ``/proc/self/cgroup`` that a mount of version 1 belongs to."""
-    mounted = set(options.split(","))
-    return next((each for each in groups if each and set(each.split(",")) <= mounted), "none")
-
-
-def _upwards(root: Path, group: str, *, top: str, mounted: str) -> Iterator[Path]:
-    """A group's folder and those above it, as far as they can be seen below a mount."""
-    mount = root / mounted.lstrip("/")
-    inside = group.removeprefix(top) if group.startswith(top) else ""
-    parts = [part for part in inside.split("/") if part not in {"", ".."}]
-    for depth in range(len(parts), -1, -1):
-        yield mount.joinpath(*parts[:depth])
 
 
 def _cores(folder: Path) -> float | None:
@@ -131,13 +99,5 @@ def _memory(folder: Path) -> int | None:
 
 def _numbers(path: Path) -> list[int]:
     """The numbers of a file of one line; none where it is not there, or says ``max``."""
-    words = " ".join(_lines(path)).split()
+    words = " ".join(lines(path)).split()
     return [int(word) for word in words] if all(map(_NUMBER.fullmatch, words)) else []
-
-
-def _lines(path: Path) -> list[str]:
-    """A file of the kernel's by lines; none where it is not there."""
-    try:
-        return path.read_text("utf-8").splitlines()
-    except OSError:
-        return []

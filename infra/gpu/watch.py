@@ -13,6 +13,7 @@ from infra.gpu.gauges import numa, size, usage, vitals
 from infra.gpu.host import allowance, cores
 from infra.gpu.nvml import DeviceFaultError, Driver, NoDriverError
 from infra.gpu.readings import Observation, Usage, Vitals, XidEvent
+from infra.gpu.sharing import limits
 from infra.gpu.wiring import Gpu, address, links
 
 _FRESH_S = 60.0
@@ -213,6 +214,7 @@ def _described(driver: Driver, gpu: Gpu, handle: object, uuid: str) -> _Seen | N
         "capability": capability or (0, 0),
         "bus": gpu.bus,
         "numa": numa(driver, gpu.uuid, gpu.handle),
+        "limits": limits(gpu.uuid, capability or (0, 0)),
     }
     if uuid != gpu.uuid:
         shared |= {
