@@ -76,6 +76,7 @@ def _options() -> dict[str, object]:
         "distributed.scheduler.http.routes": [],  # nobody looks, so nothing is served
         "distributed.worker.http.routes": [],
         "distributed.worker.profile.enabled": False,
+        "distributed.diagnostics.nvml": False,  # a GPU that is unwell would keep workers from work
         "distributed.nanny.pre-spawn-environ": {**_ONE_THREAD, **_QUIET},
         "temporary-directory": str(_scratch()),
     }

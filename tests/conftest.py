@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import settings
-from tests.support.nvml.library import CUDA, built, compiled, compiler
+from tests.support.nvml.library import CUDA, SIGHT, built, compiled, compiler
 from tests.support.stack import Stack, forget, fresh_home, running_stack
 
 
@@ -110,3 +110,11 @@ def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if compiler() is None:
         pytest.skip("no C compiler (cc, gcc or clang) to build the simulated CUDA with")
     return compiled(CUDA, tmp_path_factory.mktemp("cuda"), "libcuda.so.1", "cu*")
+
+
+@pytest.fixture(scope="session")
+def driver_library(nvml_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a driver's libraries; CUDA shows what a process's variables allow."""
+    folder = tmp_path_factory.mktemp("driver")
+    built(folder)
+    return compiled(SIGHT, folder, "libcuda.so.1", "cu*")

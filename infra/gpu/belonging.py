@@ -7,14 +7,9 @@ from pathlib import Path
 import psutil
 
 from infra.gpu.leases import Lease
+from infra.gpu.visible import JOURNAL, LEASE
 from infra.processes import variable
 from infra.starts import start_of
-
-LEASE = "PERENNIAL_LEASE"
-"""A run's processes carry the number of their lease in this variable, ..."""
-
-JOURNAL = "PERENNIAL_LEASES"
-"""... and its journal in this one: a machine may have several, and each counts from 1."""
 
 _MPS = "nvidia-cuda-mps"
 """What the names of MPS's daemon and servers begin with; the kernel keeps 15 letters of a name."""

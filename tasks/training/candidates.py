@@ -15,6 +15,7 @@ import pandas as pd
 from pydantic import JsonValue
 
 from infra.errors import ConfigError, DataError, PerennialError
+from infra.gpu.visible import check_devices
 from infra.models import classes_of, predict_scores, skops_io
 from infra.plugins import resolve
 from tasks.frames import feature_rows, split_rows
@@ -93,11 +94,13 @@ def fitted(job: Attempt, rows: pd.DataFrame) -> Any:  # noqa: ANN401 - any estim
     Raises:
         ConfigError: the trainer raises, returns no estimator, or cannot be fitted.
         DataError: there are too few rows, labels are missing, or all are the same.
+        IntegrityError: this process sees other GPUs than its run has leased.
     """
     from threadpoolctl import threadpool_limits
 
     answers = learnable(rows, job.label)
     model = _built(job)
+    check_devices()  # the trainer's own code was imported: from here on nothing hides or shows one
     try:
         with threadpool_limits(limits=1):
             return model.fit(rows[list(job.split.table.features)], answers)

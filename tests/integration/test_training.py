@@ -153,6 +153,19 @@ def test_the_cluster_changes_no_number(toy: Toy) -> None:
     assert [trial.score for trial in there.trials] == [trial.score for trial in here.trials]
 
 
+@pytest.mark.parametrize("cpus", [1, 2], ids=["in the run", "in a worker"])
+def test_a_process_that_does_not_see_its_lease_trains_nothing(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, cpus: int
+) -> None:
+    """It would train on a device that is not its own, or on none and take a day."""
+    monkeypatch.setenv("PERENNIAL_LEASE", "7")
+    monkeypatch.setenv("PERENNIAL_LEASE_DEVICES", "GPU-8932f937-d72c-4106-c12f-20bd9faed900")
+    candidates = ({"max_leaf_nodes": 4}, {"max_leaf_nodes": 8})
+
+    with pytest.raises(IntegrityError, match="Lease 7 is of GPU-8932f937"):
+        toy.fit(candidates=candidates, resources={"cpus": cpus, "memory": "2GiB"})
+
+
 def test_of_equal_candidates_the_first_declared_wins(toy: Toy) -> None:
     """A tie is not decided by which worker was faster."""
     fitted = toy.fit(candidates=({"verbose": 0}, {"warm_start": False}))

@@ -10,6 +10,9 @@ _SOURCE = Path(__file__).with_name("simulated.c")
 CUDA = Path(__file__).parent.with_name("cuda") / "simulated.c"
 """A CUDA library without a GPU."""
 
+SIGHT = CUDA.with_name("visible.c")
+"""A CUDA library that shows a process what its environment lets it see of the simulated GPUs."""
+
 _NAME = "libnvidia-ml.so.1"
 _FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
 
