@@ -188,7 +188,8 @@ def test_a_group_of_version_2_goes_with_all_that_is_in_it() -> None:
     inside, again = group.members(), cgroups.found(folder.name)
     group.remove()
 
-    assert (inside, again) == ({process.pid}, [group])
+    assert inside == {process.pid}
+    assert again == [group]
     assert (process.wait(5), folder.exists(), group.kills()) == (-9, False, 0)
 
 
