@@ -1,11 +1,13 @@
 """Fixtures of every test: a home of one's own, and the stack that a whole session shares."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from infra.settings import settings
 from tests.support.nvml.library import CUDA, SIGHT, built, compiled, compiler
@@ -78,11 +80,22 @@ def _half_a_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
         offline_home,
     )
 
-    folder = tmp_path_factory.mktemp("feed") / "home"
-    with offline_home(folder):
-        for month in HALF_A_YEAR:
-            ingested(month)
-    return folder
+    made = _shared(tmp_path_factory) / "half-a-year"
+    ready = made / "ready"
+    with FileLock(f"{made}.lock"):  # whoever tests beside this process waits, and finds it made
+        if not ready.exists():
+            with offline_home(made / "home"):
+                for month in HALF_A_YEAR:
+                    ingested(month)
+            ready.touch()
+    # Inspections write what they found: each process into a home of its own.
+    return shutil.copytree(made / "home", tmp_path_factory.mktemp("feed") / "home")
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all processes that test side by side, or of the only one."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from infra.addresses import Addresses
 from infra.settings import settings
 
 _OURS = ("PERENNIAL_", "PREFECT_", "MLFLOW_", "BENTOML_")
+_READ: dict[frozenset[tuple[str, str]], Any] = {}
+"""What Prefect read from the variables that are its own."""
 
 
 class Stack:
@@ -48,9 +51,14 @@ def forget() -> None:
     """Let everything that was read from the environment be read anew."""
     settings.cache_clear()
     if "prefect.context" in sys.modules:
-        from prefect.context import refresh_global_settings_context
+        from prefect import context
 
-        refresh_global_settings_context()
+        # Prefect takes 20 ms to read its settings, and tests come back to the same ones.
+        given = frozenset(item for item in os.environ.items() if item[0].startswith("PREFECT_"))
+        if (read := _READ.get(given)) is None:
+            context.refresh_global_settings_context()
+            read = _READ[given] = context.GLOBAL_SETTINGS_CONTEXT
+        context.GLOBAL_SETTINGS_CONTEXT = read
     if "infra.database" in sys.modules:
         from infra.database import disconnect
 
