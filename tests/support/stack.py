@@ -51,14 +51,7 @@ def forget() -> None:
     """Let everything that was read from the environment be read anew."""
     settings.cache_clear()
     if "prefect.context" in sys.modules:
-        from prefect import context
-
-        # Prefect takes 20 ms to read its settings, and tests come back to the same ones.
-        given = frozenset(item for item in os.environ.items() if item[0].startswith("PREFECT_"))
-        if (read := _READ.get(given)) is None:
-            context.refresh_global_settings_context()
-            read = _READ[given] = context.GLOBAL_SETTINGS_CONTEXT
-        context.GLOBAL_SETTINGS_CONTEXT = read
+        _let_prefect_forget()
     if "infra.database" in sys.modules:
         from infra.database import disconnect
 
@@ -67,6 +60,21 @@ def forget() -> None:
         import mlflow
 
         mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+
+
+def _let_prefect_forget() -> None:
+    """Prefect reads its settings in 20 ms; tests come back to the same ones, read once."""
+    from prefect import context
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY as BEAT
+
+    given = frozenset(item for item in os.environ.items() if item[0].startswith("PREFECT_"))
+    if given not in _READ:
+        context.refresh_global_settings_context()
+        read = context.GLOBAL_SETTINGS_CONTEXT
+        # A flow in this process would wait up to a second at its end for the thread that beats.
+        settings = read.settings.copy_with_update(updates={BEAT: None})
+        _READ[given] = context.SettingsContext(profile=read.profile, settings=settings)
+    context.GLOBAL_SETTINGS_CONTEXT = _READ[given]
 
 
 @contextmanager
