@@ -37,7 +37,9 @@ def _failures(frame: pd.DataFrame, suite: Suite) -> list[Any]:
     """The results of what fails, in full: most holds, and Great Expectations tells that in half."""
     with quiet():
         rows: Rows = _frames().get_batch(batch_parameters={"dataframe": frame})
-        failed = [_asked(each) for each in _results(rows, suite, "BOOLEAN_ONLY") if not each.success]
+        failed = [
+            _asked(each) for each in _results(rows, suite, "BOOLEAN_ONLY") if not each.success
+        ]
         if not failed:
             return []
         again = Suite(suite.name, gx.ExpectationSuite(name=suite.name, expectations=failed))

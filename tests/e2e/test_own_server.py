@@ -1,5 +1,6 @@
 """A PostgreSQL of one's own in the place of the embedded one, by ``PERENNIAL_DATABASE_URL``."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -48,6 +49,17 @@ def test_a_model_is_trained_and_promoted_on_ones_own_server(
     assert not (user.home / "postgres").exists()
 
 
+def test_status_tells_whose_each_server_is(lived: tuple[dict[str, Any], User, str]) -> None:
+    """The database is one's own, what rests on it runs as ever."""
+    user = lived[1]
+
+    printed = user.perennial("status", "--json")
+
+    states = {each["name"]: each["state"] for each in json.loads(printed.stdout)["servers"]}
+    others = dict.fromkeys(("prefect", "mlflow", "pages", "worker"), "running")
+    assert states == {"postgres": "own", **others}
+
+
 def test_prefect_mlflow_and_the_ledger_keep_their_records_there(
     lived: tuple[dict[str, Any], User, str],
 ) -> None:
@@ -55,17 +67,19 @@ def test_prefect_mlflow_and_the_ledger_keep_their_records_there(
     _, _, url = lived
 
     counts = {
-        name: counted(url, name, table)
+        table: counted(url, name, table)
         for name, table in (
             ("prefect", "flow_run"),
+            ("prefect", "work_pool"),
             ("mlflow", "model_versions"),
             ("perennial", "ledger"),
         )
     }
 
-    assert counts["prefect"] >= 3
-    assert counts["mlflow"] == 1
-    assert counts["perennial"] >= 2
+    assert counts["flow_run"] >= 3
+    assert counts["work_pool"] == 1
+    assert counts["model_versions"] == 1
+    assert counts["ledger"] >= 2
 
 
 def counted(url: str, database: str, table: str) -> int:

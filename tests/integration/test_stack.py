@@ -15,7 +15,6 @@ from uuid import UUID
 
 import httpx
 import psutil
-import psycopg2
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -36,7 +35,6 @@ from infra.stack.health import server_status
 from infra.stack.reconcile import crash_lost_runs
 from infra.stack.servers import POOL
 from infra.stack.supervision import keeper_pid
-from tests.support.own_server import own_server
 from tests.support.stack import Stack, eventually, fresh_home
 
 pytestmark = [
@@ -258,29 +256,6 @@ def test_a_killed_database_comes_back_by_itself(light_home: Path) -> None:
     down()
     assert not is_up()
     assert processes.marked(read_places().identity) == []
-
-
-def test_up_runs_on_a_postgresql_of_ones_own(
-    home: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With ``PERENNIAL_DATABASE_URL`` Prefect's tables lie there and no database is embedded."""
-    with own_server() as url:
-        monkeypatch.setenv("PERENNIAL_DATABASE_URL", url)
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", stack.addresses.mlflow)
-        settings.cache_clear()
-
-        found = up(owner=os.getpid())
-        states = {server.name: server.state for server in server_status()}
-        health = fetch(f"{found.prefect_api}/health")
-        with closing(psycopg2.connect(f"{url}/prefect")) as client, client.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM work_pool WHERE name = %s", (POOL,))
-            pools = cursor.fetchone()
-        down()
-
-    assert (states["postgres"], states["prefect"], states["mlflow"]) == ("own", "running", "own")
-    assert health[0] == 200
-    assert pools == (1,)
-    assert not (home / "postgres").exists()
 
 
 def test_two_ups_at_once_make_one_stack(light_home: Path) -> None:
