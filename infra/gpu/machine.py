@@ -1,12 +1,14 @@
 """This machine as one of its workers sees and changes it: its devices, and who holds them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from infra.gpu.adoption import take_over
 from infra.gpu.baselines import note_baselines
+from infra.gpu.belonging import of_lease
 from infra.gpu.claiming import Held, Left, WaitingRun, claim
 from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
@@ -14,7 +16,7 @@ from infra.gpu.lookout import Lookout
 from infra.gpu.patrol import Patrol
 from infra.gpu.quarantine import Entry
 from infra.gpu.readings import Observation
-from infra.processes import ProcessIdentity
+from infra.processes import ProcessIdentity, end
 
 
 class Decided(NamedTuple):
@@ -83,15 +85,36 @@ class Machine:
                 note_baselines(decision, lease, seen)
         return Decided(taken, claims.left)
 
-    def attach(self, lease: Lease, pid: int) -> None:
+    def attach(self, lease: Lease, process: ProcessIdentity) -> None:
         """Note the process that holds a lease from now on.
 
         Raises:
-            ConfigError: it has ended already.
             IntegrityError: another process has taken this worker's name.
         """
         with self.journal.deciding(self.worker) as decision:
-            decision.attach(lease, ProcessIdentity.of(pid))
+            decision.attach(lease, process)
+
+    def take_over(self, kept: Collection[int]) -> list[Lease]:
+        """Leases whose workers are gone, which are this worker's from now on.
+
+        Those of another server's workers are left to them; where nobody of them is alive, they
+        are released, for devices are not lost with a server.
+
+        Args:
+            kept: the numbers of the leases that it looks after already.
+
+        Raises:
+            IntegrityError: another process has taken this worker's name.
+        """
+        orphans = take_over(self.journal, self.worker, kept)
+        for lease in orphans.strange:
+            if not of_lease(self.journal.path, lease):
+                self.leave(lease)
+        return orphans.mine
+
+    def end(self, lease: Lease, patience_s: float) -> None:
+        """End the processes of a lease: asked first, killed after a while."""
+        end(of_lease(self.journal.path, lease), patience_s)
 
     def leave(self, lease: Lease) -> tuple[Entry, ...]:
         """End a lease: what is left of its processes, then wait for its devices, then release it.

@@ -1,18 +1,25 @@
 """The worker of a GPU machine: Prefect's process worker, whose runs hold leases.
 
 It is imported wherever Prefect looks for worker types: what leases need is imported when a worker
-starts.
+starts. What it overrides of Prefect beyond the public methods begins with an underscore; tests
+hold that it is there and called (decision 16).
 """
 
+import asyncio
+import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
 import anyio.abc
+import httpx
 from anyio.to_thread import run_sync
+from prefect.exceptions import Abort
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Failed
+from prefect.states import Failed, Pending
+from prefect.utilities.engine import propose_state
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
 from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
@@ -23,12 +30,15 @@ from infra.settings import settings
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
     from prefect.client.schemas.responses import WorkerFlowRunResponse
 
     from infra.gpu.claiming import WaitingRun
+    from infra.gpu.keeping import Keeper, Kept
     from infra.gpu.leases import Lease
     from infra.gpu.machine import Machine
+
+_PATROL_S: Final = 2.0
 
 
 class GpuProcessWorker(ProcessWorker):
@@ -47,25 +57,33 @@ class GpuProcessWorker(ProcessWorker):
     machine: "Machine"
     """The machine that this worker runs on, from `setup` on."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as Prefect's
-        super().__init__(*arguments, **named)
-        self._leased: dict[UUID, Lease] = {}  # of runs that have not begun
+    # Its life
 
     async def setup(self) -> None:
         """Join the machine's workers, before anything is asked of Prefect."""
+        from infra.gpu.keeping import Keeper
+
         try:
             self.machine = await run_sync(self._join)
         except PerennialError as error:
             print(f"The worker cannot start. {error}", file=sys.stderr)  # noqa: T201 - whoever started it reads it
             raise SystemExit(1) from error
         await super().setup()
+        self._keeper = Keeper(self.machine, self.client, self._give_up)
+        self._patrol = asyncio.create_task(self._patrols())
         rounds = going_round(self.machine.patrol, settings().patrol_s)
         await self._exit_stack.enter_async_context(rounds)
 
     async def teardown(self, *exc_info: Any) -> None:  # noqa: ANN401 - as Prefect's
-        """As Prefect's, and the driver is let go."""
-        await super().teardown(*exc_info)
-        await run_sync(self.machine.close)
+        """As Prefect's; the runs that a stopped worker takes with it are asked to end first."""
+        with anyio.CancelScope(shield=True):
+            if exc_info and exc_info[0] is not None:
+                await self._keeper.stop(self.name)
+        try:
+            await super().teardown(*exc_info)
+        finally:
+            self._patrol.cancel()
+            await run_sync(self.machine.close)
 
     def _join(self) -> "Machine":
         from infra.gpu.asking import Requests
@@ -75,6 +93,11 @@ class GpuProcessWorker(ProcessWorker):
         # One machine may have workers of several pools and servers, of the same name.
         name = f"{PREFECT_API_URL.value()}/{self._work_pool_name}/{self.name}"
         return Machine(settings().journal, name)
+
+    def _give_up(self, error: IntegrityError) -> NoReturn:
+        """Leave at once, and leave the runs as they are: they are another worker's by now."""
+        print(f"The worker leaves. {error}", file=sys.stderr, flush=True)  # noqa: T201 - whoever started it reads it
+        os._exit(1)  # any other way out would end the runs
 
     # Claiming
 
@@ -89,8 +112,9 @@ class GpuProcessWorker(ProcessWorker):
         }
         taken = await self._take([entry.flow_run for entry in due.values()])
         found = await super()._submit_scheduled_flow_runs([due[run] for run in taken])
-        for run in self._leased.keys() - self._submitting_flow_run_ids:
-            await self._give_back(run)
+        for kept in self._keeper.idle:
+            if kept.lease.run not in self._submitting_flow_run_ids:
+                await self._keeper.finish(kept)
         return found
 
     async def _take(self, due: "list[FlowRun]") -> "list[UUID]":
@@ -101,12 +125,13 @@ class GpuProcessWorker(ProcessWorker):
             return gone
         try:
             decided = await run_sync(self.machine.claim, waiting, room)
-        except IntegrityError:
-            raise
+        except IntegrityError as error:
+            self._give_up(error)
         except PerennialError as error:  # the driver or the disk; the next look may do better
             self._logger.warning("Nothing was taken. %s", error)
             return gone
-        self._leased |= {lease.run: lease for lease in decided.taken}
+        for lease in decided.taken:
+            self._keeper.give(lease)
         return [*gone, *(lease.run for lease in decided.taken)]
 
     async def _read(self, due: "list[FlowRun]") -> "tuple[list[WaitingRun], list[UUID]]":
@@ -136,10 +161,40 @@ class GpuProcessWorker(ProcessWorker):
 
     async def _submit_run(self, flow_run: "FlowRun") -> None:
         """As Prefect's; a lease that no run has begun with is given back."""
+        kept = self._keeper.of(flow_run.id)
         try:
             await super()._submit_run(flow_run)
         finally:
-            await self._give_back(flow_run.id)
+            if kept is not None and not kept.running:
+                await self._keeper.finish(kept)
+
+    async def _propose_pending_state(self, flow_run: "FlowRun") -> bool:
+        """As Prefect's, and the state says which lease it was taken with."""
+        from infra.gpu.adoption import mark
+
+        kept, logger = self._keeper.of(flow_run.id), self.get_flow_run_logger(flow_run)
+        if kept is None:
+            return await super()._propose_pending_state(flow_run)
+        pending: State[Any] = Pending(message=mark(kept.lease))
+        try:
+            state = await propose_state(self.client, pending, flow_run_id=flow_run.id)
+        except Abort as error:
+            logger.info("It was not started here: %s", error)
+            return False
+        except (httpx.HTTPError, PerennialError):
+            logger.exception("It was not started here: the server did not answer.")
+            return False
+        if not state.is_pending():
+            logger.info("It was not started here: the server says that it is %s.", state.name)
+        return state.is_pending()
+
+    async def _give_worker_labels_to_flow_run(self, flow_run_id: "UUID") -> None:
+        """Prefect's labels, and which lease the run was taken with."""
+        from infra.gpu.adoption import LABEL, mark
+
+        await super()._give_worker_labels_to_flow_run(flow_run_id)
+        if (kept := self._keeper.of(flow_run_id)) is not None:
+            await self.client.update_flow_run_labels(flow_run_id, {LABEL: mark(kept.lease)})
 
     async def run(
         self,
@@ -148,24 +203,46 @@ class GpuProcessWorker(ProcessWorker):
         task_status: "anyio.abc.TaskStatus[int] | None" = None,
     ) -> ProcessWorkerResult:
         """Run a flow with what it leased; the lease ends when its processes have gone."""
-        lease = self._leased.pop(flow_run.id, None)
-        if lease is None:
+        kept = self._keeper.of(flow_run.id)
+        if kept is None:
             raise ResourceError("The run has no lease.", hint="Start it again.")
+        kept.running = True
         try:
-            configuration.env |= _environment(self.machine, lease)
-            return await super().run(flow_run, configuration, _Attached(self, lease, task_status))
+            configuration.env |= _environment(self.machine, kept.lease)
+            return await super().run(
+                flow_run, configuration, _Attached(self._keeper, kept, task_status)
+            )
         finally:
-            await self._leave(lease)
+            await self._keeper.finish(kept)
 
-    async def _give_back(self, run: "UUID") -> None:
-        """Release a lease that nothing was started with."""
-        lease = self._leased.pop(run, None)
-        if lease is not None:
-            await self._leave(lease)
+    # Looking after runs
 
-    async def _leave(self, lease: "Lease") -> None:
-        with anyio.CancelScope(shield=True):
-            await run_sync(self.machine.leave, lease)
+    async def _patrols(self) -> None:
+        """Every few seconds: what was left by workers that are gone, what has run long enough."""
+        while True:
+            try:
+                for kept in await self._keeper.adopt():
+                    self._adopt(kept)
+                await self._keeper.end_cancelled()
+                await self._keeper.end_overdue()
+            except (PerennialError, httpx.HTTPError) as error:
+                self._logger.warning("A look at the runs failed and is repeated. %s", error)
+            await anyio.sleep(_PATROL_S)
+
+    def _adopt(self, kept: "Kept") -> None:
+        """Look after a run that another worker has started, as after one of one's own."""
+        self._logger.info("Took over run %s with lease %d.", kept.lease.run, kept.lease.id)
+        if self._limiter is not None:
+            with suppress(anyio.WouldBlock):
+                self._limiter.acquire_on_behalf_of_nowait(kept.lease.run)
+        if self._runs_task_group is not None:
+            self._runs_task_group.start_soon(self._attend, kept)
+
+    async def _attend(self, kept: "Kept") -> None:
+        try:
+            await self._keeper.attend(kept)
+        finally:
+            self._release_limit_slot(kept.lease.run)
 
 
 def _since(run: "FlowRun") -> datetime:
@@ -190,16 +267,16 @@ class _Attached(anyio.abc.TaskStatus[int]):
 
     def __init__(
         self,
-        worker: GpuProcessWorker,
-        lease: "Lease",
+        keeper: "Keeper",
+        kept: "Kept",
         status: "anyio.abc.TaskStatus[int] | None",
     ) -> None:
-        self._worker, self._lease, self._status = worker, lease, status
+        self._keeper, self._kept, self._status = keeper, kept, status
 
     def started(self, value: int | None = None) -> None:
         """Note the process, and say so."""
         if value is None:
             raise ConfigError("A run that has started has a process.")
-        self._worker.machine.attach(self._lease, value)
+        self._keeper.attach(self._kept, value)
         if self._status is not None:
             self._status.started(value)

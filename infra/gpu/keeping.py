@@ -1,0 +1,205 @@
+"""The leases in a worker's hands, each looked after from the moment it is given to its end."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, NoReturn
+from uuid import UUID
+
+import anyio
+import httpx
+from anyio.to_thread import run_sync
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Failed
+
+from infra.errors import BackendError, ConfigError, IntegrityError, ResourceError
+from infra.gpu.adoption import conclusion, is_of, process_of
+from infra.gpu.leases import Lease
+from infra.gpu.machine import Machine
+from infra.processes import ProcessIdentity
+
+GRACE_S: Final = 30.0
+"""A run that is to end is asked, and killed after so long. Source: Prefect's own, 30 s."""
+
+STOP_S: Final = 8.0
+"""The same when the worker itself is stopped: a supervisor waits 15 s for it."""
+
+_LOOK_S: Final = 0.5
+_AGAIN_S: Final = 2.0
+
+_GONE = "Its process ended while its worker was away, and nobody saw how."
+_LOST = "Its process ended and its state was not told."
+
+
+class Kept:
+    """One lease, with what is known of its run."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.process = lease.process
+        self.adopted = False
+        """Whether another worker gave it, and is gone."""
+        self.running = False
+        """Whether its run was begun with; until then it can be given back."""
+        self.why = _LOST
+        """What is said of its run where nobody else has told its end."""
+
+    @property
+    def began(self) -> bool:
+        """Whether it ever had a process."""
+        return self.process is not None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it has run longer than it may, by a clock that nobody sets."""
+        most = self.lease.request.max_runtime
+        age_s = self.process.age_s if self.process and self.process.alive else None
+        return most is not None and age_s is not None and timedelta(seconds=age_s) > most
+
+
+class Keeper:
+    """Keeps a worker's leases: notes their processes, ends them, and tells Prefect the truth.
+
+    A worker whose name another has taken may touch nothing any more, its runs least of all: that
+    is told to `fenced`, which does not return.
+    """
+
+    def __init__(
+        self, machine: Machine, client: PrefectClient, fenced: Callable[[IntegrityError], NoReturn]
+    ) -> None:
+        self._machine, self._client, self._fenced = machine, client, fenced
+        self._kept: dict[UUID, Kept] = {}
+        self._stopping = False
+
+    def give(self, lease: Lease) -> None:
+        """A lease that was just given."""
+        self._kept[lease.run] = Kept(lease)
+
+    def of(self, run: UUID) -> Kept | None:
+        """The lease of a run."""
+        return self._kept.get(run)
+
+    @property
+    def idle(self) -> list[Kept]:
+        """Leases that no run has begun with."""
+        return [kept for kept in self._kept.values() if not kept.running]
+
+    def attach(self, kept: Kept, pid: int) -> None:
+        """Note the process of a run; it blocks for a moment.
+
+        Raises:
+            ConfigError: it has ended already.
+        """
+        kept.process = ProcessIdentity.of(pid)
+        try:
+            self._machine.attach(kept.lease, kept.process)
+        except IntegrityError as error:
+            self._fenced(error)
+
+    async def finish(self, kept: Kept) -> None:
+        """The end of a lease: its run's state is true, its processes are gone, it is released."""
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(STOP_S if self._stopping else None):
+                await self._conclude(kept)
+            await self._leave(kept.lease)
+            if self._kept.get(kept.lease.run) is kept:
+                del self._kept[kept.lease.run]
+
+    async def adopt(self) -> list[Kept]:
+        """Leases whose workers are gone, which are this one's from now on."""
+        known = {kept.lease.id for kept in self._kept.values()}
+        try:
+            found = await run_sync(self._machine.take_over, known)
+        except IntegrityError as error:
+            self._fenced(error)
+        adopted = []
+        for lease in found:
+            kept = Kept(lease)
+            kept.adopted, kept.running, kept.why = True, True, _GONE
+            self._kept[lease.run] = kept
+            adopted.append(kept)
+        return adopted
+
+    async def attend(self, kept: Kept) -> None:
+        """Stay with an adopted run until it is over, and end its lease."""
+        process = await run_sync(process_of, self._machine.journal, kept.lease)
+        if process is not None and not kept.began:
+            await run_sync(self.attach, kept, process.pid)
+        try:
+            while process is not None and process.alive:  # noqa: ASYNC110 - a process sets no event
+                await anyio.sleep(_LOOK_S)
+        finally:
+            await self.finish(kept)
+
+    async def end_cancelled(self) -> None:
+        """End the runs that were taken over and are to be cancelled; Prefect ends its own."""
+        mine = {run: kept for run, kept in self._kept.items() if kept.adopted and kept.began}
+        if not mine:
+            return
+        asked = FlowRunFilter(
+            id=FlowRunFilterId(any_=[*mine]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
+        )
+        for run in await self._client.read_flow_runs(flow_run_filter=asked):
+            # Told first: a run that is ended and knows of no cancellation says that it crashed.
+            message = "Flow run was cancelled successfully."
+            await self._client.set_flow_run_state(run.id, Cancelled(message=message), force=True)
+            await run_sync(self._machine.end, mine[run.id].lease, GRACE_S)
+
+    async def end_overdue(self) -> None:
+        """End the runs that have run for as long as they may."""
+        for kept in [each for each in self._kept.values() if each.overdue]:
+            message = (
+                f"It ran for {kept.lease.request.max_runtime}, its max_runtime, and was ended. "
+                "Raise max_runtime, or make it do less."
+            )
+            with anyio.CancelScope(shield=True):
+                await self._client.set_flow_run_state(
+                    kept.lease.run, Failed(name="TimedOut", message=message)
+                )
+                await run_sync(self._machine.end, kept.lease, GRACE_S)
+
+    async def stop(self, worker: str) -> None:
+        """End every run, for the worker is being stopped."""
+        self._stopping = True
+        begun = [kept for kept in self._kept.values() if kept.began]
+        for kept in begun:
+            kept.why = f"Worker {worker} was stopped, and its runs with it."
+        async with anyio.create_task_group() as ends:
+            for kept in begun:
+                ends.start_soon(run_sync, self._machine.end, kept.lease, STOP_S)
+
+    async def _conclude(self, kept: Kept) -> None:
+        """Let the run's state be true; asked again until the server answers."""
+        while True:
+            try:
+                run = await self._client.read_flow_run(kept.lease.run)
+                if run.state is None or not (kept.began or is_of(run, kept.lease)):
+                    return  # it was never this worker's, or is somebody else's by now
+                state = conclusion(run.state, began=kept.began, why=kept.why)
+                if state is not None:
+                    await self._client.set_flow_run_state(run.id, state, force=True)
+            except ObjectNotFound:
+                return
+            except httpx.HTTPError:
+                await anyio.sleep(_AGAIN_S)
+            else:
+                return
+
+    async def _leave(self, lease: Lease) -> None:
+        while True:
+            try:
+                await run_sync(self._machine.leave, lease)
+            except IntegrityError as error:
+                self._fenced(error)
+            except (ResourceError, BackendError, ConfigError):  # the disk may do better later
+                await anyio.sleep(_AGAIN_S)
+            else:
+                return

@@ -1,0 +1,119 @@
+"""A worker that is killed with SIGKILL at any step: its runs live on, and nothing is lost."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.states import Cancelling
+
+from tests.support.nvml.gpus import SimulatedGpus
+from tests.support.pools import Pool, pool_of, waited
+from tests.support.postgres import postgres_server
+from tests.support.prefect_server import prefect_server
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prefect server that the tests of this module share."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with postgres_server() as database, prefect_server(database, folder) as url:
+        yield url
+
+
+@pytest.fixture
+def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
+    """A pool on a machine with two GPUs."""
+    gpus.add()
+    gpus.add()
+    simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
+    with pool_of(api, tmp_path, **simulated) as pool:
+        yield pool
+
+
+def test_a_run_outlives_its_worker_and_is_taken_over(pool: Pool) -> None:
+    """It keeps its device, which nobody else is given, and ends as it would have ended."""
+    worker = pool.start()
+    run = pool.run(gpus=2, stream_output=False)
+    run.seen()
+    worker.kill()
+    worker.wait()
+
+    pool.start()
+    other = pool.run(gpus=1)
+    waited(lambda: "Took over run" in pool.log())
+    assert not other.told
+    run.let_go()
+    other.let_go()
+
+    assert run.over().state_name == "Completed"
+    assert other.over().state_name == "Completed"
+    waited(lambda: not pool.leases)
+
+
+def test_a_run_that_died_with_its_worker_is_crashed(pool: Pool) -> None:
+    """Its page says what is known, and its device is free."""
+    worker = pool.start()
+    run = pool.run(gpus=2, stream_output=False)
+    pid = run.seen()["pid"]
+    worker.kill()
+    worker.wait()
+    os.kill(pid, signal.SIGKILL)
+
+    pool.start()
+    found = run.over()
+
+    assert found.state is not None
+    assert found.state.type.value == "CRASHED"
+    assert "nobody saw how" in str(found.state.message)
+    assert "Start it again" in str(found.state.message)
+    waited(lambda: not pool.leases)
+
+
+def test_a_run_that_was_taken_over_can_be_cancelled(pool: Pool) -> None:
+    """Its process is asked to end, and the run is Cancelled."""
+    worker = pool.start()
+    run = pool.run(gpus=1, stream_output=False)
+    run.seen()
+    worker.kill()
+    worker.wait()
+    pool.start()
+    waited(lambda: "Took over run" in pool.log())
+
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, Cancelling())
+    found = run.over()
+
+    assert found.state_name == "Cancelled"
+    waited(lambda: not pool.leases)
+
+
+def test_a_stopped_worker_leaves_no_run_behind_that_is_running_for_ever(pool: Pool) -> None:
+    """Its runs are asked to end with it, and are Crashed."""
+    worker = pool.start()
+    run = pool.run(gpus=1)
+    run.seen()
+
+    worker.terminate()
+    worker.wait(30)
+
+    assert run.now.state is not None
+    assert run.now.state.type.value == "CRASHED"
+    assert pool.leases == []
+
+
+def test_a_worker_whose_name_another_has_taken_leaves_and_harms_nothing(pool: Pool) -> None:
+    """It says so and exits with an error; its runs are the other's."""
+    stale = pool.start()
+    run = pool.run(gpus=2, stream_output=False)
+    run.seen()
+
+    pool.start()
+
+    assert stale.wait(30) == 1
+    assert "was replaced by epoch" in pool.log(0)
+    run.let_go()
+    assert run.over().state_name == "Completed"
+    waited(lambda: not pool.leases)
