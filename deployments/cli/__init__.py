@@ -18,6 +18,14 @@ COMMANDS: Final = {
         "new",
         "Write a model's folder from a file of its data; it deploys and trains as it stands.",
     ),
+    "gpus": (
+        "gpus",
+        "Show this machine's GPUs: who holds what, how they are, and who waits for them.",
+    ),
+    "why": (
+        "why",
+        "Say what a run waits for, since when, and what would free it; or where it runs.",
+    ),
     "review": ("review", "List the reviews that wait, or decide one."),
     "rollback": ("rollback", "Put an older version in charge again and wait until it is."),
 }

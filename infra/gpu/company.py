@@ -9,7 +9,7 @@ from infra.gpu.baselines import Tables
 from infra.gpu.belonging import carries, groups, serves
 from infra.gpu.census import Looks, find_foreign
 from infra.gpu.devices import ForeignProcess
-from infra.gpu.leases import Decision, Journal
+from infra.gpu.leases import Decision, Journal, NoJournal
 from infra.gpu.quarantine import entries
 from infra.gpu.readings import Observation
 from infra.starts import start_of
@@ -42,7 +42,7 @@ class News(BaseModel):
     gone: tuple[Sighting, ...] = ()
 
 
-def look_around(devices: Looks, journal: Journal) -> tuple[Observation, Foreign]:
+def look_around(devices: Looks, journal: Journal | NoJournal) -> tuple[Observation, Foreign]:
     """The devices now, and on each the processes that are neither of a lease nor serve one.
 
     Ours are the groups of every lease of the machine, whichever worker gave it, with all that

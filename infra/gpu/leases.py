@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +24,7 @@ from infra.processes import ProcessIdentity
 from infra.resources import RunRequest
 
 _BUSY_S = 30.0
+_NOT_OURS = "Name another file by PERENNIAL_LEASES; this one was left as it is."
 _OURS = 0x504C5331
 """What SQLite writes into the file's header for us: PLS1."""
 
@@ -147,6 +149,21 @@ class Journal:
                 journal.execute(table)
             journal.execute(f"PRAGMA application_id = {_OURS}")  # read-only: told now, not later
 
+    @classmethod
+    def existing(cls, path: Path) -> "Journal | NoJournal":
+        """The journal at `path` to be read, or where there is none, what reads as an empty one.
+
+        Raises:
+            IntegrityError: the file is no journal, or is damaged.
+        """
+        if not path.exists():
+            return NoJournal(path)
+        journal = cls.__new__(cls)
+        journal.path = path
+        if journal.rows("PRAGMA application_id")[0][0] != _OURS:
+            raise IntegrityError(f"{path} is no journal of leases.", hint=_NOT_OURS)
+        return journal
+
     def enlist(self, name: str, process: ProcessIdentity) -> Worker:
         """A new epoch for a worker; whoever had the name before is fenced from now on."""
         with self._open() as journal:
@@ -209,6 +226,24 @@ class Journal:
                 yield journal
 
 
+class NoJournal(NamedTuple):
+    """The journal of a machine on which no worker ever ran: nothing is held, nothing known."""
+
+    path: Path
+
+    def leases(self) -> list[Lease]:
+        """None."""
+        return []
+
+    def workers(self) -> list[Worker]:
+        """None."""
+        return []
+
+    def rows(self, query: str, *values: Value) -> list[Row]:  # noqa: ARG002 - as a journal's
+        """None."""
+        return []
+
+
 def _begin(path: Path, journal: sqlite3.Connection) -> None:
     """Make an empty file a journal; one that holds something else is not ours."""
     journal.execute("BEGIN IMMEDIATE")  # of two workers that start at once, one makes it
@@ -216,7 +251,7 @@ def _begin(path: Path, journal: sqlite3.Connection) -> None:
     if there and journal.execute("PRAGMA application_id").fetchone()[0] != _OURS:
         raise IntegrityError(
             f"{path} is a database, but no journal of leases.",
-            hint="Name another file by PERENNIAL_LEASES; this one was left as it is.",
+            hint=_NOT_OURS,
         )
     journal.execute(f"PRAGMA application_id = {_OURS}")
     journal.execute("COMMIT")

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from infra.gpu.company import Foreign, look_around
 from infra.gpu.devices import Inventory
 from infra.gpu.health import LASTING, Health, judge
-from infra.gpu.leases import Journal
+from infra.gpu.leases import Journal, NoJournal
 from infra.gpu.quarantine import entries, overlaid
 from infra.gpu.readings import Observation, Vitals
 from infra.gpu.states import stated
-from infra.gpu.watch import Watch
+from infra.gpu.watch import Watch, without_devices
 from infra.gpu.xids import meaning
 
 
@@ -35,7 +35,7 @@ class Sight(NamedTuple):
 class Lookout:
     """The eyes of a worker: one session with the driver, one look at a time."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal | NoJournal) -> None:
         self._journal = journal
         self._watch = Watch()
         self._looking = Lock()
@@ -87,3 +87,9 @@ class Lookout:
         """XIDs stand in the journal from now on, and are not judged again."""
         with self._looking:
             self._xids[gpu] -= xids
+
+
+def blind(why: str) -> Sight:
+    """The sight of a machine whose driver fails: nothing is known of its devices."""
+    seen = Observation(inventory=without_devices(), absent=why)
+    return Sight(seen, {}, {}, seen.inventory)

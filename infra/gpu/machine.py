@@ -16,6 +16,7 @@ from infra.gpu.lookout import Lookout
 from infra.gpu.patrol import Patrol
 from infra.gpu.quarantine import Entry
 from infra.gpu.readings import Observation
+from infra.gpu.waiting import WaitingNote, keep_waits
 from infra.processes import ProcessIdentity, end
 
 
@@ -44,6 +45,7 @@ class Machine:
         self.worker = self.journal.enlist(name, ProcessIdentity.of(os.getpid()))
         self.lookout = Lookout(self.journal)
         self.patrol = Patrol(self.journal, self.worker, self.lookout)
+        self.notes = 0  # of runs that were left in the last decision
 
     def close(self) -> None:
         """End the session with the driver, and the probes that run."""
@@ -83,6 +85,10 @@ class Machine:
             ]
             for lease in taken:
                 note_baselines(decision, lease, seen)
+            due = {each.run: each for each in waiting}
+            notes = [WaitingNote.of(each, due[each.run]) for each in claims.left]
+            keep_waits(decision, self.worker.name, notes)
+        self.notes = len(notes)
         return Decided(taken, claims.left)
 
     def attach(self, lease: Lease, process: ProcessIdentity) -> None:

@@ -22,5 +22,8 @@ QUARANTINE = """CREATE TABLE IF NOT EXISTS quarantine (
 SIGHTINGS = """CREATE TABLE IF NOT EXISTS sightings (
     name TEXT PRIMARY KEY, sighting TEXT NOT NULL)"""
 
-TABLES = (WORKERS, LEASES, BASELINES, QUARANTINE, SIGHTINGS)
+WAITING = """CREATE TABLE IF NOT EXISTS waiting (
+    run TEXT NOT NULL, worker TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (run, worker))"""
+
+TABLES = (WORKERS, LEASES, BASELINES, QUARANTINE, SIGHTINGS, WAITING)
 """Made where they are missing each time a journal is opened to be written."""

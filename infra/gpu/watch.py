@@ -165,6 +165,11 @@ class Watch:
         return self._links[1]
 
 
+def without_devices() -> Inventory:
+    """This machine as if it had no GPUs."""
+    return _inventory()
+
+
 def _inventory(**found: object) -> Inventory:
     cpus, memory_bytes = allowance()
     host = {"cpus": cpus, "memory_bytes": memory_bytes, "cores": cores()}

@@ -121,7 +121,7 @@ class GpuProcessWorker(ProcessWorker):
         """The runs to submit, each with its lease; those of a deployment that is gone with none."""
         waiting, gone = await self._read(due)
         room = None if self._limiter is None else int(self._limiter.available_tokens)
-        if not waiting:
+        if not waiting and not self.machine.notes:  # else what is noted of them is cleared
             return gone
         try:
             decided = await run_sync(self.machine.claim, waiting, room)

@@ -9,8 +9,15 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
+from typer.testing import CliRunner
 
+from deployments.cli import build
+from deployments.reasons import Why
+from infra.errors import ConfigError
+from infra.gpu.leases import Journal
 from infra.gpu.notices import FOREIGN, FOREIGN_GONE
+from infra.gpu.waiting import waits
+from infra.settings import settings
 from tests.support.leased import started
 from tests.support.nvml.gpus import GIB, SimulatedGpus
 from tests.support.pools import Pool, pool_of, waited
@@ -73,3 +80,63 @@ def test_a_colleague_on_a_leased_gpu_is_an_event_and_a_line_in_the_run_s_log(
     assert (said["command"], said["user"]) == ("sleep 304", user)
     assert "A foreign process is on this run's GPU GPU-00: sleep 304" in lines(run.id)
     assert run.over().state_name == "Completed"
+
+
+def asked(text: str) -> Why:
+    """What ``perennial why RUN --json`` prints, in the environment of the pool's machine."""
+    done = CliRunner().invoke(build(), ["why", text, "--json"])
+    assert done.exit_code == 0, done.output
+    return Why.model_validate_json(done.output)
+
+
+def test_why_names_what_a_run_waits_for_and_where_another_runs(
+    pool: Pool, gpus: SimulatedGpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Place, holder with its end, and the latest start; by name, id or the beginning of a name."""
+    monkeypatch.setenv("PERENNIAL_LEASES", str(pool.folder / "leases.db"))
+    settings.cache_clear()
+    gpu = gpus.add()
+    pool.start()
+    first = pool.run(gpus=1, max_runtime="PT2H")
+    first.seen()
+    second, third = pool.run(gpus=1), pool.run(gpus=1)
+    waited(lambda: len(waits(Journal(pool.folder / "leases.db"))) == 2)
+
+    waiting = asked(str(third.id))
+    running = asked(first.now.name)
+    shown = CliRunner().invoke(build(), ["why", second.now.name[:-1]]).output
+    for each in (first, second, third):
+        each.let_go()
+    third.over()
+    over = asked(str(third.id))
+
+    assert (waiting.standing, waiting.place) == ("waits", 2)
+    assert [each.id for each in waiting.ahead] == [str(second.id)]
+    (blocker,) = waiting.blocking
+    assert blocker.run is not None
+    assert (blocker.device, blocker.run.name) == (gpu.uuid, first.now.name)
+    assert blocker.until is not None
+    assert running.standing == "runs"
+    assert gpu.uuid in running.why
+    assert "Place 1 in the queue of this machine; nobody is before it." in shown
+    assert "at the latest, in 119 min" in shown
+    assert (over.standing, over.place, over.state) == ("is over", None, "Completed")
+    assert waits(Journal(pool.folder / "leases.db")) == ()
+
+
+def test_why_answers_for_runs_that_wait_for_nobody_here(pool: Pool) -> None:
+    """No worker is online, the run was refused, or there is no such run: each is said."""
+    lonely = pool.run(gpus=1)
+    nobody = asked(str(lonely.id))
+    pool.start()
+    wrong = pool.run(gpus="0.3 of mig")
+    wrong.over()
+    refused = asked(str(wrong.id))
+    unknown = CliRunner().invoke(build(), ["why", "no-such-run"])
+
+    assert (nobody.standing, nobody.place) == ("waits", None)
+    assert f"`prefect worker start --pool {pool.name}`" in nobody.why
+    assert (refused.standing, refused.state) == ("is over", "Refused")
+    assert "'0.3 of mig' is no number of GPUs" in refused.why
+    assert isinstance(unknown.exception, ConfigError)
+    assert "No run is called 'no-such-run'" in str(unknown.exception)
