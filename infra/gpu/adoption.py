@@ -7,6 +7,7 @@ import psutil
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed, Scheduled
 
+from infra.errors import ResourceError
 from infra.gpu.belonging import of_lease
 from infra.gpu.leases import Journal, Lease, Worker
 from infra.processes import ProcessIdentity
@@ -82,14 +83,20 @@ def is_of(run: FlowRun, lease: Lease) -> bool:
     return mark(lease) in {said, run.labels.get(LABEL)}
 
 
-def conclusion(state: State, *, began: bool, why: str) -> State | None:
+def conclusion(
+    state: State, *, began: bool, why: str, trouble: ResourceError | None = None
+) -> State | None:
     """What a run whose processes have gone is set to; None where its state is true already.
 
     Args:
         state: the run's now, read after its processes had gone.
         began: whether it ever had a process.
         why: what became of it, a sentence.
+        trouble: why the kernel killed something of it.
     """
+    ended = {StateType.RUNNING, StateType.PENDING, StateType.CRASHED}
+    if trouble is not None and state.type in ended:  # Prefect knows the signal, and no reason
+        return Crashed(message=str(trouble))
     if state.type == StateType.CANCELLING:
         return Cancelled(message="Flow run was cancelled successfully.")
     if state.type == StateType.PENDING and not began:

@@ -1,5 +1,6 @@
-"""Which processes belong to a lease: its session, its group, and whoever carries its number."""
+"""Which processes belong to a lease: those of its groups, and whoever carries its number."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,12 @@ def marks(journal: Path, lease: Lease) -> dict[str, str]:
     return {LEASE: str(lease.id), JOURNAL: str(journal.absolute())}
 
 
+def group_name(journal: Path, lease: int) -> str:
+    """What the control group of a lease is called, wherever it lies."""
+    digest = hashlib.sha256(str(journal.absolute()).encode()).hexdigest()[:8]
+    return f"perennial-{digest}-{lease}"
+
+
 def groups(leases: Iterable[Lease]) -> set[int]:
     """The process groups of leases.
 
@@ -34,11 +41,13 @@ def groups(leases: Iterable[Lease]) -> set[int]:
 
 
 def carries(pid: int, journal: Path, leases: Iterable[Lease]) -> bool:
-    """Whether a process carries the number of one of the leases."""
+    """Whether a process carries the number of one of the leases, or is in its control group."""
     try:
         process = psutil.Process(pid)
     except psutil.Error:
         return False
+    if {group_name(journal, each.id) for each in leases} & _control_groups(pid):
+        return True
     numbers = {str(each.id) for each in leases}
     return variable(process, LEASE) in numbers and variable(process, JOURNAL) == str(
         journal.absolute()
@@ -49,7 +58,7 @@ def of_lease(journal: Path, lease: Lease) -> list[psutil.Process]:
     """Every process that belongs to a lease and lives; never this one or those above it."""
     mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     leaders = groups([lease])
-    wanted = marks(journal, lease)
+    wanted, group = marks(journal, lease), group_name(journal, lease.id)
     return [
         process
         for process in psutil.process_iter()
@@ -57,6 +66,7 @@ def of_lease(journal: Path, lease: Lease) -> list[psutil.Process]:
         and (
             _of_group(process.pid, leaders)
             or all(variable(process, name) == value for name, value in wanted.items())
+            or group in _control_groups(process.pid)
         )
         and start_of(process.pid) is not None
     ]
@@ -68,6 +78,15 @@ def serves(pid: int) -> bool:
         return psutil.Process(pid).name().startswith(_MPS)
     except psutil.Error:
         return False
+
+
+def _control_groups(pid: int) -> frozenset[str]:
+    """The names of the control groups that a process is in; nothing leaves one by itself."""
+    try:
+        said = Path(f"/proc/{pid}/cgroup").read_text("utf-8")
+    except OSError:  # it has ended, or the kernel knows no groups
+        return frozenset()
+    return frozenset(part for line in said.splitlines() for part in line.split("/")[1:])
 
 
 def _of_group(pid: int, leaders: set[int]) -> bool:

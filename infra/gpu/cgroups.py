@@ -17,6 +17,7 @@ from infra.gpu.hierarchies import ROOT, Hierarchy, hierarchies, lines
 
 _PATIENCE_S = 5.0
 _LOOK_S = 0.02
+_CONTROLLERS = {"memory", "cpuset", "cpu"}
 _PERIOD_US = 100_000
 """Of a quota of cores: the kernel's default. Source: cgroup-v2, ``cpu.max``."""
 
@@ -123,6 +124,8 @@ def found(prefix: str, root: Path = ROOT) -> list[Group]:
     """The groups whose names begin so, wherever on this machine another process has made them."""
     places: dict[tuple[str, Literal[1, 2]], list[Path]] = {}
     for hierarchy in hierarchies(root):
+        if hierarchy.version == 1 and not hierarchy.controllers & _CONTROLLERS:
+            continue
         version: Literal[1, 2] = 2 if hierarchy.version == 2 else 1  # noqa: PLR2004 - the version
         for folder in _named(prefix, hierarchy.mount):
             places.setdefault((folder.name, version), []).append(folder)

@@ -37,7 +37,7 @@ class GpuProcessJobConfiguration(ProcessJobConfiguration):
     max_runtime: Any = None
     priority: Any = 0
 
-    _named: tuple[str, ...] = PrivateAttr(default=())
+    _given: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def prepare_for_flow_run(
         self,
@@ -48,11 +48,16 @@ class GpuProcessJobConfiguration(ProcessJobConfiguration):
         worker_name: str | None = None,
         worker_id: "UUID | None" = None,
     ) -> None:
-        """As Prefect's; what the job variables named is noted before the worker's is added."""
-        self._named = tuple(self.env)
+        """As Prefect's; what the job variables set is noted before the worker's is added."""
+        self._given = {name: value for name, value in self.env.items() if value is not None}
         super().prepare_for_flow_run(
             flow_run, deployment, flow, work_pool, worker_name, worker_id=worker_id
         )
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The variables that the deployment sets itself."""
+        return dict(self._given)
 
     @property
     def request(self) -> RunRequest:
@@ -61,7 +66,7 @@ class GpuProcessJobConfiguration(ProcessJobConfiguration):
         Raises:
             ConfigError: it is no request, or contradicts itself.
         """
-        if named := [name for name in self._named if name in DEVICES]:
+        if named := [name for name in self._given if name in DEVICES]:
             raise ConfigError(
                 f"The job variable env sets {few(named)}; which devices a run sees is said by "
                 "its lease.",

@@ -1,6 +1,5 @@
 """A run held to its lease: what its processes see, and what the kernel lets them take."""
 
-import hashlib
 import os
 import resource
 import sys
@@ -12,6 +11,7 @@ import psutil
 
 from infra.errors import ResourceError
 from infra.gpu import cgroups
+from infra.gpu.belonging import group_name
 from infra.gpu.bounds import Bounds, DeviceBound
 from infra.gpu.devices import Inventory
 from infra.gpu.hierarchies import ROOT
@@ -154,8 +154,8 @@ def confine(
 
 def adopted(lease: Lease, journal: Path) -> Confinement:
     """The hold of a lease whose worker is gone, to be asked and lifted; it holds as it did."""
-    groups = cgroups.found(_name(lease, journal))
-    group = next((each for each in groups if each.name == _name(lease, journal)), None)
+    name = group_name(journal, lease.id)
+    group = next((each for each in cgroups.found(name) if each.name == name), None)
     stated = Bounds.model_validate(
         {
             "lease": lease.id,
@@ -184,8 +184,9 @@ def sweep(journal: Path, leases: Collection[Lease]) -> list[str]:
     Raises:
         ResourceError: a process in one does not die.
     """
-    standing = {_name(lease, journal) for lease in leases}
-    left = [each for each in cgroups.found(_prefix(journal)) if each.name not in standing]
+    standing = {group_name(journal, lease.id) for lease in leases}
+    ours = cgroups.found(group_name(journal, 0).removesuffix("0"))
+    left = [each for each in ours if each.name not in standing]
     for group in left:
         group.remove()
     return sorted(group.name for group in left)
@@ -197,7 +198,7 @@ def _hold(lease: Lease, journal: Path, root: Path) -> _Hold:
         return _Hold(None, {"memory": "", "cpus": ""})
     limits = cgroups.Limits(grant.memory_bytes, grant.cpus, grant.cores)
     try:
-        group = cgroups.make(_name(lease, journal), limits, root)
+        group = cgroups.make(group_name(journal, lease.id), limits, root)
     except cgroups.NoGroupError as error:
         return _Hold(None, {**_without_group(grant), "why": str(error)})
     return _Hold(group, _with_group(group, grant))
@@ -215,15 +216,6 @@ def _without_group(grant: Grant) -> dict[str, str]:
         "memory": "rlimit" if linux and grant.memory_bytes else "",
         "cpus": "affinity" if linux and grant.cores else "",
     }
-
-
-def _prefix(journal: Path) -> str:
-    """Of the names of a journal's groups: two journals of one machine count alike."""
-    return f"perennial-{hashlib.sha256(str(journal.absolute()).encode()).hexdigest()[:8]}-"
-
-
-def _name(lease: Lease, journal: Path) -> str:
-    return f"{_prefix(journal)}{lease.id}"
 
 
 def _below(pid: int) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """The leases in a worker's hands, each looked after from the moment it is given to its end."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, NoReturn
@@ -23,6 +24,7 @@ from infra.errors import BackendError, ConfigError, IntegrityError, ResourceErro
 from infra.gpu.adoption import conclusion, is_of, process_of
 from infra.gpu.leases import Lease
 from infra.gpu.machine import Machine
+from infra.gpu.notices import PrefectNotices
 from infra.processes import ProcessIdentity
 
 GRACE_S: Final = 30.0
@@ -50,6 +52,9 @@ class Kept:
         """Whether its run was begun with; until then it can be given back."""
         self.why = _LOST
         """What is said of its run where nobody else has told its end."""
+
+        self.trouble: ResourceError | None = None
+        """Why the kernel killed something of its run."""
 
     @property
     def began(self) -> bool:
@@ -106,6 +111,9 @@ class Keeper:
     async def finish(self, kept: Kept) -> None:
         """The end of a lease: its run's state is true, its processes are gone, it is released."""
         with anyio.CancelScope(shield=True):
+            kept.trouble = await run_sync(self._machine.trouble, kept.lease)
+            if kept.trouble is not None:
+                PrefectNotices().tell(kept.lease.run, str(kept.trouble), logging.ERROR)
             with anyio.move_on_after(STOP_S if self._stopping else None):
                 await self._conclude(kept)
             await self._leave(kept.lease)
@@ -183,7 +191,7 @@ class Keeper:
                 run = await self._client.read_flow_run(kept.lease.run)
                 if run.state is None or not (kept.began or is_of(run, kept.lease)):
                     return  # it was never this worker's, or is somebody else's by now
-                state = conclusion(run.state, began=kept.began, why=kept.why)
+                state = conclusion(run.state, began=kept.began, why=kept.why, trouble=kept.trouble)
                 if state is not None:
                     await self._client.set_flow_run_state(run.id, state, force=True)
             except ObjectNotFound:

@@ -1,15 +1,18 @@
 """This machine as one of its workers sees and changes it: its devices, and who holds them."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from infra.errors import ResourceError
 from infra.gpu.adoption import take_over
 from infra.gpu.baselines import note_baselines
 from infra.gpu.belonging import of_lease
 from infra.gpu.claiming import Held, Left, WaitingRun, claim
+from infra.gpu.confinement import Confinement, adopted, confine, sweep
 from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
 from infra.gpu.lookout import Lookout
@@ -46,6 +49,9 @@ class Machine:
         self.lookout = Lookout(self.journal)
         self.patrol = Patrol(self.journal, self.worker, self.lookout)
         self.notes = 0  # of runs that were left in the last decision
+        self._holds: dict[int, Confinement] = {}
+        with suppress(ResourceError):  # what does not die even now is swept by the next worker
+            sweep(journal, self.journal.leases())
 
     def close(self) -> None:
         """End the session with the driver, and the probes that run."""
@@ -91,14 +97,36 @@ class Machine:
         self.notes = len(notes)
         return Decided(taken, claims.left)
 
+    def confine(self, lease: Lease, given: Mapping[str, str]) -> Confinement:
+        """What will hold the run of a lease from the moment it has a process.
+
+        Args:
+            lease: what it holds.
+            given: variables that its deployment sets itself.
+
+        Raises:
+            BackendError: there is a driver, and it fails.
+        """
+        inventory = self.lookout.read().inventory
+        hold = confine(lease, inventory, self.journal.path, given)
+        self._holds[lease.id] = hold
+        return hold
+
     def attach(self, lease: Lease, process: ProcessIdentity) -> None:
-        """Note the process that holds a lease from now on.
+        """Note the process that holds a lease from now on, and hold it to that.
 
         Raises:
             IntegrityError: another process has taken this worker's name.
+            ResourceError: the kernel does not hold it.
         """
         with self.journal.deciding(self.worker) as decision:
             decision.attach(lease, process)
+        if (hold := self._holds.get(lease.id)) is not None:
+            hold.apply(process.pid)
+
+    def trouble(self, lease: Lease) -> ResourceError | None:
+        """Why the kernel killed something of a run, None where it did not."""
+        return self._hold(lease).trouble()
 
     def take_over(self, kept: Collection[int]) -> list[Lease]:
         """Leases whose workers are gone, which are this worker's from now on.
@@ -131,7 +159,14 @@ class Machine:
         Raises:
             IntegrityError: another process has taken this worker's name.
         """
-        return leave(self.journal, self.worker, lease, self.lookout.read)
+        kept_out = leave(self.journal, self.worker, lease, self.lookout.read)
+        with suppress(ResourceError):  # what does not die now is swept when a worker starts
+            self._hold(lease).lift()
+        self._holds.pop(lease.id, None)
+        return kept_out
+
+    def _hold(self, lease: Lease) -> Confinement:
+        return self._holds.get(lease.id) or adopted(lease, self.journal.path)
 
 
 def held(lease: Lease, now: datetime) -> Held:

@@ -8,6 +8,7 @@ hold that it is there and called (decision 16).
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import WorkerFlowRunResponse
 
     from infra.gpu.claiming import WaitingRun
-    from infra.gpu.keeping import Keeper, Kept
-    from infra.gpu.leases import Lease
+    from infra.gpu.keeping import Kept
     from infra.gpu.machine import Machine
 
 _PATROL_S: Final = 2.0
@@ -208,10 +208,14 @@ class GpuProcessWorker(ProcessWorker):
             raise ResourceError("The run has no lease.", hint="Start it again.")
         kept.running = True
         try:
-            configuration.env |= _environment(self.machine, kept.lease)
-            return await super().run(
-                flow_run, configuration, _Attached(self._keeper, kept, task_status)
-            )
+            hold = await run_sync(self.machine.confine, kept.lease, configuration.given)
+            configuration.env |= hold.environment
+
+            def began(pid: int) -> None:
+                self._keeper.attach(kept, pid)
+                self.get_flow_run_logger(flow_run).info(hold.stated.sentence)
+
+            return await super().run(flow_run, configuration, _Began(began, task_status))
         finally:
             await self._keeper.finish(kept)
 
@@ -251,32 +255,18 @@ def _since(run: "FlowRun") -> datetime:
     return datetime.now(UTC) if due is None else datetime.fromtimestamp(due.timestamp(), UTC)
 
 
-def _environment(machine: "Machine", lease: "Lease") -> dict[str, str]:
-    """What the processes of a lease are told: their devices, and the lease itself."""
-    from infra.gpu.belonging import marks
-
-    return {
-        "CUDA_VISIBLE_DEVICES": ",".join(each.uuid for each in lease.grant.holdings),
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        **marks(machine.journal.path, lease),
-    }
-
-
-class _Attached(anyio.abc.TaskStatus[int]):
-    """Says that a run has started, once its process is noted on its lease."""
+class _Began(anyio.abc.TaskStatus[int]):
+    """Says that a run has started, once what has to be done with its process is done."""
 
     def __init__(
-        self,
-        keeper: "Keeper",
-        kept: "Kept",
-        status: "anyio.abc.TaskStatus[int] | None",
+        self, began: Callable[[int], None], status: "anyio.abc.TaskStatus[int] | None"
     ) -> None:
-        self._keeper, self._kept, self._status = keeper, kept, status
+        self._began, self._status = began, status
 
     def started(self, value: int | None = None) -> None:
-        """Note the process, and say so."""
+        """Do it, and say so."""
         if value is None:
             raise ConfigError("A run that has started has a process.")
-        self._keeper.attach(self._kept, value)
+        self._began(value)
         if self._status is not None:
             self._status.started(value)

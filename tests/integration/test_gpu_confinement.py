@@ -13,6 +13,7 @@ import pytest
 
 from infra.errors import ResourceError
 from infra.gpu import cgroups
+from infra.gpu.belonging import carries, of_lease
 from infra.gpu.confinement import adopted, sweep
 from infra.gpu.hierarchies import hierarchies
 from infra.gpu.host import cores
@@ -106,6 +107,21 @@ def test_what_outlives_a_lease_in_its_group_is_killed_with_the_group(
         assert stray == process.pid
         assert process.wait(5) == -9
         assert confinement.members() == frozenset()
+
+
+@grouped
+def test_a_process_belongs_to_its_lease_by_its_group_whatever_it_leaves_behind(host: Host) -> None:
+    """A session and an environment of its own hide a daemon from everybody else."""
+    lease = host.lease()
+    confinement = host.confine(lease)
+    stray = subprocess.Popen(["/bin/sleep", "60"], env={}, start_new_session=True)
+
+    confinement.apply(stray.pid)
+
+    assert [each.pid for each in of_lease(host.journal.path, lease)] == [stray.pid]
+    assert carries(stray.pid, host.journal.path, [lease])
+    confinement.lift()
+    assert stray.wait(5) == -9
 
 
 @grouped

@@ -1,10 +1,14 @@
 """The worker of a GPU machine: real server, real workers and runs, GPUs that are not there."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.gpu import cgroups
+from infra.gpu.belonging import group_name
+from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.pools import Pool, pool_of, waited
 from tests.support.postgres import postgres_server
@@ -36,7 +40,7 @@ def test_each_run_sees_exactly_the_devices_that_it_leased(pool: Pool, gpus: Simu
     seen = [each.seen()["environment"] for each in (one, other, none)]
 
     assert {each["CUDA_VISIBLE_DEVICES"] for each in seen[:2]} == there
-    assert seen[2]["CUDA_VISIBLE_DEVICES"] == ""
+    assert seen[2]["CUDA_VISIBLE_DEVICES"] == "-1"
     assert {each["CUDA_DEVICE_ORDER"] for each in seen} == {"PCI_BUS_ID"}
     held = {lease.run: lease for lease in pool.leases}
     assert {str(lease.id) for lease in held.values()} == {each["PERENNIAL_LEASE"] for each in seen}
@@ -63,3 +67,31 @@ def test_a_run_waits_until_a_device_is_free(pool: Pool, gpus: SimulatedGpus) -> 
 
     assert [each.over().state_name for each in (first, second, passing)] == ["Completed"] * 3
     waited(lambda: not pool.leases)
+
+
+def test_a_run_is_held_to_its_lease_and_its_log_says_by_what(pool: Pool) -> None:
+    """Cores and memory are its own from the moment it has a process."""
+    pool.start()
+
+    run = pool.run(cpus=1, memory="1GiB")
+    pid = run.seen()["pid"]
+
+    lease = next(each for each in pool.leases if each.run == run.id)
+    assert os.sched_getaffinity(pid) == set(lease.grant.cores)
+    waited(lambda: any(f"Lease {lease.id}: no GPU; 1 core (" in line for line in run.log()))
+    run.let_go()
+    assert run.over().state_name == "Completed"
+    waited(lambda: not cgroups.found(group_name(pool.folder / "leases.db", lease.id)))
+
+
+@pytest.mark.skipif(bool(no_groups()), reason=no_groups() or "there are groups")
+def test_a_run_that_wants_more_memory_than_it_leased_says_so(pool: Pool) -> None:
+    """The kernel kills it; its page gives the reason and what to do, not the signal alone."""
+    pool.start()
+
+    run = pool.run(memory="64MiB")
+    run.over()
+
+    waited(lambda: "more than their 0.0625 GiB of memory. Raise memory" in run.said())
+    assert run.now.state_name == "Crashed"
+    waited(lambda: any("The kernel killed" in line for line in run.log()))

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.workers.base import BaseWorker
 
@@ -128,6 +129,16 @@ class Run:
     def told(self) -> bool:
         """Whether its process has told what it saw."""
         return self._report.exists()
+
+    def said(self) -> str:
+        """What its state says now."""
+        return (self.now.state and self.now.state.message) or ""
+
+    def log(self) -> list[str]:
+        """The lines of its log that have come."""
+        with get_client(sync_client=True) as client:
+            logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[self.id])))
+        return [each.message for each in logs]
 
     def let_go(self) -> None:
         """Let it come to its end."""
