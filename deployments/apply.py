@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.plan import POOL, TAG, Desired, plan
+from deployments.plan import TAG, Desired, plan
 from infra.addresses import addresses
 from infra.errors import ConfigError, few
 from infra.plugins import resolve
+from infra.pools import POOL, ensure_pool
 from infra.settings import PROJECT, settings
 from tasks.governance.reviews import reachable_prefect
 from tasks.spec import ModelSpec, declared_models, load_spec
@@ -82,7 +83,7 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
     links = {"Prefect": found.prefect_ui, "MLflow": found.mlflow, "Reports": found.pages}
     desired = plan(specs, paused=paused, links=links)
     with reachable_prefect() as client:
-        _ensure_pool(client)
+        ensure_pool(client)
         there = {_name(each): each for each in _ours(client)}
         applied = [_apply(client, each, there.get(each.name)) for each in desired]
         if model is None:
@@ -123,23 +124,6 @@ def _check_suite(path: Path, table: TableSpec, *, observed: bool) -> None:
     marked = r'"column(?:_[AB])?":\s*"(_\w+)"' if observed else r"(?!)"
     named = re.findall(marked, path.read_text(encoding="utf-8")) if path.is_file() else ()
     read_suite(path, {**dict.fromkeys(named), **table.columns})
-
-
-def _ensure_pool(client: SyncPrefectClient) -> None:
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-    from prefect.workers.process import ProcessWorker
-
-    try:
-        client.read_work_pool(POOL)
-    except ObjectNotFound:
-        template = ProcessWorker.get_default_base_job_template()
-        try:
-            client.create_work_pool(
-                WorkPoolCreate(name=POOL, type="process", base_job_template=template)
-            )
-        except ObjectAlreadyExists:  # a worker that started just now made it first
-            return
 
 
 def _ours(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:

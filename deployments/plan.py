@@ -9,12 +9,10 @@ from typing import Final, get_args
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from infra.resources import RunRequest
 from infra.settings import PROJECT, settings
 from tasks.schedules import FlowName, ScheduleSpec
 from tasks.spec import ModelSpec
-
-POOL: Final = "perennial"
-"""The work pool of every deployment, of Prefect's type ``process``."""
 
 TAG: Final = "perennial"
 """The tag by which deployments of ours are found again."""
@@ -47,6 +45,7 @@ class Desired(BaseModel):
     description: str
     schedules: tuple[ScheduleSpec, ...] = ()
     environment: dict[str, str]
+    request: RunRequest = RunRequest()
 
     @property
     def name(self) -> str:
@@ -71,7 +70,8 @@ class Desired(BaseModel):
     @property
     def job_variables(self) -> dict[str, JsonValue]:
         """What the worker starts a run with; its environment is added to the worker's own."""
-        return {"command": ENGINE, "env": dict(self.environment), "working_dir": str(PROJECT)}
+        start = {"command": ENGINE, "env": dict(self.environment), "working_dir": str(PROJECT)}
+        return {**start, **self.request.model_dump(mode="json", exclude_defaults=True)}
 
     def digest(self, *also: JsonValue) -> str:
         """Twelve hex digits that change when anything about it does.
@@ -100,6 +100,7 @@ def plan(
             description=_description(flow, spec, links or {}),
             schedules=_schedules(flow, spec, paused=paused),
             environment=_environment(flow, spec),
+            request=_request(flow, spec),
         )
         for spec in specs
         for flow in FLOWS
@@ -113,6 +114,15 @@ def _schedules(flow: FlowName, spec: ModelSpec, *, paused: bool) -> tuple[Schedu
         for schedule in spec.schedules
         if schedule.flow == flow
     )
+
+
+def _request(flow: FlowName, spec: ModelSpec) -> RunRequest:
+    """What a run asks of its machine: a training what its model declares, all others nothing.
+
+    The others are short or wait for a person: they share the cores that nobody has leased, and
+    a training that has leased all of them keeps none of them waiting.
+    """
+    return RunRequest(**dict(spec.training.resources)) if flow == "train" else RunRequest()
 
 
 def _environment(flow: FlowName, spec: ModelSpec) -> dict[str, str]:

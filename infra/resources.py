@@ -9,7 +9,15 @@ from datetime import timedelta
 from math import inf
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(KiB|MiB|GiB|TiB)")
 _FACTOR = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -95,6 +103,10 @@ def _capability(text: object) -> object:
     return int(match[1]), int(match[2])
 
 
+def _dotted(capability: tuple[int, int]) -> str:
+    return f"{capability[0]}.{capability[1]}"
+
+
 class GpuRequest(BaseModel):
     """GPUs of a run: none, whole ones, a part of one, or a MIG slice.
 
@@ -114,7 +126,11 @@ class GpuRequest(BaseModel):
         None, min_length=1, description="A part of the device's name, as in H100."
     )
     compute_capability: (
-        Annotated[tuple[int, int], BeforeValidator(_capability, json_schema_input_type=str | float)]
+        Annotated[
+            tuple[int, int],
+            BeforeValidator(_capability, json_schema_input_type=str | float),
+            PlainSerializer(_dotted, return_type=str, when_used="json"),
+        ]
         | None
     ) = Field(None, description="The least that will do, as in 8.0.")
     exclusive: bool | None = Field(

@@ -9,8 +9,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 
-from deployments.plan import ENGINE, POOL
+from deployments.plan import ENGINE
 from infra.errors import BackendError
+from infra.pools import POOL
 from infra.settings import PROJECT
 
 _POLL_S = 0.1

@@ -14,11 +14,12 @@ from infra.addresses import Addresses, addresses, keep_ports, require_free
 from infra.databases import create_databases
 from infra.errors import BackendError, ConfigError, PerennialError, ResourceError
 from infra.places import Places, make_folders, make_places, places_file, read_places, stack_folder
+from infra.pools import POOL
 from infra.private import clear_errors, read_private, write_private
 from infra.processes import ProcessIdentity, outliving
 from infra.settings import settings
 from infra.stack import reconcile
-from infra.stack.servers import POOL, Server, is_healthy, servers
+from infra.stack.servers import Server, is_healthy, servers
 from infra.stack.supervision import Supervisor, keeper_pid
 
 Progress = Callable[[str], None]
@@ -128,6 +129,8 @@ def _start_all(
     middle = [by_name[name] for name in ("prefect", "mlflow", "pages") if name in by_name]
     _start(supervisor, middle, is_healthy, progress)
     _put_runs_right(places, supervisor, progress)
+    if kept := reconcile.keep_pool():
+        progress(kept)
     since = time.time()
     fresh = supervisor.state("worker") != "RUNNING"
     ready = (lambda _: reconcile.worker_since(since)) if fresh else is_healthy

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from infra import postgres, processes
 from infra.addresses import addresses, addresses_of, read_ports
 from infra.places import Places, stack_folder
+from infra.pools import POOL, ensure_pool
 from infra.private import clear_errors
 from infra.settings import settings
-from infra.stack.servers import POOL
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -91,6 +91,14 @@ def crash_lost_runs(places: Places, *, worker_is_up: bool) -> list[str]:
             )
             client.set_flow_run_state(run.id, Crashed(message=reason), force=True)
     return [run.name for run in lost]
+
+
+def keep_pool() -> str:
+    """What was done to a work pool that an older version has made, a sentence; mostly nothing."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    with SyncPrefectClient(addresses().prefect_api) as client:
+        return ensure_pool(client)
 
 
 def _is_lost(run: "FlowRun", backed: set[str], *, worker_is_up: bool) -> bool:

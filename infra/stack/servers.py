@@ -12,10 +12,8 @@ from infra.addresses import HOST, addresses_of, read_ports
 from infra.databases import database_urls
 from infra.environment import is_replaced
 from infra.places import Embedded, Places
+from infra.pools import KIND, POOL
 from infra.settings import PROJECT, settings
-
-POOL = "perennial"
-"""The work pool of the embedded worker."""
 
 
 class Server(BaseModel):
@@ -132,7 +130,7 @@ def _worker() -> Server:
         title="Worker",
         command=[
             *_python("prefect"),
-            *("worker", "start", "--type", "process", "--pool", POOL, "--name", POOL),
+            *("worker", "start", "--type", KIND, "--pool", POOL, "--name", POOL),
             *("--install-policy", "never"),
         ],
         environment={

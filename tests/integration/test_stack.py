@@ -29,11 +29,11 @@ from infra.addresses import HOST, addresses, is_free, keep_ports, read_ports
 from infra.databases import reach
 from infra.errors import BackendError, ResourceError
 from infra.places import read_places
+from infra.pools import POOL
 from infra.settings import PROJECT, settings
 from infra.stack import down, is_up, up
 from infra.stack.health import server_status
 from infra.stack.reconcile import crash_lost_runs
-from infra.stack.servers import POOL
 from infra.stack.supervision import keeper_pid
 from tests.support.stack import Stack, eventually, fresh_home
 

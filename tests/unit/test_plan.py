@@ -2,7 +2,8 @@
 
 import pytest
 
-from deployments.plan import FLOWS, POOL, Desired, plan
+from deployments.plan import FLOWS, Desired, plan
+from infra.pools import POOL
 from infra.settings import PROJECT, settings
 from tasks.schedules import FlowName, ScheduleSpec
 from tasks.spec import ModelSpec, load_spec
@@ -72,6 +73,18 @@ def test_a_training_has_threads_or_workers_but_not_both(candidates: int, threads
 
     assert train.environment["OMP_NUM_THREADS"] == threads
     assert score.environment["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_training_asks_for_what_its_model_declares_and_other_flows_for_nothing() -> None:
+    """The worker leases it; light flows share what is left and never wait for cores."""
+    asked = {"gpus": 1, "compute_capability": "8.0", "cpus": 4, "max_runtime": "PT1H"}
+    training = {**declared().training.model_dump(), "resources": asked}
+
+    variables = {flow: one(flow, training=training).job_variables for flow in FLOWS}
+
+    assert {**variables["train"], **asked, "memory": 2 * 2**30} == variables["train"]
+    started_with = {"command", "env", "working_dir"}
+    assert all(set(each) == started_with for flow, each in variables.items() if flow != "train")
 
 
 def test_a_run_reads_the_declaration_that_was_deployed() -> None:
