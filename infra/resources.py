@@ -198,6 +198,13 @@ class RunRequest(GpuRequest):
         )
     )
     priority: int = Field(0, ge=-100, le=100, description="Larger ones come first.")
+    checkpoint_grace: Annotated[timedelta, Field(ge=timedelta(0)), WithJsonSchema(_DURATION)] = (
+        Field(
+            timedelta(seconds=30),
+            description="When a device fails, the run gets SIGUSR1 and so much time to save its "
+            "work before it is ended and placed elsewhere. As in PT5M.",
+        )
+    )
 
     @property
     def needs(self) -> tuple[object, ...]:

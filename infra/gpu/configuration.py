@@ -1,5 +1,6 @@
 """What a ``gpu-process`` work pool lets a deployment say, and where a run's request is read."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from prefect.workers.process import ProcessJobConfiguration, ProcessVariables
@@ -36,6 +37,7 @@ class GpuProcessJobConfiguration(ProcessJobConfiguration):
     memory: Any = None
     max_runtime: Any = None
     priority: Any = 0
+    checkpoint_grace: Any = timedelta(seconds=30)
 
     _given: dict[str, str] = PrivateAttr(default_factory=dict)
 

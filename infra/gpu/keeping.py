@@ -1,7 +1,9 @@
 """The leases in a worker's hands, each looked after from the moment it is given to its end."""
 
 import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, NoReturn
 from uuid import UUID
@@ -24,7 +26,9 @@ from infra.errors import BackendError, ConfigError, IntegrityError, ResourceErro
 from infra.gpu.adoption import conclusion, is_of, process_of
 from infra.gpu.leases import Lease
 from infra.gpu.machine import Machine
+from infra.gpu.moving import SIGNAL, reschedule
 from infra.gpu.notices import PrefectNotices
+from infra.gpu.patrol import Move
 from infra.processes import ProcessIdentity
 
 GRACE_S: Final = 30.0
@@ -50,6 +54,8 @@ class Kept:
         """Whether another worker gave it, and is gone."""
         self.running = False
         """Whether its run was begun with; until then it can be given back."""
+        self.moving = ""
+        """Why it must go elsewhere; empty while it may stay."""
         self.why = _LOST
         """What is said of its run where nobody else has told its end."""
 
@@ -174,6 +180,24 @@ class Keeper:
                 )
                 await run_sync(self._machine.end, kept.lease, GRACE_S)
 
+    async def move(self, move: Move) -> None:
+        """Send a run elsewhere: it is asked to save its work, and ended after its grace."""
+        kept = self._kept.get(move.lease.run)
+        if kept is None or kept.lease.id != move.lease.id or kept.moving or kept.process is None:
+            return
+        kept.moving, grace = move.why, kept.lease.request.checkpoint_grace
+        self._machine.patrol.notices.tell(
+            kept.lease.run,
+            f"{move.why}. The run is asked to save its work ({SIGNAL.name}) and is ended after "
+            f"{grace}; then it is placed again without that device.",
+        )
+        with suppress(ProcessLookupError):
+            os.kill(kept.process.pid, SIGNAL)
+        with anyio.move_on_after(grace.total_seconds()):
+            while kept.process.alive:  # noqa: ASYNC110 - a process sets no event
+                await anyio.sleep(_LOOK_S)
+        await run_sync(self._machine.kill, kept.lease)
+
     async def stop(self, worker: str) -> None:
         """End every run, for the worker is being stopped."""
         self._stopping = True
@@ -191,6 +215,8 @@ class Keeper:
                 run = await self._client.read_flow_run(kept.lease.run)
                 if run.state is None or not (kept.began or is_of(run, kept.lease)):
                     return  # it was never this worker's, or is somebody else's by now
+                if kept.moving and await reschedule(self._client, run, kept.moving):
+                    return
                 state = conclusion(run.state, began=kept.began, why=kept.why, trouble=kept.trouble)
                 if state is not None:
                     await self._client.set_flow_run_state(run.id, state, force=True)

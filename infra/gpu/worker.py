@@ -25,6 +25,7 @@ from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
 from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
+from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
 from infra.settings import settings
 
@@ -63,6 +64,7 @@ class GpuProcessWorker(ProcessWorker):
         """Join the machine's workers, before anything is asked of Prefect."""
         from infra.gpu.keeping import Keeper
 
+        prepare()
         try:
             self.machine = await run_sync(self._join)
         except PerennialError as error:
@@ -71,7 +73,7 @@ class GpuProcessWorker(ProcessWorker):
         await super().setup()
         self._keeper = Keeper(self.machine, self.client, self._give_up)
         self._patrol = asyncio.create_task(self._patrols())
-        rounds = going_round(self.machine.patrol, settings().patrol_s)
+        rounds = going_round(self.machine.patrol, settings().patrol_s, self._keeper.move)
         await self._exit_stack.enter_async_context(rounds)
 
     async def teardown(self, *exc_info: Any) -> None:  # noqa: ANN401 - as Prefect's
@@ -207,6 +209,7 @@ class GpuProcessWorker(ProcessWorker):
         if kept is None:
             raise ResourceError("The run has no lease.", hint="Start it again.")
         kept.running = True
+        leaving.set(lambda: bool(kept.moving))
         try:
             hold = await run_sync(self.machine.confine, kept.lease, configuration.given)
             configuration.env |= hold.environment
@@ -215,9 +218,12 @@ class GpuProcessWorker(ProcessWorker):
                 self._keeper.attach(kept, pid)
                 self.get_flow_run_logger(flow_run).info(hold.stated.sentence)
 
-            return await super().run(flow_run, configuration, _Began(began, task_status))
+            result = await super().run(flow_run, configuration, _Began(began, task_status))
         finally:
             await self._keeper.finish(kept)
+        if kept.moving:  # it did not fail: it was sent away, and waits again
+            result.status_code = 0
+        return result
 
     # Looking after runs
 

@@ -9,6 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
+from prefect.states import Cancelling
 from typer.testing import CliRunner
 
 from deployments.cli import build
@@ -16,8 +17,10 @@ from deployments.reasons import Why
 from infra.errors import ConfigError
 from infra.gpu.leases import Journal
 from infra.gpu.notices import FOREIGN, FOREIGN_GONE
+from infra.gpu.quarantine import entries
 from infra.gpu.waiting import waits
 from infra.settings import settings
+from infra.starts import start_of
 from tests.support.leased import started
 from tests.support.nvml.gpus import GIB, SimulatedGpus
 from tests.support.pools import Pool, pool_of, waited
@@ -34,8 +37,16 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
-    """A pool on a machine with the GPUs that the test adds."""
+def pool(
+    api: str,
+    tmp_path: Path,
+    nvml_library: Path,
+    gpus: SimulatedGpus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Pool]:
+    """A pool on a machine with the GPUs that the test adds, which is this process's machine too."""
+    monkeypatch.setenv("PERENNIAL_LEASES", str(tmp_path / "leases.db"))
+    settings.cache_clear()
     simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
     with pool_of(api, tmp_path, **simulated) as pool:
         yield pool
@@ -90,11 +101,9 @@ def asked(text: str) -> Why:
 
 
 def test_why_names_what_a_run_waits_for_and_where_another_runs(
-    pool: Pool, gpus: SimulatedGpus, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, gpus: SimulatedGpus
 ) -> None:
     """Place, holder with its end, and the latest start; by name, id or the beginning of a name."""
-    monkeypatch.setenv("PERENNIAL_LEASES", str(pool.folder / "leases.db"))
-    settings.cache_clear()
     gpu = gpus.add()
     pool.start()
     first = pool.run(gpus=1, max_runtime="PT2H")
@@ -140,3 +149,62 @@ def test_why_answers_for_runs_that_wait_for_nobody_here(pool: Pool) -> None:
     assert "'0.3 of mig' is no number of GPUs" in refused.why
     assert isinstance(unknown.exception, ConfigError)
     assert "No run is called 'no-such-run'" in str(unknown.exception)
+
+
+def history(run: UUID) -> list[str]:
+    """The names of the states that a run went through."""
+    with get_client(sync_client=True) as client:
+        states = sorted(client.read_flow_run_states(run), key=lambda each: each.timestamp)
+    return [each.name or "" for each in states]
+
+
+def test_a_run_on_a_gpu_that_fails_goes_to_another(pool: Pool, gpus: SimulatedGpus) -> None:
+    """Asked to save its work, ended, placed without that device; Prefect sees no crash in it."""
+    there = {each.uuid: each for each in (gpus.add(), gpus.add())}
+    saved = pool.folder / "saved"
+    pool.start()
+    run = pool.run(gpus=1, env={"SAVE_TO": str(saved)}, checkpoint_grace="PT0.5S")
+    first = run.seen()
+    failed = there[first["environment"]["CUDA_VISIBLE_DEVICES"]]
+
+    failed.raise_xid(48)
+    waited(lambda: run.told and run.seen()["pid"] != first["pid"])
+    second = run.seen()
+    kept = entries(Journal(pool.folder / "leases.db"))
+    run.let_go()
+    over = run.over()
+
+    assert saved.exists()
+    assert start_of(first["pid"]) is None
+    assert second["environment"]["CUDA_VISIBLE_DEVICES"] in there.keys() - {failed.uuid}
+    assert [
+        name for name in history(run.id) if name in {"Running", "Moved", "Crashed", "Failed"}
+    ] == [
+        "Running",
+        "Moved",
+        "Running",
+    ]
+    assert over.state_name == "Completed"
+    assert f"GPU {failed.uuid}: XID 48" in lines(run.id)
+    assert kept[failed.uuid].out
+
+
+def test_a_moved_run_that_waits_is_cancelled_at_once(pool: Pool, gpus: SimulatedGpus) -> None:
+    """It knows no signal, so it ended at once; nowhere is a process of it, and Prefect knows."""
+    gpu = gpus.add()
+    pool.start()
+    run = pool.run(gpus=1)
+    run.seen()
+    gpu.raise_xid(79)
+    waited(lambda: run.now.state_name == "Moved")
+    waited(lambda: waits(Journal(pool.folder / "leases.db")))
+
+    waiting = asked(str(run.id))
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, Cancelling())
+
+    assert "is quarantined (XID 79: it fell off the bus" in waiting.why
+    assert "It is placed again without that device (move 1 of 3)." in waiting.why
+    assert [each.run for each in waiting.blocking] == [None]
+    assert run.now.state_name == "Cancelled"
+    assert "Crashed" not in history(run.id)

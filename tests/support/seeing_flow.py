@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from prefect import flow
 def seeing(report: str, until: str = "") -> None:
     """Write what this process and a child of it see, then wait until a file is there."""
     facts = {"pid": os.getpid(), "group": os.getpgid(0), "environment": dict(os.environ)}
+    if saved := os.environ.get("SAVE_TO"):
+        signal.signal(signal.SIGUSR1, lambda *_: Path(saved).touch())
     told = Path(f"{report}.part")
     told.write_text(json.dumps(facts))
     told.rename(report)
