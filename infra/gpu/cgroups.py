@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from infra.errors import ResourceError
+from infra.errors import ResourceError, few
 from infra.gpu.hierarchies import ROOT, Hierarchy, hierarchies, lines
 
 _PATIENCE_S = 5.0
@@ -115,8 +115,10 @@ def make(name: str, limits: Limits, root: Path = ROOT) -> Group:
                 return _version_2(name, limits, hierarchy.folders)
             if "memory" in hierarchy.controllers:
                 return _version_1(name, limits, hierarchy, root)
-        except (OSError, NoGroupError) as error:
+        except NoGroupError as error:
             refusals.append(str(error))
+        except OSError as error:
+            refusals.append(f"{error.filename}: {error.strerror}")
     raise NoGroupError("; ".join(refusals) or "no memory controller is mounted")
 
 
@@ -155,7 +157,7 @@ def _version_2(name: str, limits: Limits, above: Sequence[Path]) -> Group:
             cpus, files["cpu.max"] = "quota", f"{limits.cpus * _PERIOD_US} {_PERIOD_US}"
         folder = _made(parent / name, files, {"memory.swap.max": "0"})
         return Group(name=name, version=2, folders=(folder,), cpus=cpus)
-    raise NoGroupError("; ".join(refusals))
+    raise NoGroupError(few(refusals, 2))
 
 
 def _hand_on(parent: Path, controller: str) -> None:
@@ -164,12 +166,13 @@ def _hand_on(parent: Path, controller: str) -> None:
     Raises:
         OSError: this user may not, the group has not got it, or has processes of its own.
     """
+    handed = controller in " ".join(lines(parent / "cgroup.subtree_control")).split()
+    if not handed and controller not in " ".join(lines(parent / "cgroup.controllers")).split():
+        raise FileNotFoundError(2, f"it has no {controller} controller")
     if not os.access(parent, os.W_OK) or not os.access(parent / "cgroup.procs", os.W_OK):
         raise PermissionError(13, "this user may not make groups there")
-    if controller in " ".join(lines(parent / "cgroup.subtree_control")).split():
+    if handed:
         return
-    if controller not in " ".join(lines(parent / "cgroup.controllers")).split():
-        raise FileNotFoundError(2, f"it has no {controller} controller")
     _write(parent / "cgroup.subtree_control", f"+{controller}")
 
 

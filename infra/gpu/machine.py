@@ -128,7 +128,11 @@ class Machine:
 
     def trouble(self, lease: Lease) -> ResourceError | None:
         """Why the kernel killed something of a run, None where it did not."""
-        return self._hold(lease).trouble()
+        return self.hold(lease).trouble()
+
+    def hold(self, lease: Lease) -> Confinement:
+        """What holds the run of a lease, whichever worker has begun with it."""
+        return self._holds.get(lease.id) or adopted(lease, self.journal.path)
 
     def take_over(self, kept: Collection[int]) -> list[Lease]:
         """Leases whose workers are gone, which are this worker's from now on.
@@ -169,12 +173,9 @@ class Machine:
         """
         kept_out = leave(self.journal, self.worker, lease, self.lookout.read)
         with suppress(ResourceError):  # what does not die now is swept when a worker starts
-            self._hold(lease).lift()
+            self.hold(lease).lift()
         self._holds.pop(lease.id, None)
         return kept_out
-
-    def _hold(self, lease: Lease) -> Confinement:
-        return self._holds.get(lease.id) or adopted(lease, self.journal.path)
 
 
 def held(lease: Lease, now: datetime) -> Held:

@@ -55,7 +55,7 @@ def test_every_process_of_a_run_sees_exactly_its_lease(
 ) -> None:
     """Itself, a program that it starts, Dask's workers; whatever the worker itself may see."""
     host.lease(gpus=1)
-    lease = host.lease(gpus=2)
+    lease = host.lease(gpus=2, cpus=1)
     confinement = host.confine(lease)
     worker = {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
 
@@ -64,6 +64,7 @@ def test_every_process_of_a_run_sees_exactly_its_lease(
     everybody = [seen["self"], seen["program"], *seen["workers"]]
     assert len(everybody) == 4
     assert [each["devices"] for each in everybody] == [[UUIDS[1], UUIDS[2]]] * 4
+    assert [each["cores"] for each in everybody] == [[*lease.grant.cores]] * 4
     assert [each["variables"] for each in everybody] == [
         {
             "CUDA_VISIBLE_DEVICES": f"{UUIDS[1]},{UUIDS[2]}",

@@ -81,7 +81,7 @@ def test_where_no_group_has_the_memory_controller_each_says_why(tmp_path: Path) 
     for group in ("", "ours", "ours/worker"):
         (root / "sys/fs/cgroup" / group / "cgroup.controllers").write_text("hugetlb")
 
-    with pytest.raises(NoGroupError, match="cgroup/ours: it has no memory controller"):
+    with pytest.raises(NoGroupError, match="cgroup/ours: it has no memory controller and 1 more"):
         make("perennial-1", LIMITS, root)
 
 

@@ -116,6 +116,26 @@ def test_cores_are_never_shared_and_never_more_than_there_are(
     assert max(Counter(number for each in held for number in each).values(), default=1) == 1
 
 
+@given(machines(), st.lists(st.integers(0, 5), max_size=10), st.data())
+def test_placement_promises_no_core_twice(
+    there: tuple[Core, ...], asked: list[int], data: st.DataObject
+) -> None:
+    """Each run that fits has as many as it asked for, however many come and go."""
+    host = machine(gpu(0, numa=0), gpu(1, numa=1), cpus=len(there))
+    host = host.model_copy(update={"cores": there})
+    held: list[Grant] = []
+    for cpus in asked:
+        leaves: bool = data.draw(st.booleans())
+        if held and leaves:
+            held.pop(data.draw(st.integers(0, len(held) - 1)))
+        got = place(RunRequest(cpus=cpus, gpus=data.draw(st.integers(0, 1))), host, held)
+        if isinstance(got, Grant):
+            assert len(got.cores) == got.cpus == cpus
+            held.append(got)
+    mine = [core for grant in held for core in grant.cores]
+    assert len(mine) == len(set(mine)) <= len(there)
+
+
 @given(machines(), st.data())
 def test_at_most_one_physical_core_is_split_on_each_node(
     there: tuple[Core, ...], data: st.DataObject
