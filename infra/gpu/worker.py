@@ -8,7 +8,6 @@ hold that it is there and called (decision 16).
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -28,6 +27,7 @@ from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariab
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
 from infra.settings import settings
+from infra.warm.launching import Launch, install, launch
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -70,6 +70,7 @@ class GpuProcessWorker(ProcessWorker):
         except PerennialError as error:
             print(f"The worker cannot start. {error}", file=sys.stderr)  # noqa: T201 - whoever started it reads it
             raise SystemExit(1) from error
+        install()
         await super().setup()
         self._keeper = Keeper(self.machine, self.client, self._give_up)
         self._patrol = asyncio.create_task(self._patrols())
@@ -218,7 +219,8 @@ class GpuProcessWorker(ProcessWorker):
                 self._keeper.attach(kept, pid)
                 self.get_flow_run_logger(flow_run).info(hold.stated.sentence)
 
-            result = await super().run(flow_run, configuration, _Began(began, task_status))
+            launch.set(Launch(prepare=began))
+            result = await super().run(flow_run, configuration, task_status)
         finally:
             await self._keeper.finish(kept)
         if kept.moving:  # it did not fail: it was sent away, and waits again
@@ -259,20 +261,3 @@ def _since(run: "FlowRun") -> datetime:
     """When a run was due: Prefect's times are of a kind that not every sum can be made of."""
     due = run.next_scheduled_start_time or run.expected_start_time
     return datetime.now(UTC) if due is None else datetime.fromtimestamp(due.timestamp(), UTC)
-
-
-class _Began(anyio.abc.TaskStatus[int]):
-    """Says that a run has started, once what has to be done with its process is done."""
-
-    def __init__(
-        self, began: Callable[[int], None], status: "anyio.abc.TaskStatus[int] | None"
-    ) -> None:
-        self._began, self._status = began, status
-
-    def started(self, value: int | None = None) -> None:
-        """Do it, and say so."""
-        if value is None:
-            raise ConfigError("A run that has started has a process.")
-        self._began(value)
-        if self._status is not None:
-            self._status.started(value)

@@ -1,0 +1,1 @@
+"""How a worker's runs get their processes: at once where one waits already imported."""

@@ -1,0 +1,117 @@
+"""The one place where a worker's runs get a process: Prefect's starter calls `run_process`.
+
+A worker says in `launch` how the run that it starts is to be started. Where nothing is said,
+Prefect's own way holds.
+"""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+from anyio.to_thread import run_sync
+from prefect.runner import _starter_engine
+from prefect.utilities import processutils
+
+from infra.warm.output import Output, Sink, followed
+
+
+def _nothing(_: object) -> None:
+    """Nothing."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the process of one run is started."""
+
+    prepare: Callable[[int], None] = _nothing
+    """Called in a thread with the pid as soon as there is a process, before Prefect is told of it.
+    Where it raises, the process is killed and the error goes on."""
+
+
+launch: Final[ContextVar[Launch | None]] = ContextVar("launch", default=None)
+"""How the run that this task starts is to be started; None for Prefect's own way."""
+
+
+def install() -> None:
+    """From now on Prefect's starter asks `launch` how a run is to be started."""
+    setattr(_starter_engine, "run_process", run_process)  # noqa: B010 - "patch the module to override", says its docstring
+
+
+async def run_process(
+    command: list[str],
+    *,
+    stream_output: "bool | tuple[Sink | None, Sink | None]" = False,
+    task_status: "anyio.abc.TaskStatus[Any] | None" = None,
+    task_status_handler: Callable[[anyio.abc.Process], Any] | None = None,
+    **options: Any,  # noqa: ANN401 - those of Prefect's
+) -> anyio.abc.Process:
+    """As Prefect's of this name; in a process group of its own, and with what `launch` says.
+
+    Its output goes through files, and what it asks on its standard input finds nothing there.
+    """
+    chosen = launch.get()
+    if chosen is None:
+        return await processutils.run_process(
+            command,
+            stream_output=stream_output,  # type: ignore[arg-type] # as it came
+            task_status=task_status,  # type: ignore[arg-type] # as it came
+            task_status_handler=task_status_handler,  # type: ignore[arg-type] # as it came
+            **options,
+        )
+    with _outputs(stream_output) as (out, err):
+        async with _cold(command, out, err, **options) as process:
+            await _prepare(process, chosen)
+            if task_status is not None:
+                told = task_status_handler(process) if task_status_handler else process.pid
+                task_status.started(told)
+            async with followed(each for each in (out, err) if each):
+                await process.wait()
+    return process
+
+
+@contextmanager
+def _outputs(
+    asked: "bool | tuple[Sink | None, Sink | None]",
+) -> Iterator[tuple[Output | None, Output | None]]:
+    """Where a run's two streams go, None for nowhere."""
+    sinks = (sys.stdout, sys.stderr) if asked is True else asked or (None, None)
+    out, err = (None if sink is None else Output(sink) for sink in sinks)
+    try:
+        yield out, err
+    finally:
+        for each in (out, err):
+            if each is not None:
+                each.close()
+
+
+@asynccontextmanager
+async def _cold(
+    command: list[str],
+    out: Output | None,
+    err: Output | None,
+    **options: Any,  # noqa: ANN401 - those of Prefect's
+) -> AsyncIterator[anyio.abc.Process]:
+    """A new interpreter; killed where the block is left before it has ended."""
+    own: dict[str, Any] = {**options, "start_new_session": True}
+    async with processutils.open_process(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if out is None else out,
+        stderr=subprocess.DEVNULL if err is None else err,
+        **own,
+    ) as process:
+        yield process
+
+
+async def _prepare(process: anyio.abc.Process, chosen: Launch) -> None:
+    try:
+        await run_sync(chosen.prepare, process.pid)
+    except BaseException:
+        process.kill()
+        raise
