@@ -148,16 +148,26 @@ def _version_2(name: str, limits: Limits, above: Sequence[Path]) -> Group:
         for wanted in ("cpuset", "cpu"):
             with suppress(OSError):
                 _hand_on(parent, wanted)
+        memory = {"memory.max": str(limits.memory_bytes or "max")}
+        folder = _made(parent / name, memory, {"memory.swap.max": "0"})
         handed = " ".join(lines(parent / "cgroup.subtree_control")).split()
-        cpus: Literal["cpuset", "quota", ""] = ""
-        files = {"memory.max": str(limits.memory_bytes or "max")}
-        if "cpuset" in handed and limits.cores:
-            cpus, files["cpuset.cpus"] = "cpuset", limits.listed
-        elif "cpu" in handed and limits.cpus:
-            cpus, files["cpu.max"] = "quota", f"{limits.cpus * _PERIOD_US} {_PERIOD_US}"
-        folder = _made(parent / name, files, {"memory.swap.max": "0"})
-        return Group(name=name, version=2, folders=(folder,), cpus=cpus)
+        return Group(name, 2, (folder,), _held_cores(folder, limits, handed))
     raise NoGroupError(few(refusals, 2))
+
+
+def _held_cores(
+    folder: Path, limits: Limits, handed: Sequence[str]
+) -> Literal["cpuset", "quota", ""]:
+    """Hold a group of version 2 to its cores, as well as its controllers can."""
+    if "cpuset" in handed and limits.cores:
+        with suppress(OSError):
+            _write(folder / "cpuset.cpus", limits.listed)
+            return "cpuset"
+    if "cpu" in handed and limits.cpus:
+        with suppress(OSError):
+            _write(folder / "cpu.max", f"{limits.cpus * _PERIOD_US} {_PERIOD_US}")
+            return "quota"
+    return ""
 
 
 def _hand_on(parent: Path, controller: str) -> None:

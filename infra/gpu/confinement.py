@@ -122,7 +122,7 @@ class _Hold(NamedTuple):
 
 def confine(
     lease: Lease,
-    inventory: Inventory,
+    inventory: Inventory | None,
     journal: Path,
     given: Mapping[str, str],
     root: Path = ROOT,
@@ -131,7 +131,7 @@ def confine(
 
     Args:
         lease: what the run holds.
-        inventory: the machine, with the lease's devices.
+        inventory: the machine, with the lease's devices; a lease of none needs none.
         journal: where the lease stands.
         given: variables that the deployment sets itself.
         root: where ``/proc`` and the control groups are looked for.

@@ -109,7 +109,7 @@ class Machine:
         Raises:
             BackendError: there is a driver, and it fails.
         """
-        inventory = self.lookout.read().inventory
+        inventory = self.lookout.read().inventory if lease.grant.uuids else None
         hold = confine(lease, inventory, self.journal.path, given)
         self._holds[lease.id] = hold
         return hold

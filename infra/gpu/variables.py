@@ -46,7 +46,7 @@ _MIB = 2**20
 
 def environment(
     lease: Lease,
-    inventory: Inventory,
+    inventory: Inventory | None,
     journal: Path,
     given: Mapping[str, str],
     daemon: MpsDaemon | None,
@@ -55,7 +55,7 @@ def environment(
 
     Args:
         lease: what the run holds.
-        inventory: the machine, with the lease's devices.
+        inventory: the machine, with the lease's devices; a lease of none needs none.
         journal: where the lease stands.
         given: what the deployment sets itself. Its sizes of thread pools and torch's other
             settings stay; which devices it sees and what of them it may take is the lease's.
@@ -74,7 +74,7 @@ def environment(
         chosen[_DASK_LOOKS] = given.get(_DASK_LOOKS, "False")
     if daemon is not None and any(each.enforcement == "mps" and not each.alone for each in held):
         chosen |= _mps(lease, daemon)
-    if any(each.enforcement == "torch" and not each.alone for each in held):
+    if inventory and any(each.enforcement == "torch" and not each.alone for each in held):
         chosen |= _torch(lease, inventory, given)
     return chosen
 
