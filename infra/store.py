@@ -3,8 +3,6 @@
 import errno
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from infra.errors import BackendError, ConfigError, DataError, PerennialError, ResourceError
+from infra.halves import HALF, put_whole
 from infra.settings import settings
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 WINDOW, DIGEST = "_window", "_digest"
 """The partition columns of every Delta table of ours."""
-
-_HALF = ".half-"
-"""How the name of a file begins while it is written: a kill may leave it, and nobody reads it."""
 
 
 def uri(*parts: str) -> str:
@@ -57,7 +53,7 @@ def put_bytes(location: str, data: bytes) -> str:
     target = Path(location)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _put_whole(target, data)
+        put_whole(target, data)
     except OSError as error:
         raise disk_error(error, target) from error
     return location
@@ -102,7 +98,7 @@ def listed(location: str) -> list[str]:
         ]
     except FileNotFoundError:
         return []
-    return [f"{location.rstrip('/')}/{name}" for name in sorted(names) if _HALF not in name]
+    return [f"{location.rstrip('/')}/{name}" for name in sorted(names) if HALF not in name]
 
 
 def local_path(location: str) -> Path:
@@ -279,19 +275,6 @@ def _write_error(error: Exception, location: str) -> PerennialError:
     if isinstance(error, OSError):
         return disk_error(error, location)
     return BackendError(f"{location} could not be written: {error}.")
-
-
-def _put_whole(target: Path, data: bytes) -> None:
-    """A file that appears complete; on a full disk its half does not stay to keep it full."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=_HALF, delete=False) as half:
-        try:
-            half.write(data)
-            half.flush()
-            os.fsync(half.fileno())
-            Path(half.name).replace(target)
-        except OSError:
-            Path(half.name).unlink(missing_ok=True)
-            raise
 
 
 _PARTITIONS = (WINDOW, DIGEST)

@@ -116,11 +116,14 @@ def test_a_scoring_that_is_killed_and_retried_predicts_once(model: str) -> None:
     unrecorded = listed(uri(model, "scored", SCORED))
     kill("score", "os:fsync", "before", again=run)
     half = list(Path(uri(model, "scored", SCORED)).iterdir())
+    said = list(put_right(LATER))
     retried = finish("score", again=run)
 
     predictions = uri(model, "predictions")
     assert unrecorded == []
     assert len(half) == 1
+    assert said == ["Removed half-written files that killed runs had left: 1."]
+    assert not half[0].exists()
     assert (retried.run, retried.state) == (run, "Scored")
     assert len(listed(uri(model, "scored", SCORED))) == 1
     assert {window: len(each) for window, each in partitions(predictions).items()} == {SCORED: 1}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra import store
 from infra.errors import PerennialError
+from infra.halves import HALF
 from infra.settings import settings
 from tests.support.deliveries import ingested, offline_home
 from tests.support.deliveries import standing as seen
@@ -45,7 +46,7 @@ def _main(home: Path, amounts: list[int]) -> None:
             ballast.unlink()
             found.append([*ended, seen(MODEL)["history"] == before])
         with_room = _tried("2024-02")[0]
-        half = [path.name for path in folder.rglob("tmp*")]
+        half = [path.name for path in folder.rglob(f"{HALF}*")]
         rows = len(store.read_windows(store.uri("raw", MODEL, "rides"), None, ["2024-02"]))
         answer = {"full": found, "with_room": with_room, "half": half, "rows": rows}
         sys.stdout.write(json.dumps(answer))
