@@ -2,5 +2,14 @@
 
 from tasks.registry.registration import register
 from tasks.registry.succession import champion, crown, find_version, repair, require_champion
+from tasks.registry.warrants import require_warrant
 
-__all__ = ["champion", "crown", "find_version", "register", "repair", "require_champion"]
+__all__ = [
+    "champion",
+    "crown",
+    "find_version",
+    "register",
+    "repair",
+    "require_champion",
+    "require_warrant",
+]

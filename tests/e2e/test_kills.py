@@ -9,7 +9,9 @@ from infra.ledger import Kind, Ledger
 from infra.scratch import scratch
 from infra.settings import settings
 from infra.store import current_version, listed, partitions, read_windows, uri
+from tasks.governance import Answer, decide, read_evidence
 from tasks.references import Cause
+from tasks.spec import load_spec
 from tests.support.flow_runs import runs_of, steps
 from tests.support.killer import begun, finish, kill
 from tests.support.small_model import ROWS
@@ -94,6 +96,8 @@ def test_a_promotion_that_is_killed_and_run_again_is_one_decision_everywhere(mod
     """The ledger is first; what the kill left behind it is brought in line by the next attempt."""
     asked = {"model": model, "version": 1, "reason": "It is better.", "actor": "ann"}
     asked["as_of"] = WHEN
+    too_early = finish("promote", **asked)
+    approved(model)
 
     kill("promote", "tasks.registry.succession:_repair_alias", "before", **asked)
     decided = champions(model)
@@ -101,6 +105,8 @@ def test_a_promotion_that_is_killed_and_run_again_is_one_decision_everywhere(mod
     pointed = champions(model)
     end = finish("promote", **asked)
 
+    assert too_early.state == "Failed"
+    assert "The gates want a person to decide about version 1" in too_early.message
     assert (decided, pointed) == ((1, None, None), (1, 1, None))
     assert end.state == "Promoted", end
     assert champions(model) == (1, 1, 1)
@@ -148,6 +154,14 @@ def test_a_monitoring_that_is_killed_and_retried_is_one_verdict(model: str) -> N
     assert "index.html" in written
     assert len(Ledger().entries(model, Kind.DRIFT)) == 1
     assert Ledger().verify() > 0
+
+
+def approved(model: str) -> None:
+    """A person's answer to the question that the gates asked."""
+    (verdict,) = Ledger().entries(model, Kind.GATE)
+    evidence = read_evidence.fn(uri("evidence", model, f"{verdict.evidence}.json"))
+    answer = Answer(approve=True, reason="It is better.", reviewer="ann")
+    decide.fn(evidence, answer, load_spec(model).approval)
 
 
 def working_folders() -> list[str]:
