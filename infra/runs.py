@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Scheduled
 
 import infra.garbage  # noqa: F401 - every flow's process is a run's
 from infra.errors import BackendError, ConfigError
@@ -63,6 +64,9 @@ def sentence(text: str) -> str:
 def start(flow: str, model: str, *, because: object, **parameters: object) -> str:
     """Start another flow's deployment for a model, once for one reason.
 
+    Where the run that the reason has is there and was cut off, by a kill or with the stack, it is
+    scheduled again: nothing else would go on with it. One that failed or was cancelled is over.
+
     Args:
         flow: name of the flow.
         model: name of the model.
@@ -91,4 +95,8 @@ def start(flow: str, model: str, *, because: object, **parameters: object) -> st
         ) from error
     if not isinstance(run, FlowRun):
         raise BackendError(f"{flow}/{model} was started from an event loop; start it from a flow.")
+    if run.state_type is StateType.CRASHED:
+        again: State[None] = Scheduled(message="It was cut off, and is asked for again.")
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(run.id, again, force=True)
     return str(run.id)

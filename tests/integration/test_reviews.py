@@ -16,12 +16,12 @@ import typer
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Scheduled
+from prefect.states import Cancelled, Crashed, Failed, Scheduled
 from prefect.testing.utilities import prefect_test_harness
 from typer.testing import CliRunner
 
@@ -31,6 +31,7 @@ from deployments.demo.conductor import Conductor
 from infra.entries import Kind
 from infra.errors import BackendError, ConfigError
 from infra.ledger import Ledger
+from infra.runs import start
 from infra.settings import PROJECT
 from tasks.governance.answers import Answer
 from tasks.governance.evidence import evidence_for_batch, read_evidence
@@ -219,6 +220,27 @@ def test_past_its_deadline_the_declared_default_counts(home: Path) -> None:
     assert review is not None
     assert (review.actor, review.payload["approved"]) == ("deadline", False)
     assert expire(datetime.now(UTC)) == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "then"), [(Crashed(), "Scheduled"), (Failed(), "Failed"), (Cancelled(), "Cancelled")]
+)
+def test_what_was_cut_off_goes_on_when_the_same_reason_asks_again(
+    home: Path, state: State[None], then: str
+) -> None:
+    """A flow that is run again finds the run; one that failed or was cancelled is over."""
+    seen = evidence()
+    asked = {"because": [seen.digest, then], "evidence": seen.uri}
+    first = start("asking", "flights", **asked)
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(first), state, force=True)
+
+        second = start("asking", "flights", **asked)
+        found = client.read_flow_run(UUID(first))
+
+    assert second == first
+    assert found.state_name == then
+    assert (found.next_scheduled_start_time is not None) is (then == "Scheduled")
 
 
 def test_an_expired_review_whose_run_was_deleted_is_refused(home: Path) -> None:
