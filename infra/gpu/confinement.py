@@ -135,6 +135,9 @@ def confine(
         journal: where the lease stands.
         given: variables that the deployment sets itself.
         root: where ``/proc`` and the control groups are looked for.
+
+    Raises:
+        ResourceError: the lease counts on an MPS daemon that has gone.
     """
     chosen = environment(lease, inventory, journal, given, mps_daemon())
     hold = _hold(lease, journal, root)

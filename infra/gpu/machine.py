@@ -108,6 +108,7 @@ class Machine:
 
         Raises:
             BackendError: there is a driver, and it fails.
+            ResourceError: the lease counts on an MPS daemon that has gone.
         """
         inventory = self.lookout.read().inventory if lease.grant.uuids else None
         hold = confine(lease, inventory, self.journal.path, given)

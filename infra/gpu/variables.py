@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.errors import ResourceError
 from infra.gpu.belonging import marks
 from infra.gpu.devices import Inventory
 from infra.gpu.leases import Lease
@@ -60,6 +61,9 @@ def environment(
         given: what the deployment sets itself. Its sizes of thread pools and torch's other
             settings stay; which devices it sees and what of them it may take is the lease's.
         daemon: the MPS daemon of the machine.
+
+    Raises:
+        ResourceError: the lease counts on MPS, and its daemon has gone since.
     """
     held = lease.grant.holdings
     uuids = ",".join(each.uuid for each in held)
@@ -72,9 +76,10 @@ def environment(
     }
     if not held:
         chosen[_DASK_LOOKS] = given.get(_DASK_LOOKS, "False")
-    if daemon is not None and any(each.enforcement == "mps" and not each.alone for each in held):
+    shared = {each.enforcement for each in held if not each.alone}
+    if "mps" in shared:
         chosen |= _mps(lease, daemon)
-    if inventory and any(each.enforcement == "torch" and not each.alone for each in held):
+    if "torch" in shared and inventory is not None:
         chosen |= _torch(lease, inventory, given)
     return chosen
 
@@ -84,12 +89,17 @@ def overridden(given: Mapping[str, str], chosen: Mapping[str, str]) -> tuple[str
     return tuple(sorted(name for name, value in given.items() if chosen.get(name, value) != value))
 
 
-def _mps(lease: Lease, daemon: MpsDaemon) -> dict[str, str]:
+def _mps(lease: Lease, daemon: MpsDaemon | None) -> dict[str, str]:
     """A client's limits; devices are counted as the client sees them.
 
     Source: NVIDIA, Multi-Process Service, CUDA_MPS_PINNED_DEVICE_MEM_LIMIT (``0=1G,1=512MB``). By
     UUID the daemon does not heed it: pull request 572 of NVIDIA/k8s-device-plugin.
     """
+    if daemon is None:
+        raise ResourceError(
+            f"Lease {lease.id} counts on MPS, whose daemon does not answer any more.",
+            hint="Start the run again: it is held by what there is then, or refused.",
+        )
     held = lease.grant.holdings
     part = min(each.share for each in held)
     memory = (f"{place}={each.memory_bytes // _MIB}M" for place, each in enumerate(held))

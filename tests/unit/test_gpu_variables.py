@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from infra.errors import ResourceError
 from infra.gpu.bounds import Bounds, DeviceBound
 from infra.gpu.devices import Inventory
 from infra.gpu.leases import Lease
@@ -100,6 +101,17 @@ def test_several_shared_devices_have_a_limit_each() -> None:
 
     assert seen["CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"] == "0=8192M,1=8192M"
     assert seen["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] == "10"
+
+
+def test_a_lease_that_counts_on_mps_does_not_begin_without_its_daemon() -> None:
+    """Nothing would hold the run to its part, and the lease would say that something does."""
+    there = held_by("mps", "torch", "advisory")
+    part, whole = lease(there, gpus=0.5), lease(there, gpus=1)
+
+    with pytest.raises(ResourceError, match="Lease 3 counts on MPS, whose daemon does not answer"):
+        environment(part, there, JOURNAL, {}, None)
+
+    assert environment(whole, there, JOURNAL, {}, None)["CUDA_VISIBLE_DEVICES"] == "GPU-00"
 
 
 @pytest.mark.parametrize(
