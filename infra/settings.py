@@ -42,6 +42,13 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds between two rounds of a worker that looks after its machine's GPUs.",
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Where a GPU worker tells Prometheus what its leases use, on loopback; left "
+        "out, it listens nowhere.",
+    )
     leases: Path | None = Field(
         None,
         description="The journal of this machine's leases, on a local disk and shared by all of "

@@ -12,6 +12,7 @@ import anyio
 import httpx
 from anyio.to_thread import run_sync
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
@@ -22,7 +23,13 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Failed
 
-from infra.errors import BackendError, ConfigError, IntegrityError, ResourceError
+from infra.errors import (
+    BackendError,
+    ConfigError,
+    IntegrityError,
+    PerennialError,
+    ResourceError,
+)
 from infra.gpu.adoption import conclusion, is_of, process_of
 from infra.gpu.leases import Lease
 from infra.gpu.machine import Machine
@@ -30,6 +37,8 @@ from infra.gpu.moving import SIGNAL, reschedule
 from infra.gpu.notices import PrefectNotices
 from infra.gpu.patrol import Move
 from infra.processes import ProcessIdentity
+
+_log = logging.getLogger("prefect.worker.gpu")
 
 GRACE_S: Final = 30.0
 """A run that is to end is asked, and killed after so long. Source: Prefect's own, 30 s."""
@@ -122,6 +131,7 @@ class Keeper:
                 PrefectNotices().tell(kept.lease.run, str(kept.trouble), logging.ERROR)
             with anyio.move_on_after(STOP_S if self._stopping else None):
                 await self._conclude(kept)
+                await self._report(kept)
             await self._leave(kept.lease)
             if self._kept.get(kept.lease.run) is kept:
                 del self._kept[kept.lease.run]
@@ -226,6 +236,21 @@ class Keeper:
                 await anyio.sleep(_AGAIN_S)
             else:
                 return
+
+    async def _report(self, kept: Kept) -> None:
+        """Put what the run made of its devices onto its page; without it, the run is as true."""
+        try:
+            page = await run_sync(self._machine.report, kept.lease)
+            if page:
+                about = "What this run used of the GPUs that it held."
+                artifact = ArtifactCreate(
+                    type="markdown", data=page, description=about, flow_run_id=kept.lease.run
+                )
+                await self._client.create_artifact(artifact)
+        except IntegrityError as error:
+            self._fenced(error)
+        except (PerennialError, httpx.HTTPError) as error:
+            _log.warning("What run %s used could not be told. %s", kept.lease.run, error)
 
     async def _leave(self, lease: Lease) -> None:
         while True:

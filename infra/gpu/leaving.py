@@ -11,6 +11,8 @@ from infra.gpu.belonging import of_lease
 from infra.gpu.leases import Journal, Lease, Worker
 from infra.gpu.quarantine import Entry, keep_out
 from infra.gpu.readings import Observation
+from infra.gpu.record import forget_hardware
+from infra.gpu.usage import forget_courses
 from infra.processes import end
 
 ASKED_S = 10.0
@@ -68,6 +70,8 @@ def leave(
     with journal.deciding(worker) as decision:
         decision.release(lease)
         forget_baselines(decision, lease)
+        forget_courses(decision, lease)
+        forget_hardware(decision, lease)
         return tuple(
             keep_out(
                 decision,

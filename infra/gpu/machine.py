@@ -15,12 +15,16 @@ from infra.gpu.baselines import note_baselines
 from infra.gpu.belonging import of_lease
 from infra.gpu.claiming import Held, Left, WaitingRun, claim
 from infra.gpu.confinement import Confinement, adopted, confine, sweep
+from infra.gpu.devices import Inventory
 from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
 from infra.gpu.lookout import Lookout
 from infra.gpu.patrol import Patrol
 from infra.gpu.quarantine import Entry
 from infra.gpu.readings import Observation
+from infra.gpu.record import hardware_of, note_hardware
+from infra.gpu.report import report
+from infra.gpu.usage import courses
 from infra.gpu.waiting import WaitingNote, keep_waits
 from infra.processes import ProcessIdentity, end
 
@@ -50,6 +54,7 @@ class Machine:
         self.worker = self.journal.enlist(name, ProcessIdentity.of(os.getpid()))
         self.lookout = Lookout(self.journal)
         self.patrol = Patrol(self.journal, self.worker, self.lookout)
+        self._inventory: Inventory | None = None  # as it was when a run of GPUs began last
         self.notes = 0  # of runs that were left in the last decision
         self._holds: dict[int, Confinement] = {}
         with suppress(ResourceError):  # what does not die even now is swept by the next worker
@@ -112,7 +117,7 @@ class Machine:
         """
         inventory = self.lookout.read().inventory if lease.grant.uuids else None
         hold = confine(lease, inventory, self.journal.path, given)
-        self._holds[lease.id] = hold
+        self._holds[lease.id], self._inventory = hold, inventory or self._inventory
         return hold
 
     def attach(self, lease: Lease, process: ProcessIdentity) -> None:
@@ -126,6 +131,8 @@ class Machine:
             decision.attach(lease, process)
         if (hold := self._holds.get(lease.id)) is not None:
             hold.apply(process.pid)
+            with self.journal.deciding(self.worker) as decision:
+                note_hardware(decision, lease, self._inventory, hold.stated)
 
     def trouble(self, lease: Lease) -> ResourceError | None:
         """Why the kernel killed something of a run, None where it did not."""
@@ -152,6 +159,18 @@ class Machine:
             if not of_lease(self.journal.path, lease):
                 self.leave(lease)
         return orphans.mine
+
+    def report(self, lease: Lease) -> str:
+        """What a run made of its devices, as a page; empty where it had none.
+
+        Raises:
+            IntegrityError: another process has taken this worker's name.
+        """
+        self.patrol.meter.keep(lease)
+        hardware = hardware_of(self.journal, lease.id)
+        if hardware is None or not hardware.devices:
+            return ""
+        return report(hardware, courses(self.journal, lease))
 
     def end(self, lease: Lease, patience_s: float) -> None:
         """End the processes of a lease: asked first, killed after a while."""

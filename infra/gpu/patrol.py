@@ -13,6 +13,7 @@ from infra.gpu.lookout import Lookout, Sight
 from infra.gpu.notices import FAULT, Notices, PrefectNotices, tell_company, tell_quarantine
 from infra.gpu.probing import Probing, life
 from infra.gpu.quarantine import Entry, entries, keep_out, put, told
+from infra.gpu.usage import Meter
 from infra.gpu.xids import meaning
 
 _log = logging.getLogger("prefect.worker.gpu")
@@ -36,6 +37,7 @@ class Patrol:
         self._worker = worker
         self.lookout = lookout
         self._probing = Probing(journal, worker)
+        self.meter = Meter(journal, worker)
         self._trouble = ""
 
     def close(self) -> None:
@@ -67,7 +69,9 @@ class Patrol:
         for entry in self._probing.step(sight.seen, sight.faults, now):
             if entry.prober is None:
                 tell_quarantine(self.notices, entry)
-        mine = [each for each in self._journal.leases() if each.worker == self._worker.name]
+        leases = self._journal.leases()
+        self.meter.sample(sight.seen, leases)
+        mine = [each for each in leases if each.worker == self._worker.name]
         return moves(mine, sight.inventory, entries(self._journal).values())
 
     def _tell_company(self, sight: Sight, now: datetime) -> None:

@@ -63,6 +63,7 @@ class GpuProcessWorker(ProcessWorker):
     async def setup(self) -> None:
         """Join the machine's workers, before anything is asked of Prefect."""
         from infra.gpu.keeping import Keeper
+        from infra.gpu.metrics import Endpoint
 
         prepare()
         try:
@@ -72,6 +73,7 @@ class GpuProcessWorker(ProcessWorker):
             raise SystemExit(1) from error
         install()
         await super().setup()
+        self._metrics = Endpoint(self.machine.patrol.meter, settings().metrics_port)
         self._keeper = Keeper(self.machine, self.client, self._give_up)
         self._patrol = asyncio.create_task(self._patrols())
         rounds = going_round(self.machine.patrol, settings().patrol_s, self._keeper.move)
@@ -86,6 +88,7 @@ class GpuProcessWorker(ProcessWorker):
             await super().teardown(*exc_info)
         finally:
             self._patrol.cancel()
+            await run_sync(self._metrics.close)
             await run_sync(self.machine.close)
 
     def _join(self) -> "Machine":

@@ -1,13 +1,22 @@
 """A worker looks after its devices: real server, worker and runs; what people see of it there."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
+import psutil
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.states import Cancelling
 from typer.testing import CliRunner
@@ -208,3 +217,55 @@ def test_a_moved_run_that_waits_is_cancelled_at_once(pool: Pool, gpus: Simulated
     assert [each.run for each in waiting.blocking] == [None]
     assert run.now.state_name == "Cancelled"
     assert "Crashed" not in history(run.id)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pages(run: UUID) -> list[str]:
+    """The artifacts of a run."""
+    wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    with get_client(sync_client=True) as client:
+        return [str(each.data) for each in client.read_artifacts(artifact_filter=wanted)]
+
+
+def test_what_a_run_used_is_measured_and_told(pool: Pool, gpus: SimulatedGpus) -> None:
+    """To Prometheus while it runs, on its page when it has ended, and to the run itself."""
+    gpu = gpus.add()
+    gpu.state.busy, gpu.state.energy = 97, 1_000_000
+    port = free_port()
+    pool.start(PERENNIAL_METRICS_PORT=str(port))
+    run = pool.run(gpus=1)
+    facts = run.seen()
+    gpu.run(facts["pid"], 70 * GIB)
+    gpu.state.energy += 500_000
+
+    series = f'{{device="{gpu.uuid}",run="{run.id}"}}'
+    scraped = f"http://127.0.0.1:{port}/metrics"
+    wanted = (
+        f"perennial_gpu_utilisation_percent{series} 97.0",
+        f"perennial_gpu_energy_joules_total{series} 500.0",
+    )
+    waited(lambda: all(line in httpx.get(scraped).text for line in wanted))
+    listening = {
+        each.laddr.ip
+        for each in psutil.net_connections("tcp")
+        if each.laddr and each.laddr.port == port and each.status == psutil.CONN_LISTEN
+    }
+    run.let_go()
+    over = run.over()
+    waited(lambda: pages(run.id))
+    (page,) = pages(run.id)
+    waited(lambda: series not in httpx.get(scraped).text)
+
+    assert over.state_name == "Completed"
+    assert listening == {"127.0.0.1"}
+    assert f"NVIDIA H100 80GB HBM3 `{gpu.uuid}` | 97 % mean, 97 % peak | 70 GiB of" in page
+    assert "| 500 J | 0 s of" in page
+    assert facts["hardware"]["driver"] == "580.95.05"
+    assert [each["uuid"] for each in facts["hardware"]["devices"]] == [gpu.uuid]
+    assert facts["hardware"]["devices"][0]["by"] == "alone"
