@@ -9,6 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling
 
+from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.pools import Pool, pool_of, waited
 from tests.support.postgres import postgres_server
@@ -34,10 +35,10 @@ def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> I
 
 
 def test_a_run_outlives_its_worker_and_is_taken_over(pool: Pool) -> None:
-    """It keeps its device, which nobody else is given, and ends as it would have ended."""
+    """It keeps its devices, its cores and its control group, and ends as it would have ended."""
     worker = pool.start()
-    run = pool.run(gpus=2, stream_output=False)
-    run.seen()
+    run = pool.run(gpus=2, cpus=1, memory="1GiB", stream_output=False)
+    pid = run.seen()["pid"]
     worker.kill()
     worker.wait()
 
@@ -45,12 +46,15 @@ def test_a_run_outlives_its_worker_and_is_taken_over(pool: Pool) -> None:
     other = pool.run(gpus=1)
     waited(lambda: "Took over run" in pool.log())
     assert not other.told
+    assert os.sched_getaffinity(pid) == set(pool.leases[0].grant.cores)
+    assert bool(pool.groups) is not bool(no_groups())
     run.let_go()
     other.let_go()
 
     assert run.over().state_name == "Completed"
     assert other.over().state_name == "Completed"
     waited(lambda: not pool.leases)
+    waited(lambda: not pool.groups)
 
 
 def test_a_run_that_died_with_its_worker_is_crashed(pool: Pool) -> None:

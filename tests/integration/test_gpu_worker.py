@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.gpu import cgroups
-from infra.gpu.belonging import group_name
 from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.pools import Pool, pool_of, waited
@@ -81,7 +79,7 @@ def test_a_run_is_held_to_its_lease_and_its_log_says_by_what(pool: Pool) -> None
     waited(lambda: any(f"Lease {lease.id}: no GPU; 1 core (" in line for line in run.log()))
     run.let_go()
     assert run.over().state_name == "Completed"
-    waited(lambda: not cgroups.found(group_name(pool.folder / "leases.db", lease.id)))
+    waited(lambda: not pool.groups)
 
 
 @pytest.mark.skipif(bool(no_groups()), reason=no_groups() or "there are groups")

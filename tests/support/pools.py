@@ -19,6 +19,9 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.workers.base import BaseWorker
 
+from infra.gpu import cgroups
+from infra.gpu.belonging import group_name
+from infra.gpu.confinement import sweep
 from infra.gpu.leases import Journal, Lease
 from infra.settings import PROJECT
 
@@ -96,6 +99,12 @@ class Pool:
             )
         return Run(run.id, report, until)
 
+    @property
+    def groups(self) -> list[str]:
+        """The control groups of its leases, of those that have ended as well."""
+        name = group_name(self.folder / "leases.db", 0)
+        return [each.name for each in cgroups.found(name.removesuffix("0"))]
+
     def stop(self) -> None:
         """End every worker, and whatever its runs left behind."""
         for worker in self.workers:
@@ -105,6 +114,7 @@ class Pool:
         for lease in self.leases if (self.folder / "leases.db").exists() else []:
             if lease.process is not None and lease.process.alive:
                 os.kill(lease.process.pid, signal.SIGKILL)
+        sweep(self.folder / "leases.db", [])
 
 
 class Run:
