@@ -4,10 +4,12 @@ import copy
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import httpx
 from prefect.exceptions import ObjectNotFound
 from pydantic import ValidationError
 
 from infra.errors import ConfigError, few
+from infra.gpu.configuration import HINT
 from infra.resources import RunRequest
 
 if TYPE_CHECKING:
@@ -73,9 +75,14 @@ class Requests:
             )
         except ValidationError as error:
             said = few([f"{each['loc'][0]}: {each['msg']}" for each in error.errors()])
-            return ConfigError(f"The run's job variables are wrong: {said}.")
-        except (ValueError, TypeError) as error:  # a block or a variable that is not there
-            return ConfigError(f"The run's job variables cannot be read: {error}.")
+            return ConfigError(f"The run's job variables are wrong: {said}.", hint=HINT)
+        except (ObjectNotFound, httpx.TransportError):
+            raise
+        except Exception as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.is_server_error:
+                raise
+            told = f"{type(error).__name__}: {error}"
+            return ConfigError(f"The run's job variables cannot be read: {told}.", hint=HINT)
         try:
             return found.request
         except ConfigError as error:

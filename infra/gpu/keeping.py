@@ -97,6 +97,8 @@ class Keeper:
         self._machine, self._client, self._fenced = machine, client, fenced
         self._kept: dict[UUID, Kept] = {}
         self._stopping = False
+        self.deciding = anyio.Lock()
+        """Held from a decision until its leases are in these hands: else they look abandoned."""
 
     def give(self, lease: Lease) -> None:
         """A lease that was just given."""
@@ -138,11 +140,12 @@ class Keeper:
 
     async def adopt(self) -> list[Kept]:
         """Leases whose workers are gone, which are this one's from now on."""
-        known = {kept.lease.id for kept in self._kept.values()}
-        try:
-            found = await run_sync(self._machine.take_over, known)
-        except IntegrityError as error:
-            self._fenced(error)
+        async with self.deciding:
+            known = {kept.lease.id for kept in self._kept.values()}
+            try:
+                found = await run_sync(self._machine.take_over, known)
+            except IntegrityError as error:
+                self._fenced(error)
         adopted = []
         for lease in found:
             kept = Kept(lease)

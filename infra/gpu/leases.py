@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict
 
@@ -168,6 +168,7 @@ class Journal:
         """A new epoch for a worker; whoever had the name before is fenced from now on."""
         with self._open() as journal:
             journal.execute("BEGIN IMMEDIATE")
+            journal.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid4().hex[:12],))
             journal.execute("DELETE FROM workers WHERE name = ?", (name,))
             added = journal.execute(
                 "INSERT INTO workers (name, process) VALUES (?, ?)",
@@ -197,6 +198,11 @@ class Journal:
                 )
             yield Decision(journal, worker)
             journal.execute("COMMIT")
+
+    @property
+    def identity(self) -> str:
+        """What tells this journal from those of other machines, once a worker has enlisted."""
+        return str(self.rows("SELECT id FROM identity")[0][0])
 
     def leases(self) -> list[Lease]:
         """Every lease of the machine, oldest first."""

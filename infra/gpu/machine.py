@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from psutil import NoSuchProcess
 
-from infra.errors import ResourceError
+from infra.errors import BackendError, ResourceError
 from infra.gpu.adoption import take_over
 from infra.gpu.baselines import note_baselines
 from infra.gpu.belonging import of_lease
@@ -18,7 +18,7 @@ from infra.gpu.confinement import Confinement, adopted, confine, sweep
 from infra.gpu.devices import Inventory
 from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
-from infra.gpu.lookout import Lookout
+from infra.gpu.lookout import Lookout, blind
 from infra.gpu.patrol import Patrol
 from infra.gpu.quarantine import Entry
 from infra.gpu.readings import Observation
@@ -85,7 +85,8 @@ class Machine:
             BackendError: there is a driver, and it fails.
             IntegrityError: another process has taken this worker's name.
         """
-        seen, now = self.observe(), datetime.now(UTC)
+        waiting, seen = self._seen(waiting)
+        now = datetime.now(UTC)
         requests = {each.run: each.request for each in waiting}
         with self.journal.deciding(self.worker) as decision:
             leases = decision.leases
@@ -103,6 +104,16 @@ class Machine:
             keep_waits(decision, self.worker.name, notes)
         self.notes = len(notes)
         return Decided(taken, claims.left)
+
+    def _seen(self, waiting: Sequence[WaitingRun]) -> tuple[Sequence[WaitingRun], Observation]:
+        """The devices, and the runs that can be decided; without a driver those of no GPU."""
+        try:
+            return waiting, self.observe()
+        except BackendError as error:
+            without = [each for each in waiting if each.request.gpus == 0]
+            if not without:
+                raise
+            return without, blind(str(error)).seen
 
     def confine(self, lease: Lease, given: Mapping[str, str]) -> Confinement:
         """What will hold the run of a lease from the moment it has a process.

@@ -9,7 +9,6 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
@@ -18,11 +17,11 @@ import httpx
 from anyio.to_thread import run_sync
 from prefect.exceptions import Abort
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Failed, Pending
+from prefect.states import Pending
 from prefect.utilities.engine import propose_state
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
-from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
+from infra.errors import IntegrityError, PerennialError, ResourceError
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
     from prefect.client.schemas.responses import WorkerFlowRunResponse
 
-    from infra.gpu.claiming import WaitingRun
     from infra.gpu.keeping import Kept
     from infra.gpu.machine import Machine
 
@@ -64,17 +62,18 @@ class GpuProcessWorker(ProcessWorker):
         """Join the machine's workers, before anything is asked of Prefect."""
         from infra.gpu.keeping import Keeper
         from infra.gpu.metrics import Endpoint
+        from infra.gpu.taking import Taking
 
         prepare()
         try:
             self.machine = await run_sync(self._join)
         except PerennialError as error:
-            print(f"The worker cannot start. {error}", file=sys.stderr)  # noqa: T201 - whoever started it reads it
-            raise SystemExit(1) from error
+            _exit(f"The worker cannot start. {error}")
         install()
         await super().setup()
         self._metrics = Endpoint(self.machine.patrol.meter, settings().metrics_port)
         self._keeper = Keeper(self.machine, self.client, self._give_up)
+        self._taking = Taking(self.machine, self._keeper, self.client, self.get_flow_run_logger)
         self._patrol = asyncio.create_task(self._patrols())
         rounds = going_round(self.machine.patrol, settings().patrol_s, self._keeper.move)
         await self._exit_stack.enter_async_context(rounds)
@@ -92,18 +91,15 @@ class GpuProcessWorker(ProcessWorker):
             await run_sync(self.machine.close)
 
     def _join(self) -> "Machine":
-        from infra.gpu.asking import Requests
         from infra.gpu.machine import Machine
 
-        self._requests = Requests(GpuProcessJobConfiguration)
         # One machine may have workers of several pools and servers, of the same name.
         name = f"{PREFECT_API_URL.value()}/{self._work_pool_name}/{self.name}"
         return Machine(settings().journal, name)
 
     def _give_up(self, error: IntegrityError) -> NoReturn:
         """Leave at once, and leave the runs as they are: they are another worker's by now."""
-        print(f"The worker leaves. {error}", file=sys.stderr, flush=True)  # noqa: T201 - whoever started it reads it
-        os._exit(1)  # any other way out would end the runs
+        _exit(f"The worker leaves. {error}")
 
     # Claiming
 
@@ -125,43 +121,14 @@ class GpuProcessWorker(ProcessWorker):
 
     async def _take(self, due: "list[FlowRun]") -> "list[UUID]":
         """The runs to submit, each with its lease; those of a deployment that is gone with none."""
-        waiting, gone = await self._read(due)
         room = None if self._limiter is None else int(self._limiter.available_tokens)
-        if not waiting and not self.machine.notes:  # else what is noted of them is cleared
-            return gone
         try:
-            decided = await run_sync(self.machine.claim, waiting, room)
+            return await self._taking.take(due, self.work_pool, room)
         except IntegrityError as error:
             self._give_up(error)
         except PerennialError as error:  # the driver or the disk; the next look may do better
             self._logger.warning("Nothing was taken. %s", error)
-            return gone
-        for lease in decided.taken:
-            self._keeper.give(lease)
-        return [*gone, *(lease.run for lease in decided.taken)]
-
-    async def _read(self, due: "list[FlowRun]") -> "tuple[list[WaitingRun], list[UUID]]":
-        """What the runs ask, and those whose deployment is gone; nonsense is refused at once."""
-        from infra.gpu.claiming import WaitingRun
-
-        self._requests.keep({run.id for run in due})
-        waiting, gone = [], []
-        for run in due:
-            try:
-                request = await self._requests.of(run, self.client, self.work_pool, self.name)
-            except ConfigError as error:
-                await self._refuse(run, error)
-                continue
-            if request is None:
-                gone.append(run.id)
-            else:
-                waiting.append(WaitingRun(run=run.id, request=request, since=_since(run)))
-        return waiting, gone
-
-    async def _refuse(self, run: "FlowRun", why: PerennialError) -> None:
-        """End a run that nothing can be placed for, with the reason on its page."""
-        self.get_flow_run_logger(run).error("Refused. %s", why)
-        await self.client.set_flow_run_state(run.id, Failed(name="Refused", message=str(why)))
+            return []
 
     # Running
 
@@ -240,6 +207,7 @@ class GpuProcessWorker(ProcessWorker):
                     self._adopt(kept)
                 await self._keeper.end_cancelled()
                 await self._keeper.end_overdue()
+                await self._taking.tell()
             except (PerennialError, httpx.HTTPError) as error:
                 self._logger.warning("A look at the runs failed and is repeated. %s", error)
             await anyio.sleep(_PATROL_S)
@@ -260,7 +228,7 @@ class GpuProcessWorker(ProcessWorker):
             self._release_limit_slot(kept.lease.run)
 
 
-def _since(run: "FlowRun") -> datetime:
-    """When a run was due: Prefect's times are of a kind that not every sum can be made of."""
-    due = run.next_scheduled_start_time or run.expected_start_time
-    return datetime.now(UTC) if due is None else datetime.fromtimestamp(due.timestamp(), UTC)
+def _exit(why: str) -> NoReturn:
+    """Leave with a sentence: any other way out ends the runs, or is a page of Prefect's calls."""
+    print(why, file=sys.stderr, flush=True)  # noqa: T201 - whoever started the worker reads it
+    os._exit(1)

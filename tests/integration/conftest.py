@@ -7,6 +7,9 @@ import pytest
 
 from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.nvml.observer import Observer, observing
+from tests.support.pools import Pool, pool_of
+from tests.support.postgres import postgres_server
+from tests.support.prefect_server import serving, talking_to
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,25 @@ def observer(_session_observer: Observer, gpus: SimulatedGpus) -> Observer:
     """Looks at the machine; it begins anew for each test."""
     _session_observer.begin()
     return _session_observer
+
+
+@pytest.fixture(scope="session")
+def _server_of_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("workers")
+    with postgres_server() as database, serving(database, folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def api(_server_of_workers: str) -> Iterator[str]:
+    """A Prefect server that the tests of workers share; each has pools of its own."""
+    with talking_to(_server_of_workers):
+        yield _server_of_workers
+
+
+@pytest.fixture
+def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
+    """A pool on a machine with the GPUs that the test adds."""
+    simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
+    with pool_of(api, tmp_path, **simulated) as pool:
+        yield pool

@@ -2,8 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -11,27 +9,13 @@ from prefect.states import Cancelling
 
 from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
-from tests.support.pools import Pool, pool_of, waited
-from tests.support.postgres import postgres_server
-from tests.support.prefect_server import prefect_server
+from tests.support.pools import Pool, waited
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prefect server that the tests of this module share."""
-    folder = tmp_path_factory.mktemp("prefect")
-    with postgres_server() as database, prefect_server(database, folder) as url:
-        yield url
-
-
-@pytest.fixture
-def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
-    """A pool on a machine with two GPUs."""
+@pytest.fixture(autouse=True)
+def _two(gpus: SimulatedGpus) -> None:
     gpus.add()
     gpus.add()
-    simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
-    with pool_of(api, tmp_path, **simulated) as pool:
-        yield pool
 
 
 def test_a_run_outlives_its_worker_and_is_taken_over(pool: Pool) -> None:

@@ -1,32 +1,12 @@
 """The worker of a GPU machine: real server, real workers and runs, GPUs that are not there."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
-from tests.support.pools import Pool, pool_of, waited
-from tests.support.postgres import postgres_server
-from tests.support.prefect_server import prefect_server
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prefect server that the tests of this module share."""
-    folder = tmp_path_factory.mktemp("prefect")
-    with postgres_server() as database, prefect_server(database, folder) as url:
-        yield url
-
-
-@pytest.fixture
-def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> Iterator[Pool]:
-    """A pool on a machine with the GPUs that the test adds."""
-    simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
-    with pool_of(api, tmp_path, **simulated) as pool:
-        yield pool
+from tests.support.pools import Pool, waited
 
 
 def test_each_run_sees_exactly_the_devices_that_it_leased(pool: Pool, gpus: SimulatedGpus) -> None:

@@ -33,16 +33,6 @@ from infra.starts import start_of
 from tests.support.leased import started
 from tests.support.nvml.gpus import GIB, SimulatedGpus
 from tests.support.pools import Pool, pool_of, waited
-from tests.support.postgres import postgres_server
-from tests.support.prefect_server import prefect_server
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prefect server that the tests of this module share."""
-    folder = tmp_path_factory.mktemp("prefect")
-    with postgres_server() as database, prefect_server(database, folder) as url:
-        yield url
 
 
 @pytest.fixture

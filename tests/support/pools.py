@@ -111,7 +111,7 @@ class Pool:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGKILL)
             worker.wait(30)
-        for lease in self.leases if (self.folder / "leases.db").exists() else []:
+        for lease in self.leases if (self.folder / "leases.db").is_file() else []:
             if lease.process is not None and lease.process.alive:
                 os.kill(lease.process.pid, signal.SIGKILL)
         sweep(self.folder / "leases.db", [])

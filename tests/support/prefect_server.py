@@ -26,6 +26,30 @@ def prefect_server(database: str, folder: Path) -> Iterator[str]:
         database: URL of a PostgreSQL server without a database's name.
         folder: where its log and its home lie.
     """
+    with serving(database, folder) as api, talking_to(api):
+        yield api
+
+
+@contextmanager
+def talking_to(api: str) -> Iterator[None]:
+    """This process uses a server meanwhile."""
+    addresses = {
+        "PREFECT_API_URL": api,
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:1",
+        "PERENNIAL_PAGES_URL": "http://127.0.0.1:1",
+    }
+    with environment(addresses), temporary_settings({PREFECT_API_URL: api}):
+        yield
+
+
+@contextmanager
+def serving(database: str, folder: Path) -> Iterator[str]:
+    """The API's URL of a server on an empty database.
+
+    Args:
+        database: URL of a PostgreSQL server without a database's name.
+        folder: where its log and its home lie.
+    """
     with closing(psycopg2.connect(database.replace("@/", "@/postgres"))) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -45,15 +69,9 @@ def prefect_server(database: str, folder: Path) -> Iterator[str]:
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, "--no-ui"], env=variables, stdout=log, stderr=log)
-    addresses = {
-        "PREFECT_API_URL": api,
-        "MLFLOW_TRACKING_URI": "http://127.0.0.1:1",
-        "PERENNIAL_PAGES_URL": "http://127.0.0.1:1",
-    }
     try:
         _wait(f"{api}/health", process, folder / "log")
-        with environment(addresses), temporary_settings({PREFECT_API_URL: api}):
-            yield api
+        yield api
     finally:
         process.terminate()
         process.wait(30)
