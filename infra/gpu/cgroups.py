@@ -74,6 +74,12 @@ class Group(NamedTuple):
         said = [lines(folder / name) for folder in self.folders for name in files]
         return max((int(each[0]) for each in said if each), default=None)
 
+    def abandon(self) -> None:
+        """Remove what of it holds nobody, and harm nobody: it will not be used."""
+        for folder in self.folders:
+            with suppress(OSError):
+                folder.rmdir()
+
     def remove(self, patience_s: float = _PATIENCE_S) -> None:
         """Remove it; what is still in it is killed, for its lease has ended.
 
@@ -231,7 +237,11 @@ def _made(folder: Path, files: Mapping[str, str], wished: Mapping[str, str]) -> 
 
 
 def _write(path: Path, value: str) -> None:
-    path.write_text(value, encoding="utf-8")
+    """Write a file of the kernel's; a refusal comes with the write, which names no file."""
+    try:
+        path.write_text(value, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _kills(folder: Path) -> int:

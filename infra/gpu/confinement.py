@@ -106,10 +106,13 @@ class Confinement:
         except ProcessLookupError:
             return
         except OSError as error:
-            self._group.remove()
+            self._group.abandon()
             self._group = None
             self.stated = self.stated.model_copy(
-                update={**_without_group(self._lease.grant), "why": str(error)}
+                update={
+                    **_without_group(self._lease.grant),
+                    "why": f"{error.filename}: {error.strerror}",
+                }
             )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from infra.errors import ResourceError
 from infra.gpu import cgroups
-from infra.gpu.belonging import carries, of_lease
+from infra.gpu.belonging import carries, group_name, of_lease
 from infra.gpu.confinement import adopted, sweep
 from infra.gpu.hierarchies import hierarchies
 from infra.gpu.host import cores
@@ -122,6 +122,27 @@ def test_a_process_belongs_to_its_lease_by_its_group_whatever_it_leaves_behind(h
     assert carries(stray.pid, host.journal.path, [lease])
     confinement.lift()
     assert stray.wait(5) == -9
+
+
+@grouped
+def test_a_run_that_its_group_refuses_is_held_by_rlimit_and_not_killed(host: Host) -> None:
+    """A cpuset that has lost its cores takes nobody; the lease says so."""
+    lease = host.lease(cpus=1)
+    confinement = host.confine(lease)
+    group = next(iter(cgroups.found(group_name(host.journal.path, lease.id))))
+    cpuset = next((each for each in group.folders if (each / "cpuset.cpus").exists()), None)
+    if group.version != 1 or cpuset is None:
+        group.remove()
+        pytest.skip("the groups here are not of version 1")
+    (cpuset / "cpuset.cpus").write_text("\n")
+
+    with running(confinement, "report") as process:
+        out, _ = process.communicate("\n", timeout=60)
+
+    assert json.loads(out)["cores"] == [*lease.grant.cores]
+    assert (confinement.stated.memory, confinement.stated.cpus) == ("rlimit", "affinity")
+    assert "cgroup.procs: No space left on device." in confinement.stated.sentence
+    assert sweep(host.journal.path, []) == [group.name]
 
 
 @grouped
