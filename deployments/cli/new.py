@@ -91,13 +91,13 @@ def found(
         DataError: the file cannot be read or does not vary.
     """
     from deployments.new.inference import Wishes, understand
-    from deployments.new.reading import read_file
+    from deployments.new.reading import read_table
     from deployments.new.rendering import render
     from deployments.new.writing import hold_name, write_folder
 
     folder = hold_name(name, settings().models)
     wishes = Wishes(target, time, key, kind.value if kind else None)
-    sheet = understand(read_file(source), wishes)
+    sheet = understand(read_table(source), wishes)
     files = write_folder(folder, render(name, sheet, source.name, getpass.getuser()), sheet)
     return New(
         model=name,

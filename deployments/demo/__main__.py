@@ -92,7 +92,7 @@ def _play(console: Console) -> None:
 
         screen.line(found())
         stays = is_up()
-        with standing(screen.line) as addresses:
+        with standing(screen.line, stays=stays) as addresses:
             months = _tell(screen)
         screen.done()
     from deployments.demo.summary import show
@@ -101,16 +101,16 @@ def _play(console: Console) -> None:
 
 
 @contextmanager
-def standing(say: Callable[[str], None]) -> "Iterator[Addresses]":
-    """The stack's addresses; at the end it is stopped, unless it was up before.
+def standing(say: Callable[[str], None], *, stays: bool) -> "Iterator[Addresses]":
+    """The stack's addresses; at the end it is stopped, unless it stays.
 
     Args:
         say: told line by line what is started.
+        stays: whether it was up before.
     """
-    from infra.stack import down, is_up, up
+    from infra.stack import down, up
 
-    was_up = is_up()
-    if was_up:
+    if stays:
         say("The stack is up already and stays up")
     else:
         say("PostgreSQL, Prefect, MLflow, the report pages and a worker are started")
@@ -118,7 +118,7 @@ def standing(say: Callable[[str], None]) -> "Iterator[Addresses]":
     try:
         yield addresses
     finally:
-        if not was_up:
+        if not stays:
             down()
 
 

@@ -22,9 +22,10 @@ def _take(console: Console) -> None:
     from deployments.demo.__main__ import standing
     from deployments.docs.camera import Camera, chromium_path
     from deployments.docs.scenes import is_told, take
+    from infra.stack import is_up
 
     chromium_path()  # before the demo, which takes minutes
-    with standing(console.print):
+    with standing(console.print, stays=is_up()):
         if not is_told():
             console.print("The year was not played here yet: the demo comes first.")
             _play_the_year()

@@ -8,26 +8,30 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from infra.errors import ConfigError, DataError, few
+from infra.files import read_file
+from tasks.data.formats import unpack
+from tasks.data.records import decode
+from tasks.data.spec import CsvSpec
 
 
-def read_file(path: Path) -> pa.Table:
+def read_table(path: Path) -> pa.Table:
     """The rows of a CSV or Parquet file; instants in UTC, empty text as no value.
 
+    What the file is, is told by its bytes, as `ingest` tells it of a delivery.
+
     Raises:
-        ConfigError: there is no such file, or it is neither CSV nor Parquet.
+        ConfigError: it is of a kind that no model can be begun from.
         DataError: it cannot be read, has no rows, or names a column twice.
     """
-    readers = {".csv": _csv, ".parquet": pq.read_table}
-    read = readers.get(path.suffix.lower())
-    if read is None:
+    payload = unpack(read_file(path))
+    if payload.kind == "jsonl":
         raise ConfigError(
-            f"{path} is neither CSV nor Parquet.", hint="Give a file that ends in .csv or .parquet."
+            f"{path} holds JSON Lines, neither CSV nor Parquet.",
+            hint="Write it as CSV or Parquet; once the model is declared, JSON Lines are read too.",
         )
     try:
-        table = read(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"There is no file {path}.") from error
-    except (pa.ArrowException, OSError) as error:
+        table = _parquet(payload.data) if payload.kind == "parquet" else _csv(payload.data)
+    except pa.ArrowException as error:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -37,8 +41,13 @@ def read_file(path: Path) -> pa.Table:
     return pa.table({name: _plain(table[name], name) for name in names})
 
 
-def _csv(path: Path) -> pa.Table:
-    return csv.read_csv(path)
+def _parquet(data: bytes) -> pa.Table:
+    return pq.read_table(pa.BufferReader(data))
+
+
+def _csv(data: bytes) -> pa.Table:
+    decode(data, CsvSpec(), ())  # it says what an encoding is taken for; Arrow says that it is none
+    return csv.read_csv(pa.BufferReader(data))
 
 
 def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

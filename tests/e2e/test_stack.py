@@ -202,12 +202,12 @@ def test_when_the_owner_is_killed_everything_is_gone_within_15_seconds(light_hom
 
 def test_the_demo_stops_what_it_started_and_nothing_else(light_home: Path) -> None:
     """A stack that was up before is up afterwards, even after Ctrl-C."""
-    with standing(print):
+    with standing(print, stays=is_up()):
         between = is_up()
     after_its_own = is_up()
     up()
 
-    with suppress(KeyboardInterrupt), standing(print):
+    with suppress(KeyboardInterrupt), standing(print, stays=is_up()):
         raise KeyboardInterrupt
 
     assert (between, after_its_own, is_up()) == (True, False, True)

@@ -1,6 +1,8 @@
 """``perennial new`` writes a model that works as it stands."""
 
+import gzip
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -212,6 +214,24 @@ def test_a_name_that_breaks_the_rules_is_refused(name: str, models: Path, tmp_pa
     assert not models.exists()
 
 
+def test_a_file_is_told_by_its_bytes_and_not_by_its_name(models: Path, tmp_path: Path) -> None:
+    """Packed, or under a name that says nothing: it is read as a delivery of it would be."""
+    text = visits()[["size", "member"]].to_csv(index=False).encode()
+    (tmp_path / "export").write_bytes(gzip.compress(b"\xef\xbb\xbf" + text))
+
+    made = found("packed", tmp_path / "export", "member")
+
+    assert (made.rows, made.target, made.numeric) == (400, "member", ("size",))
+
+
+def test_what_is_no_file_is_not_opened(models: Path, tmp_path: Path) -> None:
+    """A pipe would be waited for: it is refused by what it is."""
+    os.mkfifo(tmp_path / "pipe.csv")
+
+    with pytest.raises(DataError, match="a named pipe"):
+        found("piped", tmp_path / "pipe.csv", "b")
+
+
 def test_what_is_there_is_never_overwritten(models: Path, tmp_path: Path) -> None:
     """A second call leaves the first one's folder as it is."""
     source = bundled("iris", tmp_path)
@@ -250,25 +270,30 @@ def test_a_wish_that_cannot_be_true_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "error"),
+    ("content", "error", "said"),
     [
-        ("rows.csv", b"", DataError),
-        ("rows.csv", b"a,b\n", DataError),
-        ("rows.csv", b"a,a\n1,2\n", DataError),
-        ("rows.csv", b"a,b\n1\n", DataError),
-        ("rows.csv", b"a,b\n1,2\n3,2\n", DataError),
-        ("rows.parquet", b"PAR2", DataError),
-        ("rows.xlsx", b"", ConfigError),
-        ("rows.csv", b"_a,b\n1,2\n3,4\n", ConfigError),
+        (b"", DataError, "The file is empty"),
+        (b"a,b\n", DataError, "has no rows"),
+        (b"a,a\n1,2\n", DataError, "names a twice"),
+        (b"a,b\n1\n", DataError, "cannot be read"),
+        (b"a,b\n1,2\n3,2\n", DataError, "the same value in every row"),
+        (b"PAR2" + b"\1" * 300, DataError, "damaged beginning"),
+        (b"PAR1 and no more", DataError, "no footer"),
+        (gzip.compress(b"a,b\n1,2\n")[:-9], DataError, "gzip"),
+        ("a,b\n1,2\n3,4\n".encode("utf-16"), DataError, "UTF-16"),
+        (b"a,b\n1,\xe9\n3,4\n", DataError, "byte 6 in line 2 does not fit"),
+        (b"\x80\x04\x95pickled.", DataError, "pickle"),
+        (b'{"a": 1, "b": 2}\n', ConfigError, "JSON Lines"),
+        (b"_a,b\n1,2\n3,4\n", ConfigError, "_a are taken"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(
-    name: str, content: bytes, error: type[Exception], models: Path, tmp_path: Path
+    content: bytes, error: type[Exception], said: str, models: Path, tmp_path: Path
 ) -> None:
-    """Empty, headed only, ragged, of one answer, of another format."""
-    (tmp_path / name).write_bytes(content)
+    """Empty, headed only, ragged, of one answer, damaged, in another encoding or format."""
+    (tmp_path / "rows.csv").write_bytes(content)
 
-    with pytest.raises(error):
-        found("rows", tmp_path / name, "b")
+    with pytest.raises(error, match=said):
+        found("rows", tmp_path / "rows.csv", "b")
 
     assert not (models / "rows").exists()
