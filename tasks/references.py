@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from infra.hardware import Hardware
 from infra.store import digest_of
 from tasks.windows import WindowName, end_day, first_day
 
@@ -205,6 +206,9 @@ class Fitted(Reference):
     rows: int
     split: Split
     trusted_types: tuple[str, ...] = Field(description="Types that skops may load, and no others.")
+    hardware: Hardware | None = Field(
+        None, description="What it was trained on; null where no worker had leased it."
+    )
 
     @property
     def artifacts(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
 from infra.gpu.lookout import Lookout, blind
 from infra.gpu.patrol import Patrol
-from infra.gpu.quarantine import Entry
+from infra.gpu.quarantine import Entry, entries, overlaid
 from infra.gpu.readings import Observation
 from infra.gpu.record import hardware_of, note_hardware
 from infra.gpu.report import report
@@ -92,7 +92,9 @@ class Machine:
             leases = decision.leases
             holders = {each.run for each in leases}
             free = [each for each in waiting if each.run not in holders]
-            claims = claim(free, seen.inventory, [held(each, now) for each in leases], now)
+            # Another worker may have kept a device out since this one looked.
+            there = overlaid(seen.inventory, entries(decision))
+            claims = claim(free, there, [held(each, now) for each in leases], now)
             taken = [
                 decision.grant(each.run, requests[each.run], each.grant)
                 for each in claims.taken[:most]

@@ -5,46 +5,13 @@ import socket
 import sys
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from infra.gpu.baselines import Tables
 from infra.gpu.bounds import Bounds
 from infra.gpu.courses import Course
 from infra.gpu.devices import Inventory
 from infra.gpu.leases import Decision, Journal, Lease
 from infra.gpu.visible import JOURNAL, LEASE
-
-
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DeviceRecord(_Fact):
-    """A device that a run held, and what held the run to its part of it."""
-
-    uuid: str
-    name: str
-    memory_bytes: int = Field(description="Of the whole device.")
-    capability: tuple[int, int]
-    profile: str | None = Field(description="MIG profile; null for a whole GPU.")
-    share: float = Field(description="The part that the run held; 1 is all of it.")
-    held_bytes: int = Field(description="The memory that the run held of it.")
-    by: str = Field(description="alone, mig, mps, torch or advisory.")
-    co_tenants: int = Field(0, description="The most other runs on it at one time.")
-
-
-class Hardware(_Fact):
-    """What a run computed on."""
-
-    machine: str
-    driver: str = Field(description="Empty on a machine without GPUs.")
-    cuda: str = Field(description="The newest that the driver carries.")
-    cudnn: str = Field("", description="Of the process that trained; empty without torch.")
-    devices: tuple[DeviceRecord, ...] = ()
-    cpu_count: int = Field(description="Cores of its own; 0 where it shared what there was.")
-    cpus: str = Field(description="What held it to them: cpuset, quota, affinity or nothing.")
-    memory_bytes: int = Field(description="0 where none was kept for it.")
-    memory: str = Field(description="What held it to it: cgroup v2, cgroup v1, rlimit or nothing.")
+from infra.hardware import DeviceRecord, Hardware
 
 
 def note_hardware(

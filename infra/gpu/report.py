@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from infra.gpu.courses import Course, Trace
-from infra.gpu.record import DeviceRecord, Hardware
 from infra.gpu.suitability import gib
+from infra.hardware import DeviceRecord, Hardware
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _UNKNOWN: Final = "not told"

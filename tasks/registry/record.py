@@ -76,8 +76,9 @@ def metrics(evaluation: Evaluation) -> dict[str, float]:
 
 def tags(request: Request, commit: str, lock: str) -> dict[str, str]:
     """What a run and a version are found by, and what made them."""
-    table = request.fitted.split.table
+    table, hardware = request.fitted.split.table, request.fitted.hardware
     return {
+        **({"perennial.hardware": hardware.kind} if hardware else {}),
         "perennial.digest": request.digest,
         "perennial.cause": request.cause.value,
         "perennial.as_of": request.as_of.astimezone(UTC).isoformat(),

@@ -48,6 +48,7 @@ def fit(
         DataError: the rows are too few, unlabelled, or all of one label.
         ResourceError: a worker needed more memory than its share.
     """
+    from infra.gpu.record import own_hardware
     from tasks.labels import Target
     from tasks.training.candidates import Attempt, fitted, training_rows
 
@@ -81,6 +82,7 @@ def fit(
         rows=len(rows),
         split=split,
         trusted_types=types,
+        hardware=own_hardware(),
     )
     return _stored(made, data, rows[list(split.table.features)])
 

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.gpu.courses import Course, Look, Trace
-from infra.gpu.record import DeviceRecord, Hardware
 from infra.gpu.report import report
+from infra.hardware import DeviceRecord, Hardware
+from tasks.registry.record import Request, tags
+from tests.support.subjects import candidate
 
 GIB = 2**30
 
@@ -101,3 +103,39 @@ def test_the_page_shows_what_each_device_was_used_for() -> None:
         "| 0 s of 20 s | at most 1 others |"
     ) in page
     assert "`██` busy, each bar 10 s" in page
+
+
+def test_a_version_is_found_by_the_hardware_that_it_was_trained_on() -> None:
+    """MLflow's tag names devices and versions; a training without a lease has none."""
+    made = candidate(1)
+    given = {"evaluation": made.evaluation, "cause": made.cause, "as_of": made.as_of}
+    device = DeviceRecord(
+        uuid="GPU-00",
+        name="NVIDIA H100",
+        memory_bytes=80 * GIB,
+        capability=(9, 0),
+        profile=None,
+        share=1,
+        held_bytes=80 * GIB,
+        by="alone",
+    )
+    hardware = Hardware(
+        machine="node",
+        driver="580.95.05",
+        cuda="13.0",
+        cudnn="91002",
+        devices=(device, device.model_copy(update={"uuid": "GPU-01"})),
+        cpu_count=8,
+        cpus="cpuset",
+        memory_bytes=0,
+        memory="",
+    )
+    on_gpus = made.fitted.model_copy(update={"hardware": hardware})
+
+    found = tags(Request.model_validate({"fitted": on_gpus, **given}), "c" * 40, "l" * 64)
+    none = tags(Request.model_validate({"fitted": made.fitted, **given}), "c" * 40, "l" * 64)
+
+    assert found["perennial.hardware"] == (
+        "2 x NVIDIA H100, driver 580.95.05, CUDA 13.0, cuDNN 91002"
+    )
+    assert "perennial.hardware" not in none
