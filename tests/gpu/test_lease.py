@@ -11,6 +11,7 @@ from infra.gpu.devices import Device
 from infra.gpu.leases import Lease
 from infra.gpu.quarantine import entries
 from infra.gpu.sharing import mps_daemon, torch_caps_itself
+from infra.settings import PROJECT
 from tests.gpu.torched import HOLDING, Site, holding, ran, started
 
 MIB = 2**20
@@ -37,6 +38,23 @@ def test_torch_sees_exactly_the_leased_device(site: Site, free: Device) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[*lease.grant.uuids], [*lease.grant.uuids]]
     assert not isinstance(site.asked(gpus=len(site.machine.observe().inventory.devices)), Lease)
+
+
+@pytest.mark.timeout(_LONG_S)
+def test_every_rank_of_torchrun_sees_the_leased_device(
+    site: Site, free: Device, tmp_path: Path
+) -> None:
+    """Processes that torch starts are processes of the run."""
+    lease = site.lease(gpus=1, cpus=1)
+    script = tmp_path / "rank.py"
+    script.write_text(f"import os, sys; sys.path.insert(0, {str(PROJECT)!r})\n{SEEN}")
+    asked = ["torchrun", "--standalone", "--nproc-per-node=2", str(script)]
+    code = f"import sys; from torch.distributed.run import main; sys.argv = {asked}; main()"
+
+    done = ran(code, site.confine(lease).environment)
+
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told == [[[*lease.grant.uuids], [*lease.grant.uuids]]] * 2, done.stderr
 
 
 @pytest.mark.timeout(_LONG_S)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from infra.gpu import cgroups
 from infra.gpu.confinement import Confinement, confine
@@ -97,13 +97,19 @@ def told(confinement: Confinement, what: str, *arguments: str, **more: str) -> A
 
 @cache
 def no_groups() -> str:
-    """Why no control group can be made here; empty where one can."""
+    """Why no control group can be made here, or takes nobody; empty where one does."""
+    limits = cgroups.Limits(memory_bytes=2**30, cpus=1, cores=())
     try:
-        group = cgroups.make(f"perennial-try-{UUID(int=0).hex[:8]}-{os.getpid()}", TRIED)
+        group = cgroups.make(f"perennial-try-{os.getpid()}", limits)
     except cgroups.NoGroupError as error:
         return f"no control group can be made here: {error}"
-    group.remove()
+    process = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        group.admit(process.pid)
+    except OSError as error:
+        return f"the control groups here take nobody: {error}"
+    finally:
+        process.kill()
+        process.wait()
+        group.remove()
     return ""
-
-
-TRIED = cgroups.Limits(memory_bytes=2**30, cpus=1, cores=())
