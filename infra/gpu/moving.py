@@ -13,6 +13,8 @@ from prefect.runner._flow_run_executor import FlowRunExecutorContext
 from prefect.runner._state_proposer import StateProposer
 from prefect.states import Crashed, Scheduled
 
+from infra.gpu.adoption import AGAIN
+
 SIGNAL: Final = signal.SIGUSR1
 """Asks a run's first process to save its work; a process that does not know it ends by it.
 
@@ -91,8 +93,10 @@ class _Proposer(StateProposer):
         self._gone = gone
 
     async def propose_crashed(self, flow_run: FlowRun, message: str) -> State[Any] | None:
-        """As Prefect's, or nothing: then no hook of the flow is called either."""
-        return None if self._gone() else await super().propose_crashed(flow_run, message)
+        """As Prefect's, with what to do next; or nothing: then no hook of the flow is called."""
+        if self._gone():
+            return None
+        return await super().propose_crashed(flow_run, f"{message} {AGAIN}")
 
 
 class _Execution(FlowRunExecutorContext):

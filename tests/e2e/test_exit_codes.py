@@ -102,7 +102,7 @@ def test_a_cancelled_run_exits_with_1(training: dict[str, str], model: str, gate
 def test_a_run_whose_process_dies_exits_with_1_and_can_be_retried(
     training: dict[str, str], model: str, gate: Path
 ) -> None:
-    """Retried as on its page, the same run does no finished step again and makes one of each."""
+    """Its page says so; retried there, it does no finished step again and makes one of each."""
     watch = watching("train", model, **training)
     run = reached(gate, model)
 
@@ -115,6 +115,8 @@ def test_a_run_whose_process_dies_exits_with_1_and_can_be_retried(
     over(started("promote", model).id)
 
     assert (done.returncode, crashed.state_name) == (1, "Crashed")
+    assert "SIGKILL" in str(crashed.state)
+    assert "Start it again; finished steps are not repeated." in str(crashed.state)
     assert retried.returncode == 0, retried.stderr
     assert again.state_name == "Promoted"
     assert (steps(run)["build_features"], steps(run)["split_by_time"]) == ("Cached", "Cached")
