@@ -60,9 +60,9 @@ class Group(NamedTuple):
             _write(folder / "cgroup.procs", str(pid))
 
     def members(self) -> frozenset[int]:
-        """The processes in it."""
+        """The processes in it; one of another namespace has no number here, and is told as 0."""
         inside = (lines(folder / "cgroup.procs") for folder in self.folders)
-        return frozenset(int(pid) for listed in inside for pid in listed)
+        return frozenset(int(pid) for listed in inside for pid in listed) - {0}
 
     def kills(self) -> int:
         """How many of its processes the kernel has killed because they wanted more memory."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.gpu.cgroups import Limits, NoGroupError, found, make
+from infra.gpu.cgroups import Group, Limits, NoGroupError, found, make
 from tests.unit.test_gpu_host import version_2, written
 
 MIB = 2**20
@@ -67,6 +67,13 @@ def test_a_run_that_keeps_no_memory_has_no_limit_of_it(tmp_path: Path) -> None:
     group = make("perennial-1", Limits(memory_bytes=0, cpus=1, cores=(3,)), root)
 
     assert (group.folders[0] / "memory.max").read_text() == "max"
+
+
+def test_a_process_that_has_no_number_here_is_no_member(tmp_path: Path) -> None:
+    """To end process 0 would be to end oneself and one's group."""
+    (tmp_path / "cgroup.procs").write_text("0\n12\n")
+
+    assert Group("perennial-1", 2, (tmp_path,)).members() == {12}
 
 
 def test_a_kernel_without_control_groups_says_so(tmp_path: Path) -> None:
