@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,14 +175,15 @@ def adopted(lease: Lease, journal: Path) -> Confinement:
     return Confinement(lease, {}, stated, group)
 
 
-def sweep(journal: Path, leases: Collection[Lease]) -> list[str]:
+def sweep(journal: Path, leases: Callable[[], Collection[Lease]]) -> list[str]:
     """Remove the control groups of leases that have ended, which a killed worker has left.
 
     What is still in one is killed: no lease explains it any more.
 
     Args:
         journal: whose leases they were.
-        leases: those that stand.
+        leases: tells those that stand; asked after the groups were found, for a lease stands before
+            its group is made.
 
     Returns:
         The names of the groups that were removed.
@@ -190,8 +191,8 @@ def sweep(journal: Path, leases: Collection[Lease]) -> list[str]:
     Raises:
         ResourceError: a process in one does not die.
     """
-    standing = {group_name(journal, lease.id) for lease in leases}
     ours = cgroups.found(group_name(journal, 0).removesuffix("0"))
+    standing = {group_name(journal, lease.id) for lease in leases()}
     left = [each for each in ours if each.name not in standing]
     for group in left:
         group.remove()

@@ -58,7 +58,7 @@ class Machine:
         self.notes = 0  # of runs that were left in the last decision
         self._holds: dict[int, Confinement] = {}
         with suppress(ResourceError):  # what does not die even now is swept by the next worker
-            sweep(journal, self.journal.leases())
+            sweep(journal, self.journal.leases)
 
     def close(self) -> None:
         """End the session with the driver, and the probes that run."""

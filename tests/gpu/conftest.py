@@ -46,7 +46,7 @@ def site(device: Device, tmp_path: Path) -> Iterator[Site]:
         for lease in machine.journal.leases():
             machine.leave(lease)
         machine.close()
-        assert sweep(machine.journal.path, []) == []
+        assert sweep(machine.journal.path, list) == []
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import pytest
 from infra.errors import ResourceError
 from infra.gpu import cgroups
 from infra.gpu.belonging import carries, group_name, of_lease
-from infra.gpu.confinement import adopted, sweep
+from infra.gpu.confinement import Confinement, adopted, sweep
 from infra.gpu.hierarchies import hierarchies
 from infra.gpu.host import cores
+from infra.gpu.leases import Lease
 from tests.support.confined import Host, device, no_groups, running, told
 
 MIB = 2**20
@@ -31,7 +32,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     """This machine with two GPUs, and nothing of its leases left at the end."""
     made = Host(tmp_path, device(0), device(1))
     yield made
-    assert sweep(made.journal.path, []) == []
+    assert sweep(made.journal.path, list) == []
 
 
 def test_a_run_and_its_children_have_the_cores_of_its_lease(host: Host) -> None:
@@ -142,7 +143,7 @@ def test_a_run_that_its_group_refuses_is_held_by_rlimit_and_not_killed(host: Hos
     assert json.loads(out)["cores"] == [*lease.grant.cores]
     assert (confinement.stated.memory, confinement.stated.cpus) == ("rlimit", "affinity")
     assert "cgroup.procs: No space left on device." in confinement.stated.sentence
-    assert sweep(host.journal.path, []) == [group.name]
+    assert sweep(host.journal.path, list) == [group.name]
 
 
 @grouped
@@ -155,7 +156,7 @@ def test_groups_that_a_killed_worker_left_are_removed_when_it_is_back(host: Host
     host.release(ended)
 
     with running(kept, "linger", "/dev/null") as process:
-        removed = sweep(host.journal.path, host.journal.leases())
+        removed = sweep(host.journal.path, host.journal.leases)
 
         assert removed == [f"{removed[0].rpartition('-')[0]}-{ended.id}"]
         assert process.poll() is None
@@ -164,6 +165,20 @@ def test_groups_that_a_killed_worker_left_are_removed_when_it_is_back(host: Host
     assert [each.name for each in cgroups.found(removed[0])] == []
     theirs.lift()
     left.lift()
+
+
+@grouped
+def test_a_run_that_begins_while_another_worker_sweeps_is_not_harmed(host: Host) -> None:
+    """Leases are asked for after the groups were found: none is younger than they are."""
+    begun: list[Confinement] = []
+
+    def before_it_was_given() -> list[Lease]:
+        begun.append(host.confine(host.lease()))
+        return []
+
+    assert sweep(host.journal.path, before_it_was_given) == []
+    assert sweep(host.journal.path, host.journal.leases) == []
+    begun[0].lift()
 
 
 @grouped

@@ -47,7 +47,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     """The same machine as a worker has read it."""
     made = Host(tmp_path, *(device(place) for place in range(4)))
     yield made
-    sweep(made.journal.path, [])
+    sweep(made.journal.path, list)
 
 
 def test_every_process_of_a_run_sees_exactly_its_lease(

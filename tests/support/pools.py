@@ -114,7 +114,7 @@ class Pool:
         for lease in self.leases if (self.folder / "leases.db").is_file() else []:
             if lease.process is not None and lease.process.alive:
                 os.kill(lease.process.pid, signal.SIGKILL)
-        sweep(self.folder / "leases.db", [])
+        sweep(self.folder / "leases.db", list)
 
 
 class Run:
