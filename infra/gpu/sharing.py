@@ -6,6 +6,7 @@ import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import monotonic
 
 import psutil
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +19,8 @@ _CONTROL = "nvidia-cuda-mps-control"
 _PIPES = "CUDA_MPS_PIPE_DIRECTORY"
 _DEFAULT_PIPES = "/tmp/nvidia-mps"  # noqa: S108 - where NVIDIA's daemon puts it
 _ANSWER_S = 5.0
+_FRESH_S = 60.0
+"""Devices are looked at several times a second, the daemon is asked so often."""
 
 _PARTS_SINCE = (7, 0)
 """Compute capability from which MPS limits what a client takes. Source: NVIDIA, MPS, Volta MPS."""
@@ -65,7 +68,7 @@ def limits(uuid: str, capability: tuple[int, int]) -> tuple[Enforcement, ...]:
 def mps_daemon() -> MpsDaemon | None:
     """The daemon that clients of this process's environment would find, None where none answers.
 
-    Its pid file names it, its command line is NVIDIA's, and it is asked once in its life.
+    Its pid file names it, its command line is NVIDIA's, and it is asked once a minute.
 
     Source:
         NVIDIA, Multi-Process Service, "nvidia-cuda-mps-control": the pid file lies in
@@ -79,11 +82,11 @@ def mps_daemon() -> MpsDaemon | None:
         return None
     if not any(Path(word).name == _CONTROL for word in command[:2]):
         return None
-    return _asked(process, pipes)
+    return _asked(process, pipes, int(monotonic() / _FRESH_S))
 
 
 @lru_cache(maxsize=1)
-def _asked(process: ProcessIdentity, pipes: Path) -> MpsDaemon | None:
+def _asked(process: ProcessIdentity, pipes: Path, _when: int) -> MpsDaemon | None:
     try:
         subprocess.run(
             [_CONTROL],
