@@ -73,3 +73,17 @@ def test_a_run_that_wants_more_memory_than_it_leased_says_so(pool: Pool) -> None
     waited(lambda: "more than their 0.0625 GiB of memory. Raise memory" in run.said())
     assert run.now.state_name == "Crashed"
     waited(lambda: any("The kernel killed" in line for line in run.log()))
+
+
+def test_a_run_without_gpus_starts_though_the_driver_fails(pool: Pool, gpus: SimulatedGpus) -> None:
+    """It has no use for the driver, and is held to its cores all the same."""
+    gpus.add()
+    gpus.fail("nvmlInitWithFlags", 999)
+    pool.start()
+
+    run = pool.run(cpus=1)
+    pid = run.seen()["pid"]
+
+    assert os.sched_getaffinity(pid) == set(pool.leases[0].grant.cores)
+    run.let_go()
+    assert run.over().state_name == "Completed"
