@@ -33,7 +33,7 @@ from infra.errors import (
 from infra.gpu.adoption import conclusion, is_of, process_of
 from infra.gpu.leases import Lease
 from infra.gpu.machine import Machine
-from infra.gpu.moving import SIGNAL, reschedule
+from infra.gpu.moving import SIGNAL, fell, reschedule
 from infra.gpu.notices import PrefectNotices
 from infra.gpu.patrol import Move
 from infra.processes import ProcessIdentity
@@ -211,6 +211,12 @@ class Keeper:
                 await anyio.sleep(_LOOK_S)
         await run_sync(self._machine.kill, kept.lease)
 
+    async def leaves(self, kept: Kept) -> bool:
+        """Whether a run goes elsewhere: it was sent, or its device failed before anybody looked."""
+        if not kept.moving and kept.began:
+            kept.moving = await run_sync(self._machine.fault_of, kept.lease)
+        return bool(kept.moving)
+
     async def stop(self, worker: str) -> None:
         """End every run, for the worker is being stopped."""
         self._stopping = True
@@ -228,7 +234,8 @@ class Keeper:
                 run = await self._client.read_flow_run(kept.lease.run)
                 if run.state is None or not (kept.began or is_of(run, kept.lease)):
                     return  # it was never this worker's, or is somebody else's by now
-                if kept.moving and await reschedule(self._client, run, kept.moving):
+                leaves = kept.moving or (fell(run.state) and await self.leaves(kept))
+                if leaves and await reschedule(self._client, run, kept.moving):
                     return
                 state = conclusion(run.state, began=kept.began, why=kept.why, trouble=kept.trouble)
                 if state is not None:

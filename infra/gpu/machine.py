@@ -19,6 +19,7 @@ from infra.gpu.devices import Inventory
 from infra.gpu.leases import Journal, Lease
 from infra.gpu.leaving import leave
 from infra.gpu.lookout import Lookout, blind
+from infra.gpu.notices import tell_quarantine
 from infra.gpu.patrol import Patrol
 from infra.gpu.quarantine import Entry, entries, overlaid
 from infra.gpu.readings import Observation
@@ -185,6 +186,13 @@ class Machine:
             return ""
         return report(hardware, courses(self.journal, lease))
 
+    def fault_of(self, lease: Lease) -> str:
+        """What failed under a run, empty where nothing did; the devices are looked at for it."""
+        if not lease.grant.uuids:
+            return ""
+        here = [each for each in self.patrol.once() if each.lease.id == lease.id]
+        return here[0].why if here else ""
+
     def end(self, lease: Lease, patience_s: float) -> None:
         """End the processes of a lease: asked first, killed after a while."""
         end(of_lease(self.journal.path, lease), patience_s)
@@ -208,6 +216,8 @@ class Machine:
         with suppress(ResourceError):  # what does not die now is swept when a worker starts
             self.hold(lease).lift()
         self._holds.pop(lease.id, None)
+        for entry in kept_out:
+            tell_quarantine(self.patrol.notices, entry)
         return kept_out
 
 

@@ -1,7 +1,7 @@
 """A run whose device failed goes elsewhere: asked to save its work, ended, and scheduled again."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,8 +37,18 @@ _STANDS: Final = {
 }
 """What a run may have come to by itself while it was asked to go, and stays."""
 
-leaving: ContextVar[Callable[[], bool] | None] = ContextVar("leaving", default=None)
+_FELL: Final = {StateType.RUNNING, StateType.FAILED, StateType.CRASHED}
+
+leaving: ContextVar[Callable[[], Awaitable[bool]] | None] = ContextVar("leaving", default=None)
 """Whether the run that is executed in this context is on its way elsewhere."""
+
+
+def fell(state: State) -> bool:
+    """Whether a run that ended so may have been brought down by its device.
+
+    A process that meets a GPU that fell off the bus ends at once, before anybody has looked.
+    """
+    return state.type in _FELL
 
 
 def successor(state: State, moves: int, why: str) -> State | None:
@@ -88,13 +98,13 @@ async def reschedule(client: PrefectClient, run: FlowRun, why: str) -> bool:
 class _Proposer(StateProposer):
     """Prefect's; but the end of a process that was sent away is no crash."""
 
-    def __init__(self, *, client: PrefectClient, gone: Callable[[], bool]) -> None:
+    def __init__(self, *, client: PrefectClient, gone: Callable[[], Awaitable[bool]]) -> None:
         super().__init__(client=client)
         self._gone = gone
 
     async def propose_crashed(self, flow_run: FlowRun, message: str) -> State[Any] | None:
         """As Prefect's, with what to do next; or nothing: then no hook of the flow is called."""
-        if self._gone():
+        if await self._gone():
             return None
         return await super().propose_crashed(flow_run, f"{message} {AGAIN}")
 

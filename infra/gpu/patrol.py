@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from threading import Lock
 from typing import NamedTuple
 
 from infra.errors import PerennialError
@@ -13,6 +14,7 @@ from infra.gpu.lookout import Lookout, Sight
 from infra.gpu.notices import FAULT, Notices, PrefectNotices, tell_company, tell_quarantine
 from infra.gpu.probing import Probing, life
 from infra.gpu.quarantine import Entry, entries, keep_out, put, told
+from infra.gpu.suitability import gib
 from infra.gpu.usage import Meter
 from infra.gpu.xids import meaning
 
@@ -27,7 +29,7 @@ class Move(NamedTuple):
 
 
 class Patrol:
-    """One worker's rounds; for one thread at a time."""
+    """One worker's rounds, one after the other whoever asks for them."""
 
     def __init__(
         self, journal: Journal, worker: Worker, lookout: Lookout, notices: Notices | None = None
@@ -38,6 +40,8 @@ class Patrol:
         self.lookout = lookout
         self._probing = Probing(journal, worker)
         self.meter = Meter(journal, worker)
+        self._going = Lock()
+        self._told: set[tuple[int, str]] = set()
         self._trouble = ""
 
     def close(self) -> None:
@@ -53,7 +57,8 @@ class Patrol:
             The runs of this worker that hold a faulty device.
         """
         try:
-            found = self._round(datetime.now(UTC))
+            with self._going:
+                found = self._round(datetime.now(UTC))
         except PerennialError as error:
             if str(error) != self._trouble:
                 _log.warning("The devices could not be looked after. %s", error)
@@ -71,8 +76,26 @@ class Patrol:
                 tell_quarantine(self.notices, entry)
         leases = self._journal.leases()
         self.meter.sample(sight.seen, leases)
+        self._tell_excess()
         mine = [each for each in leases if each.worker == self._worker.name]
         return moves(mine, sight.inventory, entries(self._journal).values())
+
+    def _tell_excess(self) -> None:
+        """Tell runs that take more of a shared device than their part, each once."""
+        for number, each in self.meter.metered.items():
+            for holding in each.lease.grant.holdings:
+                look, known = each.looks.get(holding.uuid), (number, holding.uuid)
+                taken = look.memory_bytes if look else None
+                if holding.alone or known in self._told or (taken or 0) <= holding.memory_bytes:
+                    continue
+                self._told.add(known)
+                self.notices.tell(
+                    each.lease.run,
+                    f"This run takes {gib(taken or 0)} of GPU {holding.uuid}; its part is "
+                    f"{gib(holding.memory_bytes)}. Others on the device may run out of memory: "
+                    "raise gpu_memory.",
+                )
+        self._told = {key for key in self._told if key[0] in self.meter.metered}
 
     def _tell_company(self, sight: Sight, now: datetime) -> None:
         if changes(self._journal, sight.seen, sight.foreign, now) == News():

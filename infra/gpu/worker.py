@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import anyio
@@ -180,7 +181,7 @@ class GpuProcessWorker(ProcessWorker):
         if kept is None:
             raise ResourceError("The run has no lease.", hint="Start it again.")
         kept.running = True
-        leaving.set(lambda: bool(kept.moving))
+        leaving.set(partial(self._keeper.leaves, kept))
         try:
             hold = await run_sync(self.machine.confine, kept.lease, configuration.given)
             configuration.env |= hold.environment

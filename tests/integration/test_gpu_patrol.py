@@ -187,3 +187,21 @@ def test_a_driver_that_fails_is_told_once_and_ends_nothing(
 
     assert (failed.moves, failed.events) == ([], [])
     assert after.events == []
+
+
+def test_a_run_that_takes_more_than_its_part_is_told_once(
+    journal: Journal, worker: Worker, gpus: SimulatedGpus, observer: Observer
+) -> None:
+    """Where nothing but a promise holds it, others on the device are what it harms."""
+    gpu = gpus.add()
+    half = RunRequest(gpus=0.5, accept_advisory=True)
+    lease = given(journal, worker, observer.read(), 1, half)
+
+    with running(journal, worker, lease, "exec sleep 300") as process:
+        gpu.run(process.pid, 60 * GIB)
+        told = observer.round(journal.path, worker)
+        again = observer.round(journal.path, worker)
+
+    ((run, line),) = told.lines
+    assert (run, line.startswith(f"This run takes 60 GiB of GPU {gpu.uuid}")) == (lease.run, True)
+    assert again.lines == []

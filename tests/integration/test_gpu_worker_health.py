@@ -1,5 +1,7 @@
 """A worker looks after its devices: real server, worker and runs; what people see of it there."""
 
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -206,6 +208,25 @@ def test_a_moved_run_that_waits_is_cancelled_at_once(pool: Pool, gpus: Simulated
     assert "It is placed again without that device (move 1 of 3)." in waiting.why
     assert [each.run for each in waiting.blocking] == [None]
     assert run.now.state_name == "Cancelled"
+    assert "Crashed" not in history(run.id)
+
+
+def test_a_run_that_its_gpu_brought_down_goes_to_another(pool: Pool, gpus: SimulatedGpus) -> None:
+    """It ended before anybody had looked: the fault is found at its end, and it is no crash."""
+    there = {each.uuid: each for each in (gpus.add(), gpus.add())}
+    pool.start(PERENNIAL_PATROL_S="600")
+    run = pool.run(gpus=1)
+    first = run.seen()
+
+    there[first["environment"]["CUDA_VISIBLE_DEVICES"]].raise_xid(79)
+    os.kill(first["pid"], signal.SIGKILL)
+    waited(lambda: run.seen()["pid"] != first["pid"])
+    second = run.seen()["environment"]["CUDA_VISIBLE_DEVICES"]
+    run.let_go()
+
+    assert second != first["environment"]["CUDA_VISIBLE_DEVICES"]
+    assert run.over().state_name == "Completed"
+    assert "Moved" in history(run.id)
     assert "Crashed" not in history(run.id)
 
 
