@@ -17,6 +17,9 @@ from tasks.references import Ending
 MOST: Final = 0.5
 """Share of the rows from which ``when_most`` speaks: then no row is wrong, but all of them are."""
 
+_FEWEST: Final = 8
+"""Rows from which a group can say that all of it is wrong."""
+
 
 def check_contract(batch: Batch, observed: pd.DataFrame, suite: Suite) -> None:
     """Hold the rows of a batch against a suite; what fails becomes findings, as each one declares.
@@ -88,6 +91,7 @@ def _judge(batch: Batch, observed: pd.DataFrame, config: Any, result: dict[str, 
     rows = pd.Index(sorted({int(row) for row in wrong}))
     share = len(rows) / max(result["element_count"] - (result.get("missing_count") or 0), 1)
     examples = _examples(batch, observed, rows, column, rule)
+    group, share = _worst(batch, observed, rows, column, share)
     if "when_most" in config.meta and share > MOST:
         ending = ENDINGS[config.meta["when_most"]]
     if ending is Ending.QUARANTINE:
@@ -97,11 +101,34 @@ def _judge(batch: Batch, observed: pd.DataFrame, config: Any, result: dict[str, 
     batch.find(
         ending,
         config.type,
-        f"{len(rows)} {noun} ({share:.0%}) {against}; first: {batch.place(int(rows[0]))}.",
+        f"{len(rows)} {noun} ({share:.0%}{group}) {against}; first: {batch.place(int(rows[0]))}.",
         column=column,
         rows=len(rows),
         examples=examples,
     )
+
+
+def _worst(
+    batch: Batch, observed: pd.DataFrame, rows: "pd.Index[int]", column: str | None, share: float
+) -> tuple[str, float]:
+    """The share of the rows that break a rule, in the group that breaks it most.
+
+    One station of three that changed its unit breaks it in all of its rows, and in a third of all.
+    """
+    by = dict.fromkeys(
+        name
+        for each in batch.spec.stable
+        if each.beside and each.column == column
+        for name in each.by
+    )
+    worst = ("", share)
+    for name in by:
+        groups = observed.loc[observed[str(column)].notna(), name]
+        shares = groups.loc[groups.index.intersection(rows)].value_counts() / groups.value_counts()
+        shares = shares[groups.value_counts() >= _FEWEST].dropna()
+        if not shares.empty and shares.max() > worst[1]:
+            worst = (f" of those at {name} {plain(shares.idxmax())}", float(shares.max()))
+    return worst
 
 
 def _examples(

@@ -10,6 +10,9 @@ import pandas as pd
 
 from infra.errors import ConfigError, DataError, few
 from tasks.data.batch import Batch, plain
+from tasks.data.clocks import check_clocks
+from tasks.data.course import check_course
+from tasks.data.grid import check_grids
 from tasks.data.known import check_known
 from tasks.data.reading import Part, read
 from tasks.data.settled import check_settled
@@ -127,6 +130,9 @@ def _compare(batch: Batch, contract: Contract, past: Past) -> None:
     check_stable(batch, past)
     check_cadence(batch, contract.window, contract.data)
     check_settled(batch)
+    check_clocks(batch, past)
+    check_grids(batch)
+    check_course(batch, past, contract.data)
     check_known(batch, past, contract.data.max_changed)
 
 

@@ -69,6 +69,47 @@ class SettledSpec(Section):
     )
 
 
+class ClockSpec(Section):
+    """Times of day that hardly change from batch to batch, such as those of a timetable."""
+
+    columns: tuple[str, ...] = Field(
+        min_length=1, description="Hours and minutes as whole numbers: 1735 is 17:35."
+    )
+    same: tuple[str, ...] = Field(
+        min_length=1, description="What keeps its time: the columns that name a flight, say."
+    )
+    groups: tuple[str, ...] = Field(
+        min_length=1,
+        description="Columns of which one value's clock may be moved alone, such as an airport: "
+        "where most of its rows lie the same whole hours from their times before, the batch is "
+        "held.",
+    )
+
+
+class CourseSpec(Section):
+    """Measurements of several places that go on from hour to hour, and from batch to batch."""
+
+    columns: tuple[str, ...] = Field(min_length=1, description="What is measured: numbers.")
+    at: str = Field(description="The timestamp of a measurement.")
+    by: str = Field(description="The place. Places that were exchanged, and hours that were, hold.")
+
+
+class GridSpec(Section):
+    """Numbers that come in steps at each place, and lose them when their unit changes."""
+
+    column: str
+    by: tuple[str, ...] = Field((), description="Look at each value of these columns alone.")
+    step: float | None = Field(
+        None, gt=0, description="Every value is a whole multiple of it, such as 0.01 inches."
+    )
+    finest: float | None = Field(
+        None,
+        gt=0,
+        description="Where a group has two values above zero or more, the smallest of them is at "
+        "most this.",
+    )
+
+
 class TableSpec(Section):
     """One table of the feed."""
 
@@ -98,6 +139,9 @@ class TableSpec(Section):
     stable: tuple[StableSpec, ...] = ()
     cadence: CadenceSpec | None = None
     settled: SettledSpec | None = None
+    clocks: ClockSpec | None = None
+    course: CourseSpec | None = None
+    grids: tuple[GridSpec, ...] = ()
     csv: CsvSpec = CsvSpec()
 
     @model_validator(mode="after")
@@ -107,7 +151,12 @@ class TableSpec(Section):
             raise ValueError("stable names `beside` without `by`: there are no groups to compare")
         cadence = [self.cadence.column, *self.cadence.by] if self.cadence else []
         settled = [*self.settled.columns, *self.settled.order] if self.settled else []
-        listed = (self.key, self.optional, self.calendar, self.complete, stable, cadence, settled)
+        listed = (
+            *(self.key, self.optional, self.calendar, self.complete, stable, cadence, settled),
+            *((self.clocks.columns, self.clocks.same, self.clocks.groups) if self.clocks else ()),
+            *((self.course.columns, (self.course.at, self.course.by)) if self.course else ()),
+            *((each.column, *each.by) for each in self.grids),
+        )
         named = {name for names in listed for name in names}
         unknown = sorted(named - set(self.columns))
         if unknown:

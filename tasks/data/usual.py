@@ -59,7 +59,10 @@ def columns_needed(batch: Batch) -> list[str]:
     if not batch.spec.calendar:  # all of it, and whose row it is: the newest is what is known
         return [*(name for name in batch.spec.columns if name in batch.frame), WINDOW]
     stable = [name for each in batch.spec.stable for name in (each.column, *each.by, *each.beside)]
-    wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable))
+    clocks, course = batch.spec.clocks, batch.spec.course
+    timed = (*clocks.columns, *clocks.same, *clocks.groups) if clocks else ()
+    going = (*course.columns, course.at, course.by) if course else ()
+    wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable, *timed, *going))
     return [name for name in wanted if name in batch.frame]
 
 
