@@ -74,6 +74,11 @@ SIGNATURES: Final = (
 _TEXTS: Final = (
     _kind("an HTML page, and no table", _PAGE, rb"(?i)<(!doctype html|html|head|body|!--)"),
     _kind("XML, such as an error of a bucket, and no table", _PAGE, rb"<"),
+    _kind(
+        "a pointer of Git LFS, and not what it points to",
+        "Fetch the file itself (git lfs pull) and deliver that.",
+        rb"version https://git-lfs\.",
+    ),
     _kind("one JSON array", _LINES, rb"\[\s*([\[{\"\]\d-]|null|true|false)"),
     _kind(
         "a page of mail or of a web server, and no table", _PAGE, rb"HTTP/[12]|(?i:mime-version:)"

@@ -206,6 +206,21 @@ ROWS: dict[str, tuple[Callable[[], bytes], Ending, str]] = {
     ),
     "a year of 17 digits": (_rows(_set(slice(3, 9), year="9" * 17)), QUARANTINE, "no day (7)"),
     "a very long cell": (_rows(_set(slice(2, 3), dest="A" * 200_000)), QUARANTINE, "three capital"),
+    "tail numbers as numbers": (
+        _rows(lambda f: f.assign(tailnum=[str(100 + each) for each in range(len(f))])),
+        REJECT,
+        "a registration such as N14228",
+    ),
+    "one delay in twenty with its sign changed": (
+        _rows(lambda f: f.assign(arr_delay=_signs_changed(f["arr_delay"]))),
+        HOLD,
+        "arr_delay is the minutes between the clock times",
+    ),
+    "one arrival in twenty without an outcome": (
+        _rows(_set(slice(7, None, 20), arr_time="", arr_delay="", air_time="")),
+        HOLD,
+        "95% of the flights that left have an arrival",
+    ),
     "a formula in dest": (_rows(_set(slice(2, 3), dest="=1+1")), QUARANTINE, "=1+1"),
     "an unknown airline": (_rows(_set(slice(0, 50), carrier="ZZ")), QUARANTINE, "airlines"),
     "midnight as 0": (_rows(_set(slice(0, 5), dep_time="0")), QUARANTINE, "dep_time"),
@@ -235,6 +250,12 @@ ROWS: dict[str, tuple[Callable[[], bytes], Ending, str]] = {
         "local hour",
     ),
 }
+
+
+def _signs_changed(delays: pd.Series) -> pd.Series:
+    minutes = pd.to_numeric(delays)
+    changed = minutes.where(minutes.index % 20 != 3, -minutes)
+    return changed.map(lambda each: "" if pd.isna(each) else f"{each:.0f}")
 
 
 def _moved(times: pd.Series, hours: int) -> pd.Series:

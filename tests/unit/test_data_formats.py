@@ -104,6 +104,11 @@ FOREIGN: dict[str, tuple[bytes, str, str]] = {
     "html": (b"\n <!DOCTYPE html><title>503</title>", "an HTML page", "browser"),
     "html with a mark": (b"\xef\xbb\xbf<HTML><body>", "an HTML page", "browser"),
     "bucket": (b'<?xml version="1.0"?><Error><Code>AccessDenied', "error of a bucket", "browser"),
+    "git lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 123\n",
+        "a pointer of Git LFS",
+        "git lfs pull",
+    ),
     "http": (b"HTTP/1.1 404 Not Found\r\n", "a web server", "browser"),
     "array": (FRAME.to_json(orient="records").encode(), "one JSON array", "JSON Lines"),
     "array of arrays": (b"[[1, 2], [3, 4]]", "one JSON array", "JSON Lines"),
