@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.run_names import RunName, named
-from infra.errors import BackendError
+from infra.errors import BackendError, ConfigError
 from infra.gpu.company import sightings
 from infra.gpu.leases import Journal, NoJournal
 from infra.gpu.quarantine import entries
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infra.gpu.devices import Device, ForeignProcess
     from infra.gpu.leases import Lease
     from infra.gpu.lookout import Sight
+    from infra.gpu.offers import Told
     from infra.gpu.placement import Holding
     from infra.gpu.quarantine import Entry
 
@@ -105,6 +106,18 @@ class Waiter(_Fact):
     expected: datetime | None = Field(description="The latest start, where that is known.")
 
 
+class Neighbour(_Fact):
+    """Another machine with a worker, as that worker told it last."""
+
+    machine: str
+    pool: str
+    worker: str
+    seen: datetime
+    cpus: int
+    memory_bytes: int
+    devices: tuple[str, ...] = Field(description="Kinds and their numbers, as 8 x NVIDIA H100.")
+
+
 class Occupancy(_Fact):
     """Who holds what of this machine."""
 
@@ -118,6 +131,9 @@ class Occupancy(_Fact):
     devices: tuple[Gpu, ...]
     leases: tuple[Held, ...]
     queue: tuple[Waiter, ...] = Field(description="By place.")
+    neighbours: tuple[Neighbour, ...] = Field(
+        description="Other machines that were heard of within the hour."
+    )
 
 
 def occupancy() -> Occupancy:
@@ -134,17 +150,19 @@ def occupancy() -> Occupancy:
     known = {(each.device, each.process.pid): each.since for each in sightings(journal)}
     kept = entries(journal)
     inventory = sight.inventory
+    others, unheard = _neighbours()
     return Occupancy(
         machine=socket.gethostname(),
         driver=inventory.driver,
         cuda=inventory.cuda,
         absent=sight.seen.absent,
-        troubles=(*failed, *sight.seen.troubles, *silent),
+        troubles=(*failed, *sight.seen.troubles, *silent, *unheard),
         cpus=inventory.cpus,
         memory_bytes=inventory.memory_bytes,
         devices=tuple(_gpu(each, sight, leases, kept, known) for each in inventory.devices),
         leases=tuple(_held(each, names) for each in leases),
         queue=tuple(_waiter(each, names) for each in waiting),
+        neighbours=others,
     )
 
 
@@ -152,6 +170,38 @@ def alive(journal: Journal | NoJournal) -> list[WaitingNote]:
     """The runs that wait, as workers that still run have left them."""
     there = {each.name for each in journal.workers() if each.process.alive}
     return [each for each in waits(journal) if each.worker in there]
+
+
+def _neighbours() -> tuple[tuple[Neighbour, ...], tuple[str, ...]]:
+    """The other machines, and why they are not known; without a server there are none."""
+    from infra.addresses import addresses
+
+    try:
+        addresses()
+    except ConfigError:
+        return (), ()
+    from infra.gpu.offers import machines
+    from tasks.governance.reviews import reachable_prefect
+
+    try:
+        with reachable_prefect() as client:
+            told = machines(client.read_variables())
+    except BackendError as error:
+        return (), (f"The other machines are not known: {error.args[0]}",)
+    here = socket.gethostname()
+    return tuple(_neighbour(each) for each in told if each.host != here), ()
+
+
+def _neighbour(told: Told) -> Neighbour:
+    return Neighbour(
+        machine=told.host,
+        pool=told.pool,
+        worker=told.worker,
+        seen=told.seen,
+        cpus=told.offer.cpus,
+        memory_bytes=told.offer.memory_bytes,
+        devices=tuple(f"{each.count} x {each.name}" for each in told.offer.kinds),
+    )
 
 
 def _looked(journal: Journal | NoJournal) -> tuple[Sight, tuple[str, ...]]:

@@ -110,10 +110,25 @@ def _waits(run: FlowRun, note: WaitingNote | None, said: str) -> tuple[Standing,
     if due is not None and due > datetime.now(UTC):
         return "is not due", f"It is due at {due:%Y-%m-%d %H:%M:%S} UTC. {said}".rstrip()
     if note is None:
-        return "waits", f"{_nobody(run)} {said}".rstrip()
+        return "waits", f"{_elsewhere(run) or _nobody(run)} {said}".rstrip()
     never = " This machine could never do it: another one of its pool must." if note.never else ""
     moved = f" {said}" if said and run.state_name not in {"Scheduled", "Late"} else ""
     return "waits", f"{note.why}{never}{moved}"
+
+
+def _elsewhere(run: FlowRun) -> str:
+    """What a worker of another machine has written on the run's page; empty where none has."""
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    from infra.gpu.telling import WAITS
+    from tasks.governance.reviews import reachable_prefect
+
+    wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+    with reachable_prefect() as client:
+        found = client.read_artifacts(artifact_filter=wanted)
+    pages = [str(each.data) for each in found if each.description == WAITS]
+    lines = [line.strip("*- ") for line in pages[0].splitlines()] if pages else []
+    return " ".join(lines[:1] + [f"({line})" for line in lines[2:3]])
 
 
 def _nobody(run: FlowRun) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from deployments.cli.screen import show
-from deployments.occupancy import Gpu, Held, Occupancy, Waiter, occupancy
+from deployments.occupancy import Gpu, Held, Neighbour, Occupancy, Waiter, occupancy
 from infra.gpu.suitability import gib
 
 _STYLES = {"ok": "green", "occupied": "yellow", "unhealthy": "red", "quarantined": "red"}
@@ -40,9 +40,18 @@ def _print(found: Occupancy) -> None:
     others = [each for each in found.leases if not each.parts]
     if others:
         show(("run", "since", "cores", "memory"), [_other(each) for each in others], title="\nRuns")
+    if found.neighbours:
+        columns = ("machine", "pool", "worker", "devices", "cores", "memory")
+        show(columns, [_neighbour(each) for each in found.neighbours], title="\nOther machines")
     if found.queue:
         rows = [_waiter(each) for each in found.queue]
         show(("place", "run", "since", "expected", "why"), rows, title="\nWaiting")
+
+
+def _neighbour(each: Neighbour) -> tuple[str, ...]:
+    devices = ", ".join(each.devices) or "no GPUs"
+    size = gib(each.memory_bytes)
+    return each.machine, each.pool, each.worker, devices, str(each.cpus), size
 
 
 def _headline(found: Occupancy) -> str:

@@ -18,6 +18,7 @@ from infra.resources import Enforcement, RunRequest
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import Variable
 
 PREFIX: Final = "perennial_machine_"
 """What the names of the machines' variables begin with; journal and pool follow."""
@@ -155,14 +156,20 @@ class Neighbours:
 
     async def _machines(self) -> list[Told]:
         """The machines of the pool that were seen lately, this one as it was before included."""
-        found = []
-        for variable in await self._client.read_variables():
-            if not variable.name.startswith(PREFIX):
-                continue
-            try:
-                told = Told.model_validate(variable.value)
-            except ValidationError:  # of another version: it says nothing that counts here
-                continue
-            if told.pool == self._pool and abs(datetime.now(UTC) - told.seen) < COUNTS:
-                found.append(told)
-        return found
+        told = machines(await self._client.read_variables())
+        return [each for each in told if each.pool == self._pool]
+
+
+def machines(variables: "Iterable[Variable]") -> list[Told]:
+    """The machines of every pool that were seen lately, by what they have told."""
+    found = []
+    for variable in variables:
+        if not variable.name.startswith(PREFIX):
+            continue
+        try:
+            told = Told.model_validate(variable.value)
+        except ValidationError:  # of another version: it says nothing that counts here
+            continue
+        if abs(datetime.now(UTC) - told.seen) < COUNTS:
+            found.append(told)
+    return sorted(found, key=lambda each: (each.host, each.pool))

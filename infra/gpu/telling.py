@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from prefect.client.orchestration import PrefectClient
 
+WAITS: Final = "What it waits for"
+"""By this description the page is known among a run's artifacts."""
+
 MOST: Final = 20
 """The first so many of a queue are told: the others hear of it when they come nearer."""
 
@@ -46,9 +49,7 @@ class Pages:
             await self._client.update_artifact(there, ArtifactUpdate(data=text))
             return
         made = await self._client.create_artifact(
-            ArtifactCreate(
-                type="markdown", description="What it waits for", data=text, flow_run_id=left.run
-            )
+            ArtifactCreate(type="markdown", description=WAITS, data=text, flow_run_id=left.run)
         )
         self._pages[left.run] = made.id
 

@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ import httpx
 import psutil
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate, VariableCreate
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -24,12 +26,18 @@ from prefect.states import Cancelling
 from typer.testing import CliRunner
 
 from deployments.cli import build
+from deployments.occupancy import Occupancy
 from deployments.reasons import Why
 from infra.errors import ConfigError
+from infra.gpu.claiming import Left, WaitingRun
 from infra.gpu.leases import Journal
 from infra.gpu.notices import FOREIGN, FOREIGN_GONE
+from infra.gpu.offers import PREFIX, Kind, Offer, Told
+from infra.gpu.placement import Wait
 from infra.gpu.quarantine import entries
+from infra.gpu.telling import WAITS, page
 from infra.gpu.waiting import waits
+from infra.resources import RunRequest
 from infra.settings import settings
 from infra.starts import start_of
 from tests.support.leased import started
@@ -51,6 +59,9 @@ def pool(
     simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
     with pool_of(api, tmp_path, **simulated) as pool:
         yield pool
+
+
+KIND = Kind(name="NVIDIA H100 80GB HBM3", memory_bytes=80 * GIB, capability=(9, 0), count=8)
 
 
 def events(name: str, machine: Pool) -> list[dict[str, Any]]:
@@ -280,3 +291,35 @@ def test_what_a_run_used_is_measured_and_told(pool: Pool, gpus: SimulatedGpus) -
     assert facts["hardware"]["driver"] == "580.95.05"
     assert [each["uuid"] for each in facts["hardware"]["devices"]] == [gpu.uuid]
     assert facts["hardware"]["devices"][0]["by"] == "alone"
+
+
+def test_another_machine_is_shown_and_what_its_worker_said_is_the_answer(pool: Pool) -> None:
+    """A run that no worker of this machine has looked at is asked about where one has."""
+    offer = Offer(cpus=64, memory_bytes=512 * GIB, kinds=(KIND,))
+    told = Told(pool=pool.name, worker="far", host="node7", seen=datetime.now(UTC), offer=offer)
+    lonely = pool.run(gpus=1)
+    waiter = WaitingRun(run=lonely.id, request=RunRequest(gpus=1), since=datetime.now(UTC))
+    left = Left(run=lonely.id, place=3, answer=Wait(why="8 of 8 are leased."))
+    with get_client(sync_client=True) as client:
+        name = f"{PREFIX}{pool.name.replace('-', '_')}"
+        value = told.model_dump(mode="json", exclude_defaults=True)
+        client.create_variable(VariableCreate(name=name, value=value))
+        text = page(left, waiter, "worker far on node7")
+        client.create_artifact(
+            ArtifactCreate(type="markdown", description=WAITS, flow_run_id=lonely.id, data=text)
+        )
+
+    printed = CliRunner().invoke(build(), ["gpus", "--json"])
+    shown = CliRunner().invoke(build(), ["gpus"]).output
+    answer = asked(str(lonely.id))
+    with get_client(sync_client=True) as client:
+        client.delete_variable_by_name(name)
+
+    facts = Occupancy.model_validate_json(printed.output)
+    (there,) = [each for each in facts.neighbours if each.pool == pool.name]
+    assert (there.machine, there.devices) == ("node7", ("8 x NVIDIA H100 80GB HBM3",))
+    assert "node7" in shown
+    assert answer.why == (
+        "8 of 8 are leased. (as worker far on node7 sees it; another worker of the pool may take "
+        "it first)"
+    )
