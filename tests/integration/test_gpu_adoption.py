@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -104,4 +105,42 @@ def test_a_worker_whose_name_another_has_taken_leaves_and_harms_nothing(pool: Po
     assert "was replaced by epoch" in pool.log(0)
     run.let_go()
     assert run.over().state_name == "Completed"
+    waited(lambda: not pool.leases)
+
+
+_STEPS = (
+    "infra.gpu.leases:Decision.grant after",  # decided, and not written
+    "infra.gpu.keeping:Keeper.give before",  # written, and nobody knows
+    "infra.gpu.worker:GpuProcessWorker._propose_pending_state before",
+    "infra.gpu.worker:GpuProcessWorker._propose_pending_state after",
+    "infra.gpu.worker:GpuProcessWorker._give_worker_labels_to_flow_run after",
+    "infra.gpu.machine:Machine.confine after",
+    "infra.gpu.machine:Machine.attach before",  # a process, and nobody knows
+    "infra.gpu.machine:Machine.attach after",
+    "infra.gpu.keeping:Keeper.finish before",
+    "infra.gpu.machine:Machine.leave before",
+    "infra.gpu.machine:Machine.leave after",
+)
+
+
+def test_whatever_step_a_worker_is_killed_at_no_run_is_lost_and_no_device_held_twice(
+    pool: Pool, tmp_path: Path
+) -> None:
+    """One worker after another is killed, each a step later; the last one finishes everything.
+
+    Every run locks its device for as long as it is there, and fails where another has it.
+    """
+    runs = []
+    with pool.doomed() as kill_at:
+        for step in _STEPS:
+            run = pool.run(gpus=1, env={"LOCKS": str(tmp_path)})
+            run.let_go()
+            runs.append(run)
+
+            assert kill_at(step) == -signal.SIGKILL, step
+
+    pool.start()
+    ends = {step: run.over().state_name for step, run in zip(_STEPS, runs, strict=True)}
+
+    assert ends == dict.fromkeys(_STEPS, "Completed")
     waited(lambda: not pool.leases)

@@ -62,19 +62,53 @@ class Pool:
                     *("--name", name, *options),
                 ],
                 cwd=PROJECT,
-                env={
-                    **self.environment,
-                    "PERENNIAL_LEASES": str(self.folder / "leases.db"),
-                    "PREFECT_WORKER_QUERY_SECONDS": "0.2",
-                    "PERENNIAL_PATROL_S": "0.2",
-                    **more,
-                },
+                env={**self._of_workers, **more},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self.workers.append(worker)
         return worker
+
+    @property
+    def _of_workers(self) -> dict[str, str]:
+        return {
+            **self.environment,
+            "PERENNIAL_LEASES": str(self.folder / "leases.db"),
+            "PREFECT_WORKER_QUERY_SECONDS": "0.2",
+            "PERENNIAL_PATROL_S": "0.2",
+        }
+
+    @contextmanager
+    def doomed(self) -> "Iterator[Callable[[str], int]]":
+        """Starts a worker that is killed at a step, and says what it ended by."""
+        parent = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.doomed", self.name],
+            cwd=PROJECT,
+            env=self._of_workers,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        asked, answers = parent.stdin, parent.stdout
+
+        def kill_at(step: str) -> int:
+            asked.write(f"{step}\n")
+            asked.flush()
+            said: list[str] = []
+            while not (line := answers.readline()).startswith("ENDED "):
+                assert line, "".join(said)
+                said.append(line)
+            return int(line.removeprefix("ENDED "))
+
+        try:
+            yield kill_at
+        finally:
+            parent.kill()
+            parent.communicate()
 
     def log(self, number: int = -1) -> str:
         """What a worker has said."""
