@@ -2,7 +2,8 @@
 
 import copy
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
 from prefect.exceptions import ObjectNotFound
@@ -24,7 +25,7 @@ _KEPT_S: Final = 60.0
 """So long a request is taken as read: a deployment that is changed while its runs wait is heard."""
 
 
-class _Read(NamedTuple):
+class _Known(NamedTuple):
     request: RunRequest | ConfigError
     at_s: float
 
@@ -37,7 +38,7 @@ class Requests:
 
     def __init__(self, configuration: "type[GpuProcessJobConfiguration]") -> None:
         self._configuration = configuration
-        self._read: dict[UUID, _Read] = {}
+        self._read: dict[UUID, _Known] = {}
 
     async def of(
         self, run: "FlowRun", client: "PrefectClient", pool: "WorkPool", worker: str
@@ -53,7 +54,7 @@ class Requests:
                 fresh = await self._fresh(run, client, pool, worker)
             except ObjectNotFound:
                 return None
-            known = _Read(fresh, time.monotonic())
+            known = _Known(fresh, time.monotonic())
             self._read[run.id] = known
         if isinstance(known.request, ConfigError):
             raise known.request
@@ -66,24 +67,46 @@ class Requests:
     async def _fresh(
         self, run: "FlowRun", client: "PrefectClient", pool: "WorkPool", worker: str
     ) -> RunRequest | ConfigError:
-        try:
-            found = await self._configuration.resolve_for_flow_run(
-                run.model_copy(deep=True),  # it takes env out of the run's variables
-                client=client,
-                work_pool=copy.deepcopy(pool),
-                worker_name=worker,
-            )
-        except ValidationError as error:
-            said = few([f"{each['loc'][0]}: {each['msg']}" for each in error.errors()])
-            return ConfigError(f"The run's job variables are wrong: {said}.", hint=HINT)
-        except (ObjectNotFound, httpx.TransportError):
+        resolved = self._configuration.resolve_for_flow_run(
+            run.model_copy(deep=True),  # it takes env out of the run's variables
+            client=client,
+            work_pool=copy.deepcopy(pool),
+            worker_name=worker,
+        )
+        return await _read(resolved)
+
+    async def of_variables(
+        self, variables: dict[str, Any], client: "PrefectClient", pool: "WorkPool"
+    ) -> RunRequest:
+        """What a run of no deployment asks by its job variables.
+
+        Raises:
+            ConfigError: it asks for nonsense.
+        """
+        template, values = copy.deepcopy((pool.base_job_template, variables))
+        found = await _read(
+            self._configuration.from_template_and_values(template, values, client=client)
+        )
+        if isinstance(found, ConfigError):
+            raise found
+        return found
+
+
+async def _read(resolved: "Awaitable[GpuProcessJobConfiguration]") -> RunRequest | ConfigError:
+    """The request of a configuration, or what is wrong with either."""
+    try:
+        found = await resolved
+    except ValidationError as error:
+        said = few([f"{each['loc'][0]}: {each['msg']}" for each in error.errors()])
+        return ConfigError(f"The run's job variables are wrong: {said}.", hint=HINT)
+    except (ObjectNotFound, httpx.TransportError):
+        raise
+    except Exception as error:
+        if isinstance(error, httpx.HTTPStatusError) and error.response.is_server_error:
             raise
-        except Exception as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.is_server_error:
-                raise
-            told = f"{type(error).__name__}: {error}"
-            return ConfigError(f"The run's job variables cannot be read: {told}.", hint=HINT)
-        try:
-            return found.request
-        except ConfigError as error:
-            return error
+        told = f"{type(error).__name__}: {error}"
+        return ConfigError(f"The run's job variables cannot be read: {told}.", hint=HINT)
+    try:
+        return found.request
+    except ConfigError as error:
+        return error

@@ -91,6 +91,6 @@ def _control_groups(pid: int) -> frozenset[str]:
 
 def _of_group(pid: int, leaders: set[int]) -> bool:
     try:
-        return os.getpgid(pid) in leaders or os.getsid(pid) in leaders
+        return pid in leaders or os.getpgid(pid) in leaders or os.getsid(pid) in leaders
     except ProcessLookupError:
         return False

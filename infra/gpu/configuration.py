@@ -68,7 +68,7 @@ class GpuProcessJobConfiguration(ProcessJobConfiguration):
         Raises:
             ConfigError: it is no request, or contradicts itself.
         """
-        if named := [name for name in self._given if name in DEVICES]:
+        if named := [name for name in self._given or self.env if name in DEVICES]:
             raise ConfigError(
                 f"The job variable env sets {few(named)}; which devices a run sees is said by "
                 "its lease.",

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from socket import gethostname
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import anyio
 from anyio.to_thread import run_sync
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Failed
@@ -18,6 +19,7 @@ from infra.gpu.configuration import GpuProcessJobConfiguration
 from infra.gpu.offers import Neighbours
 from infra.gpu.placement import Impossible
 from infra.gpu.telling import Pages
+from infra.resources import RunRequest
 
 if TYPE_CHECKING:
     from logging import LoggerAdapter
@@ -26,12 +28,22 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun, WorkPool
 
-    from infra.gpu.keeping import Keeper
+    from infra.gpu.keeping import Keeper, Kept
     from infra.gpu.machine import Machine
 
     Logger = Callable[[FlowRun], LoggerAdapter[Any]]
 
 _TOLD_S: Final = 30.0
+_ALONE_S: Final = 1.0
+_LOOK_S: Final = 0.5
+
+
+class _Standing(NamedTuple):
+    """A run that is decided on with those of the pool, and by what it hears of it."""
+
+    run: "FlowRun"
+    waiter: WaitingRun
+    decided: anyio.Event
 
 
 class Taking:
@@ -46,7 +58,9 @@ class Taking:
         self._requests = Requests(GpuProcessJobConfiguration)
         self._neighbours = Neighbours(client, pool, worker, machine.journal.identity)
         self._pages = Pages(client, worker, gethostname())
-        self._told_s = -_TOLD_S
+        self._told_s, self._took_s = -_TOLD_S, -_ALONE_S
+        self._standing: dict[UUID, _Standing] = {}
+        self._left: list[tuple[FlowRun, WaitingRun, Left]] = []
 
     async def take(self, due: "list[FlowRun]", pool: "WorkPool", most: int | None) -> "list[UUID]":
         """The runs to start now, each with its lease; those of a deployment that is gone with none.
@@ -61,23 +75,71 @@ class Taking:
             ResourceError: the journal cannot be had now.
             BackendError: its disk fails.
         """
+        self._took_s = time.monotonic()
         waiting, gone = await self._read(due, pool)
+        waiting += [each.waiter for each in self._standing.values()]
         if not waiting and not self._machine.notes:  # else what is noted of them is cleared
             return gone
         async with self._keeper.deciding:
             decided = await run_sync(self._machine.claim, waiting, most)
             for lease in decided.taken:
                 self._keeper.give(lease)
-        by_id = {run.id: run for run in due}
+        runs = {run.id: run for run in (*due, *(each.run for each in self._standing.values()))}
         asked = {each.run: each for each in waiting}
-        left = [
-            each
-            for each in decided.left
-            if not await self._never(by_id[each.run], asked[each.run], each)
+        self._left = [(runs[each.run], asked[each.run], each) for each in decided.left]
+        taken = [lease.run for lease in decided.taken]
+        return [*gone, *(run for run in taken if not self._sit(run))]
+
+    async def stand(self, run: "FlowRun", request: RunRequest, pool: "WorkPool") -> "Kept | None":
+        """The lease of a run that no server hands out, once there is one; None if it was refused.
+
+        It is decided on together with those that the pool has; alone, where nobody looks for any.
+        """
+        waiter = WaitingRun(run=run.id, request=request, since=datetime.now(UTC))
+        standing = self._standing[run.id] = _Standing(run, waiter, anyio.Event())
+        try:
+            while not standing.decided.is_set():
+                if time.monotonic() >= self._took_s + _ALONE_S:
+                    await self.take([], pool, None)
+                    await self.say()
+                with anyio.move_on_after(_LOOK_S):
+                    await standing.decided.wait()
+        except BaseException:  # the worker stops, and the run was never begun with
+            self._standing.pop(run.id, None)
+            if (kept := self._keeper.of(run.id)) is not None:
+                await self._keeper.finish(kept)
+            raise
+        return self._keeper.of(run.id)
+
+    async def asked(self, variables: dict[str, Any], pool: "WorkPool") -> RunRequest:
+        """What a run of no deployment asks.
+
+        Raises:
+            ConfigError: nonsense.
+        """
+        return await self._requests.of_variables(variables, self._client, pool)
+
+    async def say(self) -> None:
+        """Tell the runs that were left what they wait for; refuse those that nobody could do."""
+        left, self._left = self._left, []
+        waits = [
+            (run, waiter, each)
+            for run, waiter, each in left
+            if not await self._never(run, waiter, each)
         ]
-        for each in await self._pages.tell(left, waiting):
-            self._logger(by_id[each.run]).info("It waits. %s", each.answer.why)
-        return [*gone, *(lease.run for lease in decided.taken)]
+        runs = {run.id: run for run, _, _ in waits}
+        news = await self._pages.tell([each for *_, each in waits], [each for _, each, _ in waits])
+        for each in news:
+            self._logger(runs[each.run]).info("It waits. %s", each.answer.why)
+
+    def _sit(self, run: "UUID") -> bool:
+        """Whether somebody here stood for a run, and knows from now on that it is decided."""
+        standing = self._standing.pop(run, None)
+        if standing is not None:
+            if (kept := self._keeper.of(run)) is not None:
+                kept.running = True
+            standing.decided.set()
+        return standing is not None
 
     async def tell(self) -> None:
         """Let the other machines of the pool know what this one could give.
@@ -101,7 +163,7 @@ class Taking:
             try:
                 request = await self._requests.of(run, self._client, pool, self._worker)
             except ConfigError as error:
-                await self._refuse(run, error)
+                await self.refuse(run, error)
                 continue
             if request is None:
                 gone.append(run.id)
@@ -115,14 +177,15 @@ class Taking:
             return False
         never = await self._neighbours.why_never(waiter.request, left.answer.why)
         if never is not None:
-            await self._refuse(run, never)
+            await self.refuse(run, never)
         return never is not None
 
-    async def _refuse(self, run: "FlowRun", why: PerennialError) -> None:
+    async def refuse(self, run: "FlowRun", why: PerennialError) -> None:
         """End a run that nothing can be placed for, with the reason on its page."""
         self._logger(run).error("Refused. %s", why)
         with suppress(ObjectNotFound):  # somebody has deleted it
             await self._client.set_flow_run_state(run.id, Failed(name="Refused", message=str(why)))
+        self._sit(run.id)
 
 
 def _since(run: "FlowRun") -> datetime:

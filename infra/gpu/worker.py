@@ -8,7 +8,8 @@ hold that it is there and called (decision 16).
 import asyncio
 import os
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -22,7 +23,7 @@ from prefect.states import Pending
 from prefect.utilities.engine import propose_state
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
-from infra.errors import IntegrityError, PerennialError, ResourceError
+from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from prefect.client.schemas.objects import FlowRun, State
     from prefect.client.schemas.responses import WorkerFlowRunResponse
+    from prefect.flows import Flow
 
     from infra.gpu.keeping import Kept
     from infra.gpu.machine import Machine
@@ -118,6 +120,7 @@ class GpuProcessWorker(ProcessWorker):
         for kept in self._keeper.idle:
             if kept.lease.run not in self._submitting_flow_run_ids:
                 await self._keeper.finish(kept)
+        await self._taking.say()
         return found
 
     async def _take(self, due: "list[FlowRun]") -> "list[UUID]":
@@ -180,23 +183,64 @@ class GpuProcessWorker(ProcessWorker):
         kept = self._keeper.of(flow_run.id)
         if kept is None:
             raise ResourceError("The run has no lease.", hint="Start it again.")
+        async with self._held(kept, flow_run, configuration.given) as environment:
+            configuration.env |= environment
+            result = await super().run(flow_run, configuration, task_status)
+        if kept.moving:  # it did not fail: it was sent away, and waits again
+            result.status_code = 0
+        return result
+
+    @asynccontextmanager
+    async def _held(
+        self, kept: "Kept", flow_run: "FlowRun", given: "Mapping[str, str]"
+    ) -> "AsyncIterator[Mapping[str, str]]":
+        """What the process of a run is told, and that it is held to its lease once it is there."""
         kept.running = True
         leaving.set(partial(self._keeper.leaves, kept))
         try:
-            hold = await run_sync(self.machine.confine, kept.lease, configuration.given)
-            configuration.env |= hold.environment
+            hold = await run_sync(self.machine.confine, kept.lease, given)
 
             def began(pid: int) -> None:
                 self._keeper.attach(kept, pid)
                 self.get_flow_run_logger(flow_run).info(hold.stated.sentence)
 
             launch.set(Launch(prepare=began))
-            result = await super().run(flow_run, configuration, task_status)
+            yield hold.environment
         finally:
             await self._keeper.finish(kept)
-        if kept.moving:  # it did not fail: it was sent away, and waits again
-            result.status_code = 0
-        return result
+
+    async def _submit_adhoc_run(
+        self,
+        flow: "Flow[..., Any]",
+        parameters: dict[str, Any] | None = None,
+        job_variables: dict[str, Any] | None = None,
+        task_status: "anyio.abc.TaskStatus[FlowRun] | None" = None,
+        flow_run: "FlowRun | None" = None,
+    ) -> None:
+        """As Prefect's, once the run has its lease."""
+        if flow_run is None:
+            flow_run = await self.client.create_flow_run(
+                flow,
+                parameters=parameters,
+                state=Pending(),
+                job_variables=job_variables,
+                work_pool_name=self.work_pool.name,
+            )
+        if task_status is not None:
+            task_status.started(flow_run)
+        variables = job_variables or {}
+        try:
+            request = await self._taking.asked(variables, self.work_pool)
+        except ConfigError as error:
+            await self._taking.refuse(flow_run, error)
+            return
+        kept = await self._taking.stand(flow_run, request, self.work_pool)
+        if kept is None:
+            return
+        given = variables.get("env") or {}
+        async with self._held(kept, flow_run, given) as held:
+            variables = {**variables, "env": {**given, **held}}
+            await super()._submit_adhoc_run(flow, parameters, variables, flow_run=flow_run)
 
     # Looking after runs
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 import anyio
 import anyio.abc
 from anyio.to_thread import run_sync
-from prefect.runner import _starter_engine
+from prefect.bundles import execute_bundle_in_subprocess
+from prefect.runner import _starter_bundle, _starter_engine
 from prefect.utilities import processutils
 
 from infra.warm.output import Output, Sink, followed
@@ -41,6 +42,19 @@ launch: Final[ContextVar[Launch | None]] = ContextVar("launch", default=None)
 def install() -> None:
     """From now on Prefect's starter asks `launch` how a run is to be started."""
     setattr(_starter_engine, "run_process", run_process)  # noqa: B010 - "patch the module to override", says its docstring
+    setattr(_starter_bundle, "execute_bundle_in_subprocess", run_bundle)  # noqa: B010 - as above
+
+
+def run_bundle(bundle: Any, *given: Any, **options: Any) -> Any:  # noqa: ANN401 - Prefect's own
+    """As Prefect's ``execute_bundle_in_subprocess``, and what `launch` says is done to it."""
+    process, chosen = execute_bundle_in_subprocess(bundle, *given, **options), launch.get()
+    if chosen is not None:
+        try:
+            chosen.prepare(process.pid or 0)
+        except BaseException:
+            process.kill()
+            raise
+    return process
 
 
 async def run_process(

@@ -1,6 +1,8 @@
 """The worker of a GPU machine: real server, real workers and runs, GPUs that are not there."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +89,21 @@ def test_a_run_without_gpus_starts_though_the_driver_fails(pool: Pool, gpus: Sim
     assert os.sched_getaffinity(pid) == set(pool.leases[0].grant.cores)
     run.let_go()
     assert run.over().state_name == "Completed"
+
+
+@pytest.mark.parametrize(("asked", "ends"), [("1", "Completed"), ("2", "Refused")])
+def test_what_a_program_submits_is_leased_like_any_other_run(
+    pool: Pool, gpus: SimulatedGpus, tmp_path: Path, asked: str, ends: str
+) -> None:
+    """``worker.submit`` takes its turn, sees its device alone, and is refused what is not there."""
+    uuid = gpus.add().uuid
+
+    done = pool.program("tests.support.submitting", pool.name, str(tmp_path / "seen"), asked)
+
+    assert done.count(f"ENDED {ends}") == 2, done
+    for report in tmp_path.glob("seen-?"):
+        seen = json.loads(report.read_text())["environment"]
+        assert seen["CUDA_VISIBLE_DEVICES"] == uuid
+        assert "PERENNIAL_LEASE" in seen
+    assert len(list(tmp_path.glob("seen-?"))) == (2 if ends == "Completed" else 0)
+    assert pool.leases == []

@@ -110,6 +110,27 @@ class Pool:
             parent.kill()
             parent.communicate()
 
+    def program(self, module: str, *arguments: str) -> str:
+        """What a program has said that runs on the machine of the workers.
+
+        Prefect asks ``uv`` which packages a bundle needs; here it needs none.
+        """
+        uv = self.folder / "programs" / "uv"
+        uv.parent.mkdir()
+        uv.write_text("#!/bin/sh\n")
+        uv.chmod(0o755)
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=PROJECT,
+            env={**self._of_workers, "PATH": f"{uv.parent}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return done.stdout
+
     def log(self, number: int = -1) -> str:
         """What a worker has said."""
         logs = sorted(self.folder.glob("*.log"), key=lambda each: int(each.stem.split("-")[-1]))
