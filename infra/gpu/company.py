@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.gpu.baselines import Tables
 from infra.gpu.belonging import carries, groups, serves
-from infra.gpu.census import Looks, find_foreign
+from infra.gpu.census import Looks, find_foreign, sees_everyone
 from infra.gpu.devices import ForeignProcess
+from infra.gpu.foreign import unlike_ours
 from infra.gpu.leases import Decision, Journal, NoJournal
 from infra.gpu.quarantine import entries
 from infra.gpu.readings import Observation
@@ -46,7 +47,8 @@ def look_around(devices: Looks, journal: Journal | NoJournal) -> tuple[Observati
     """The devices now, and on each the processes that are neither of a lease nor serve one.
 
     Ours are the groups of every lease of the machine, whichever worker gave it, with all that
-    descend from them; whoever carries the number of a lease; a probe; and MPS.
+    descend from them; whoever carries the number of a lease; a probe; and MPS. In a container, what
+    cannot be seen here on a device that a run holds is taken for the run's.
 
     Raises:
         BackendError: the driver fails.
@@ -62,7 +64,8 @@ def look_around(devices: Looks, journal: Journal | NoJournal) -> tuple[Observati
         )
         for uuid, found in alien.items()
     }
-    return seen, {uuid: found for uuid, found in strange.items() if found}
+    held = {uuid for lease in leases if lease.process for uuid in lease.grant.uuids}
+    return seen, unlike_ours(strange, held, everyone=sees_everyone())
 
 
 def sightings(tables: Tables) -> tuple[Sighting, ...]:

@@ -62,3 +62,23 @@ def described(occupant: Occupant, people: Mapping[int, Person]) -> ForeignProces
         command=person.command,
         memory_bytes=occupant.memory_bytes,
     )
+
+
+def unlike_ours(
+    foreign: Mapping[str, Sequence[ForeignProcess]], held: Collection[str], *, everyone: bool
+) -> dict[str, tuple[ForeignProcess, ...]]:
+    """Foreign processes without those that may be a run of ours under another number.
+
+    In a container a driver may number processes as its host does: then a run's own process is one
+    that nobody can see here.
+
+    Args:
+        foreign: by device, the processes that no lease explains.
+        held: the devices that leases hold.
+        everyone: whether every process of the machine can be seen from here.
+    """
+    apart = {
+        uuid: tuple(each for each in found if everyone or uuid not in held or each.command)
+        for uuid, found in foreign.items()
+    }
+    return {uuid: found for uuid, found in apart.items() if found}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from time import monotonic
 from typing import Final, NamedTuple
 
-from infra.gpu.baselines import Tables, baselines, unexplained
+from infra.gpu.baselines import Tables, baselines
 from infra.gpu.belonging import groups
 from infra.gpu.census import kin
 from infra.gpu.courses import Course, Look
@@ -116,7 +116,6 @@ def _memory(
     known = [size for size in own if size is not None]
     if own and len(known) == len(own):
         return sum(known)
-    now = unexplained(usage)
-    if holding.alone and now is not None and baseline is not None:
-        return max(now - baseline, 0)
+    if holding.alone and usage.used_bytes is not None and baseline is not None:
+        return max(usage.used_bytes - baseline, 0)
     return None

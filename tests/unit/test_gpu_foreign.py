@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from infra.gpu.census import find_foreign, kin
 from infra.gpu.devices import ForeignProcess
-from infra.gpu.foreign import Kin, Person, described, explained, strangers
+from infra.gpu.foreign import Kin, Person, described, explained, strangers, unlike_ours
 from infra.gpu.readings import Observation, Occupant, Usage
 from tests.support.machines import GIB, gpu, machine
 
@@ -113,3 +113,16 @@ def test_what_can_be_seen_is_not_asked_for_twice() -> None:
 def test_the_census_knows_this_process() -> None:
     """Parent and group as the system has them."""
     assert kin()[os.getpid()] == Kin(parent=os.getppid(), group=os.getpgid(0))
+
+
+def test_in_a_container_what_nobody_can_see_on_a_run_s_device_is_taken_for_the_run_s() -> None:
+    """The driver numbers it as the host does; on a device that nobody holds it is a stranger."""
+    unseen = ForeignProcess(pid=812_345)
+    seen = ForeignProcess(pid=17, user="ada", command="jupyter")
+    found = {"GPU-00": (unseen, seen), "GPU-01": (unseen,), "GPU-02": (unseen,)}
+
+    inside = unlike_ours(found, {"GPU-00", "GPU-01"}, everyone=False)
+    outside = unlike_ours(found, {"GPU-00", "GPU-01"}, everyone=True)
+
+    assert inside == {"GPU-00": (seen,), "GPU-02": (unseen,)}
+    assert outside == found
