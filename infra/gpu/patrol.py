@@ -12,8 +12,8 @@ from infra.gpu.devices import Inventory
 from infra.gpu.leases import Journal, Lease, Worker
 from infra.gpu.lookout import Lookout, Sight
 from infra.gpu.notices import FAULT, Notices, PrefectNotices, tell_company, tell_quarantine
-from infra.gpu.probing import Probing, life
-from infra.gpu.quarantine import Entry, entries, keep_out, put, told
+from infra.gpu.probing import Probing
+from infra.gpu.quarantine import Entry, Life, boot, entries, keep_out, put, told
 from infra.gpu.suitability import gib
 from infra.gpu.usage import Meter
 from infra.gpu.xids import meaning
@@ -42,6 +42,7 @@ class Patrol:
         self.meter = Meter(journal, worker)
         self._going = Lock()
         self._told: set[tuple[int, str]] = set()
+        self._energy_j: dict[str, float] = {}  # as last read: a GPU that fails may not tell it
         self._trouble = ""
 
     def close(self) -> None:
@@ -69,6 +70,9 @@ class Patrol:
 
     def _round(self, now: datetime) -> list[Move]:
         sight = self.lookout.look(regular=True)
+        for uuid, usage in sight.seen.usage.items():
+            if usage.energy_j is not None:
+                self._energy_j[uuid] = usage.energy_j
         self._deal_with_faults(sight, now)
         self._tell_company(sight, now)
         for entry in self._probing.step(sight.seen, sight.faults, now):
@@ -119,7 +123,8 @@ class Patrol:
             with self._journal.deciding(self._worker) as decision:
                 kept = keep_out(decision, gpu, health.why, now, moves=True)
                 if reset and kept.ended is None:
-                    kept = kept.model_copy(update={"ended": life(gpu, sight.seen)})
+                    ended = Life(boot=boot(), energy_j=self._energy_j.get(gpu))
+                    kept = kept.model_copy(update={"ended": ended})
                     put(decision, kept)
                 leases = decision.leases
             self.lookout.dealt_with(gpu, xids)

@@ -51,7 +51,7 @@ class Probing:
             now: the time by which devices rest.
 
         Returns:
-            The entries that have changed.
+            The entries of which there is news: a probe that began, or something else to say.
         """
         changed = [self._taken_in(device, now) for device in list(self._running)]
         kept = entries(self._journal)
@@ -89,7 +89,7 @@ class Probing:
                 verdict = entry.postponed
             after = verdict(result.said, now)
             put(decision, after)
-        return after
+        return _news(entry, after)
 
     def _postpone(self, entry: Entry, why: str, now: datetime) -> Entry | None:
         with self._journal.deciding(self._worker) as decision:
@@ -98,7 +98,7 @@ class Probing:
                 return None
             after = entry.postponed(f"not probed: {why}", now)
             put(decision, after)
-        return after
+        return _news(entry, after)
 
     def _begin(self, entry: Entry, target: str) -> Entry | None:
         """Start a probe; noted in the journal before anyone else may start one."""
@@ -120,6 +120,12 @@ class Probing:
             after = entry.model_copy(update={"prober": prober or None})
             put(decision, after)
         return after
+
+
+def _news(before: Entry, after: Entry) -> Entry | None:
+    """An entry that says something new: one that waits for a person does so for weeks."""
+    same = (before.said, before.out, before.strikes) == (after.said, after.out, after.strikes)
+    return None if same else after
 
 
 def _probed(entry: Entry) -> bool:

@@ -205,3 +205,20 @@ def test_a_run_that_takes_more_than_its_part_is_told_once(
     ((run, line),) = told.lines
     assert (run, line.startswith(f"This run takes 60 GiB of GPU {gpu.uuid}")) == (lease.run, True)
     assert again.lines == []
+
+
+def test_a_reset_is_told_of_a_gpu_that_no_longer_said_what_it_had_used(
+    journal: Journal, worker: Worker, gpus: SimulatedGpus, observer: Observer
+) -> None:
+    """Its counter is remembered from when it was well: after the reset it begins below that."""
+    gpu = gpus.add()
+    gpu.state.energy = 9_000_000
+    observer.round(journal.path, worker)
+
+    gpu.raise_xid(119)
+    gpu.fall_off()
+    observer.round(journal.path, worker)
+
+    ended = entries(journal)[gpu.uuid].ended
+    assert ended is not None
+    assert ended.energy_j == 9_000

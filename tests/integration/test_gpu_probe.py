@@ -211,10 +211,12 @@ def test_a_device_that_wants_a_reset_is_probed_after_one(
     out(journal, worker, gpu.uuid, ended=life(gpu.uuid, observer.read()))
 
     (waits,) = probing.step(observer.read(), {}, RESTED)
+    again = probing.step(observer.read(), {}, RESTED + quiet(1))
     gpu.state.energy = 5_000
-    entry = settled(probing, observer, RESTED + quiet(1))
+    entry = settled(probing, observer, RESTED + quiet(1) + quiet(1))
 
     assert waits.said == "not probed: nobody has reset it yet"
+    assert again == []  # it is no news
     assert (entry.out, entry.ended) == (False, None)
 
 
