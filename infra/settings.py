@@ -37,6 +37,17 @@ class Settings(BaseSettings):
     worker_poll_s: float = Field(
         0.5, gt=0, description="Seconds between two looks of the worker for new runs."
     )
+    warm_environments: int = Field(
+        2,
+        ge=0,
+        description="For how many kinds of environment and folder a worker keeps a process that "
+        "has imported what runs need (half a GiB each), so that runs start at once; 0 for none.",
+    )
+    warm_imports: str = Field(
+        "",
+        description="The modules that it has imported, divided by commas; by default those that "
+        "our own flows need.",
+    )
     patrol_s: float = Field(
         3.0,
         gt=0,
@@ -64,6 +75,11 @@ class Settings(BaseSettings):
     def journal(self) -> Path:
         """Where the leases of this machine are kept."""
         return self.leases or self.home / "leases.db"
+
+    @property
+    def imported_ahead(self) -> tuple[str, ...]:
+        """The names in `warm_imports`."""
+        return tuple(filter(None, (name.strip() for name in self.warm_imports.split(","))))
 
     @property
     def store_uri(self) -> str:

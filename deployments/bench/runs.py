@@ -12,7 +12,9 @@ from prefect.client.schemas.objects import FlowRun
 from deployments.plan import ENGINE
 from infra.errors import BackendError
 from infra.pools import POOL
+from infra.processes import variable
 from infra.settings import PROJECT
+from infra.warm.nurseries import ROOM
 
 _POLL_S = 0.1
 _PATIENCE_S = 900.0
@@ -74,7 +76,7 @@ class Runs:
 
     def settle(self) -> None:
         """Wait until the worker runs nothing."""
-        while self._worker.children():
+        while self._processes():
             time.sleep(_POLL_S)
 
     def stages(self, run: FlowRun) -> dict[str, float]:
@@ -88,8 +90,13 @@ class Runs:
             for task in begun
         }
 
+    def _processes(self) -> list[psutil.Process]:
+        """Everything below the worker but what imports ahead, which stays."""
+        below = self._worker.children(recursive=True)
+        return [each for each in below if variable(each, ROOM) is None]
+
     def _process_of(self, run: UUID) -> psutil.Process | None:
-        for child in self._worker.children():
+        for child in self._processes():
             try:
                 if child.environ().get("PREFECT__FLOW_RUN_ID") == str(run):
                     return child

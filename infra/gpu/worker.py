@@ -29,6 +29,7 @@ from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
 from infra.settings import settings
 from infra.warm.launching import Launch, install, launch
+from infra.warm.pool import warm_pool
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -73,6 +74,8 @@ class GpuProcessWorker(ProcessWorker):
         except PerennialError as error:
             _exit(f"The worker cannot start. {error}")
         install()
+        ahead = warm_pool(settings().warm_environments, settings().imported_ahead)
+        self._warm = await self._exit_stack.enter_async_context(ahead)  # it outlives the runs
         await super().setup()
         self._metrics = Endpoint(self.machine.patrol.meter, settings().metrics_port)
         self._keeper = Keeper(self.machine, self.client, self._give_up)
@@ -204,7 +207,8 @@ class GpuProcessWorker(ProcessWorker):
                 self._keeper.attach(kept, pid)
                 self.get_flow_run_logger(flow_run).info(hold.stated.sentence)
 
-            launch.set(Launch(prepare=began))
+            told = self.get_flow_run_logger(flow_run).info
+            launch.set(Launch(began, self._warm, told))
             yield hold.environment
         finally:
             await self._keeper.finish(kept)

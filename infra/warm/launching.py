@@ -4,6 +4,7 @@ A worker says in `launch` how the run that it starts is to be started. Where not
 Prefect's own way holds.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,7 +20,12 @@ from prefect.bundles import execute_bundle_in_subprocess
 from prefect.runner import _starter_bundle, _starter_engine
 from prefect.utilities import processutils
 
+from infra.warm.children import WarmChild
 from infra.warm.output import Output, Sink, followed
+from infra.warm.pool import WarmPool
+from infra.warm.surroundings import ColdError
+
+_Streams = tuple[Output | None, Output | None]
 
 
 def _nothing(_: object) -> None:
@@ -33,6 +39,12 @@ class Launch:
     prepare: Callable[[int], None] = _nothing
     """Called in a thread with the pid as soon as there is a process, before Prefect is told of it.
     Where it raises, the process is killed and the error goes on."""
+
+    warm: WarmPool | None = None
+    """Where a process may be had that has imported already."""
+
+    told: Callable[[str], None] = _nothing
+    """Called with why a run was started cold although there is a pool."""
 
 
 launch: Final[ContextVar[Launch | None]] = ContextVar("launch", default=None)
@@ -79,7 +91,7 @@ async def run_process(
             **options,
         )
     with _outputs(stream_output) as (out, err):
-        async with _cold(command, out, err, **options) as process:
+        async with _started(chosen, command, (out, err), options) as process:
             await _prepare(process, chosen)
             if task_status is not None:
                 told = task_status_handler(process) if task_status_handler else process.pid
@@ -92,7 +104,7 @@ async def run_process(
 @contextmanager
 def _outputs(
     asked: "bool | tuple[Sink | None, Sink | None]",
-) -> Iterator[tuple[Output | None, Output | None]]:
+) -> Iterator[_Streams]:
     """Where a run's two streams go, None for nowhere."""
     sinks = (sys.stdout, sys.stderr) if asked is True else asked or (None, None)
     out, err = (None if sink is None else Output(sink) for sink in sinks)
@@ -105,27 +117,54 @@ def _outputs(
 
 
 @asynccontextmanager
-async def _cold(
-    command: list[str],
-    out: Output | None,
-    err: Output | None,
-    **options: Any,  # noqa: ANN401 - those of Prefect's
+async def _started(
+    chosen: Launch, command: list[str], streams: _Streams, options: dict[str, Any]
 ) -> AsyncIterator[anyio.abc.Process]:
-    """A new interpreter; killed where the block is left before it has ended."""
-    own: dict[str, Any] = {**options, "start_new_session": True}
+    """A process for a command; killed where the block is left before it has ended."""
+    child = await _forked(chosen, command, streams, options)
+    if child is not None:
+        async with child:
+            yield child
+        return
+    out, err = (subprocess.DEVNULL if each is None else each for each in streams)
+    own = {**options, "start_new_session": True}
     async with processutils.open_process(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL if out is None else out,
-        stderr=subprocess.DEVNULL if err is None else err,
-        **own,
+        command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **own
     ) as process:
         yield process
 
 
+async def _forked(
+    chosen: Launch, command: list[str], streams: _Streams, options: dict[str, Any]
+) -> WarmChild | None:
+    """A process that has imported; None where there is none, and why is told."""
+    if chosen.warm is None:
+        return None
+    try:
+        with _descriptors(streams) as both:
+            return await chosen.warm.child(command, options["env"], options["cwd"], both)
+    except (ColdError, OSError) as error:
+        chosen.told(f"Started cold: {error}.")
+        return None
+
+
+@contextmanager
+def _descriptors(streams: _Streams) -> Iterator[tuple[int, int]]:
+    """The descriptors of two streams, where None is nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        out, err = (nowhere if each is None else each.fileno() for each in streams)
+        yield out, err
+    finally:
+        os.close(nowhere)
+
+
 async def _prepare(process: anyio.abc.Process, chosen: Launch) -> None:
+    """What is to be done with a process before it is known; one that waits begins then."""
     try:
         await run_sync(chosen.prepare, process.pid)
+        if isinstance(process, WarmChild):
+            process.begin()
     except BaseException:
         process.kill()
         raise

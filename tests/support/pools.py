@@ -77,6 +77,7 @@ class Pool:
             "PERENNIAL_LEASES": str(self.folder / "leases.db"),
             "PREFECT_WORKER_QUERY_SECONDS": "0.2",
             "PERENNIAL_PATROL_S": "0.2",
+            "PERENNIAL_WARM_ENVIRONMENTS": "0",
         }
 
     @contextmanager
