@@ -37,9 +37,16 @@ def _print(found: Occupancy) -> None:
             ("device", "what", "state", "memory", "busy", "held by"),
             [_device(each, found) for each in found.devices],
         )
+        for each in found.devices:
+            if each.why:
+                typer.echo(f"{each.uuid} is {each.state}: {each.why}")
     others = [each for each in found.leases if not each.parts]
     if others:
-        show(("run", "since", "cores", "memory"), [_other(each) for each in others], title="\nRuns")
+        show(
+            ("run", "since", "cores", "memory"),
+            [_other(each) for each in others],
+            title="\nRuns without GPUs",
+        )
     if found.neighbours:
         columns = ("machine", "pool", "worker", "devices", "cores", "memory")
         show(columns, [_neighbour(each) for each in found.neighbours], title="\nOther machines")
@@ -68,17 +75,12 @@ def _device(each: Gpu, found: Occupancy) -> tuple[str | Text, ...]:
     lines = [_holder(held, each) for held in holders]
     return (
         each.uuid,
-        f"{each.name}",
-        _state(each),
+        each.name,
+        Text(each.state, style=_STYLES.get(each.state, "")),
         f"{used} of {gib(each.memory_bytes)}",
         "" if each.busy_percent is None else f"{each.busy_percent} %",
         "\n".join(lines),
     )
-
-
-def _state(each: Gpu) -> Text:
-    text = Text(each.state, style=_STYLES.get(each.state, ""))
-    return text.append(f"\n{each.why}", style="") if each.why else text
 
 
 def _holder(held: Held, device: Gpu) -> str:
