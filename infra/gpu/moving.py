@@ -59,7 +59,7 @@ def successor(state: State, moves: int, why: str) -> State | None:
         moves: how often it was moved before.
         why: the device and its fault.
     """
-    if state.type in _STANDS:
+    if state.type in _STANDS or state.name == MOVED:  # told already, before the server fell silent
         return None
     if moves >= MOST:
         return Crashed(message=f"It was moved {moves} times, and met another fault. {why}.")

@@ -37,6 +37,14 @@ def test_a_run_that_ended_by_itself_or_was_cancelled_stays_so(state: State[objec
     assert successor(state, 0, WHY) is None
 
 
+def test_a_run_that_was_moved_already_is_not_moved_twice() -> None:
+    """The server took the state and its answer was lost: asked again, nothing is counted again."""
+    once = successor(Running(), 0, WHY)
+
+    assert once is not None
+    assert successor(once, 1, WHY) is None
+
+
 def test_a_run_that_meets_fault_after_fault_is_crashed() -> None:
     """It may be what breaks them; the page names the last."""
     found = successor(Running(), MOST, WHY)
