@@ -1,6 +1,7 @@
 """Which of the runs that wait a machine takes now: by priority and age, and past each other.
 
-Runs are taken in the order of their priority, which grows while they wait. The first that does
+Runs are taken in the order of their work queues, and within one of their priority, which grows
+while they wait. The first that does
 not fit gets a reservation: the earliest time at which it fits if every run that has one keeps its
 `max_runtime`. A later run passes it only where the reservation stands all the same. Where nobody
 knows when a run ends, there is no such time: then nothing passes that takes what the first could
@@ -35,6 +36,8 @@ class WaitingRun(BaseModel):
     run: UUID
     request: RunRequest
     since: datetime
+    queue: int = 0
+    """Rank of its work queue: the lower comes first, whatever its age, as with Prefect."""
 
 
 class Held(BaseModel):
@@ -133,8 +136,8 @@ def weight(waiter: WaitingRun, now: datetime) -> float:
     return waiter.request.priority + max(now - waiter.since, timedelta(0)) / AGE_STEP
 
 
-def _turn(waiter: WaitingRun, now: datetime) -> tuple[float, datetime, UUID]:
-    return -weight(waiter, now), waiter.since, waiter.run
+def _turn(waiter: WaitingRun, now: datetime) -> tuple[int, float, datetime, UUID]:
+    return waiter.queue, -weight(waiter, now), waiter.since, waiter.run
 
 
 def _end(request: RunRequest, now: datetime) -> datetime | None:

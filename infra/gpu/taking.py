@@ -159,6 +159,7 @@ class Taking:
         """What the runs ask, and those whose deployment is gone; nonsense is refused at once."""
         self._requests.keep({run.id for run in due})
         waiting, gone = [], []
+        queues = list(dict.fromkeys(run.work_queue_id for run in due))  # they came by priority
         for run in due:
             try:
                 request = await self._requests.of(run, self._client, pool, self._worker)
@@ -168,7 +169,10 @@ class Taking:
             if request is None:
                 gone.append(run.id)
             else:
-                waiting.append(WaitingRun(run=run.id, request=request, since=_since(run)))
+                queue = queues.index(run.work_queue_id)
+                waiting.append(
+                    WaitingRun(run=run.id, request=request, since=_since(run), queue=queue)
+                )
         return waiting, gone
 
     async def _never(self, run: "FlowRun", waiter: WaitingRun, left: Left) -> bool:

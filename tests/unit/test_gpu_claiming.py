@@ -48,6 +48,15 @@ def test_runs_are_taken_by_priority_and_then_by_age() -> None:
     assert (taken, left) == ([3, 2], [1])
 
 
+def test_the_work_queue_comes_before_priority_and_age() -> None:
+    """As with Prefect: whoever is in a later queue waits, however long it has waited."""
+    old, urgent = waiter(1, gpus=4, age=600, priority=9), waiter(2, gpus=4)
+
+    taken, left = numbers(claim([old.model_copy(update={"queue": 1}), urgent], FOUR, [], NOW))
+
+    assert (taken, left) == ([2], [1])
+
+
 def test_waiting_makes_up_for_priority() -> None:
     """Nothing starves: so long a wait is worth one step."""
     old, urgent = waiter(1, gpus=4, age=AGE_STEP / minutes(1) * 3), waiter(2, gpus=4, priority=2)
