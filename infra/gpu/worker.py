@@ -1,8 +1,8 @@
 """The worker of a GPU machine: Prefect's process worker, whose runs hold leases.
 
 It is imported wherever Prefect looks for worker types: what leases need is imported when a worker
-starts. What it overrides of Prefect beyond the public methods begins with an underscore; tests
-hold that it is there and called (decision 16).
+starts. What it overrides of Prefect beyond the public methods begins with an underscore; that it is
+there and called is looked for at the import (`groundwork`, decision 16).
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from prefect.utilities.engine import propose_state
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
 from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
+from infra.gpu import groundwork  # noqa: F401 - it looks at Prefect before the next lines import it
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
