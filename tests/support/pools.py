@@ -1,4 +1,4 @@
-"""A pool of type ``gpu-process`` on a real server, with real workers of simulated GPUs."""
+"""A work pool on a real server, with real workers of simulated GPUs."""
 
 import json
 import os
@@ -33,18 +33,21 @@ _ENGINE = f"{sys.executable} -m prefect.engine"
 class Pool:
     """A work pool of a test's own, and what is started for it."""
 
-    def __init__(self, api: str, folder: Path, surroundings: dict[str, str]) -> None:
+    def __init__(
+        self, api: str, folder: Path, surroundings: dict[str, str], kind: str = "gpu-process"
+    ) -> None:
         self.name = f"gpus-{uuid4().hex[:8]}"
+        self.kind = kind
         self.folder = folder
         self.environment = {**os.environ, **surroundings, "PREFECT_API_URL": api}
         self.workers: list[subprocess.Popen[bytes]] = []
         self.since = datetime.now(UTC)
-        kind = BaseWorker.get_worker_class_from_type("gpu-process")
-        assert kind is not None
-        template = kind.get_default_base_job_template()
+        worker = BaseWorker.get_worker_class_from_type(kind)
+        assert worker is not None
+        template = worker.get_default_base_job_template()
         with get_client(sync_client=True) as client:
             client.create_work_pool(
-                WorkPoolCreate(name=self.name, type="gpu-process", base_job_template=template)
+                WorkPoolCreate(name=self.name, type=kind, base_job_template=template)
             )
 
     @property
@@ -225,9 +228,11 @@ def waited(claim: Callable[[], object], why: Callable[[], str] = str) -> None:
 
 
 @contextmanager
-def pool_of(api: str, folder: Path, **surroundings: str) -> Iterator[Pool]:
+def pool_of(
+    api: str, folder: Path, kind: str = "gpu-process", **surroundings: str
+) -> Iterator[Pool]:
     """A pool whose workers end with the block."""
-    pool = Pool(api, folder, surroundings)
+    pool = Pool(api, folder, surroundings, kind)
     try:
         yield pool
     finally:
