@@ -11,6 +11,13 @@ POOL: Final = "perennial"
 KIND: Final = "gpu-process"
 """Its type. A home of an older version has one of type ``process``, which Prefect cannot change."""
 
+NOT_AGAIN: Final = 78
+"""The exit code of a worker that would only fail again: a supervisor leaves it at that.
+
+Source:
+    sysexits.h, EX_CONFIG.
+"""
+
 
 def ensure_pool(client: "SyncPrefectClient") -> str:
     """Make the pool, or give one of an older home the job variables of today.

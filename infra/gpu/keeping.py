@@ -1,5 +1,6 @@
 """The leases in a worker's hands, each looked after from the moment it is given to its end."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class Kept:
         self.process = lease.process
         self.adopted = False
         """Whether another worker gave it, and is gone."""
+        self.ending = False
+        """Whether its processes are being ended."""
         self.running = False
         """Whether its run was begun with; until then it can be given back."""
         self.moving = ""
@@ -96,6 +99,7 @@ class Keeper:
     ) -> None:
         self._machine, self._client, self._fenced = machine, client, fenced
         self._kept: dict[UUID, Kept] = {}
+        self._ends: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.deciding = anyio.Lock()
         """Held from a decision until its leases are in these hands: else they look abandoned."""
@@ -128,15 +132,17 @@ class Keeper:
     async def finish(self, kept: Kept) -> None:
         """The end of a lease: its run's state is true, its processes are gone, it is released."""
         with anyio.CancelScope(shield=True):
-            kept.trouble = await run_sync(self._machine.trouble, kept.lease)
-            if kept.trouble is not None:
-                PrefectNotices().tell(kept.lease.run, str(kept.trouble), logging.ERROR)
-            with anyio.move_on_after(STOP_S if self._stopping else None):
-                await self._conclude(kept)
-                await self._report(kept)
-            await self._leave(kept.lease)
-            if self._kept.get(kept.lease.run) is kept:
-                del self._kept[kept.lease.run]
+            try:
+                kept.trouble = await run_sync(self._machine.trouble, kept.lease)
+                if kept.trouble is not None:
+                    PrefectNotices().tell(kept.lease.run, str(kept.trouble), logging.ERROR)
+                with anyio.move_on_after(STOP_S if self._stopping else None):
+                    await self._conclude(kept)
+                    await self._report(kept)
+                await self._leave(kept.lease)
+            finally:  # a lease that is still there is taken over at the next look
+                if self._kept.get(kept.lease.run) is kept:
+                    del self._kept[kept.lease.run]
 
     async def adopt(self) -> list[Kept]:
         """Leases whose workers are gone, which are this one's from now on."""
@@ -156,10 +162,11 @@ class Keeper:
 
     async def attend(self, kept: Kept) -> None:
         """Stay with an adopted run until it is over, and end its lease."""
-        process = await run_sync(process_of, self._machine.journal, kept.lease)
-        if process is not None and not kept.began:
-            await run_sync(self.attach, kept, process.pid)
         try:
+            process = await run_sync(process_of, self._machine.journal, kept.lease)
+            if process is not None and not kept.began:
+                with suppress(ConfigError, ResourceError):  # it has just ended, or is held by less
+                    await run_sync(self.attach, kept, process.pid)
             while process is not None and process.alive:  # noqa: ASYNC110 - a process sets no event
                 await anyio.sleep(_LOOK_S)
         finally:
@@ -178,11 +185,11 @@ class Keeper:
             # Told first: a run that is ended and knows of no cancellation says that it crashed.
             message = "Flow run was cancelled successfully."
             await self._client.set_flow_run_state(run.id, Cancelled(message=message), force=True)
-            await run_sync(self._machine.end, mine[run.id].lease, GRACE_S)
+            self._end(mine[run.id])
 
     async def end_overdue(self) -> None:
         """End the runs that have run for as long as they may."""
-        for kept in [each for each in self._kept.values() if each.overdue]:
+        for kept in [each for each in self._kept.values() if each.overdue and not each.ending]:
             message = (
                 f"It ran for {kept.lease.request.max_runtime}, its max_runtime, and was ended. "
                 "Raise max_runtime, or make it do less."
@@ -191,7 +198,15 @@ class Keeper:
                 await self._client.set_flow_run_state(
                     kept.lease.run, Failed(name="TimedOut", message=message)
                 )
-                await run_sync(self._machine.end, kept.lease, GRACE_S)
+                self._end(kept)
+
+    def _end(self, kept: Kept) -> None:
+        """Ask its processes to end, and kill them after a grace, while others are looked after."""
+        if not kept.ending:
+            kept.ending = True
+            end = asyncio.create_task(run_sync(self._machine.end, kept.lease, GRACE_S))
+            self._ends.add(end)
+            end.add_done_callback(self._ends.discard)
 
     async def move(self, move: Move) -> None:
         """Send a run elsewhere: it is asked to save its work, and ended after its grace."""

@@ -28,6 +28,7 @@ from infra.gpu import groundwork  # noqa: F401 - it looks at Prefect before the 
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
+from infra.pools import NOT_AGAIN
 from infra.settings import settings
 from infra.warm.launching import Launch, install, launch
 from infra.warm.pool import warm_pool
@@ -274,6 +275,8 @@ class GpuProcessWorker(ProcessWorker):
     async def _attend(self, kept: "Kept") -> None:
         try:
             await self._keeper.attend(kept)
+        except Exception:
+            self._logger.exception("Run %s is looked after anew.", kept.lease.run)
         finally:
             self._release_limit_slot(kept.lease.run)
 
@@ -281,4 +284,4 @@ class GpuProcessWorker(ProcessWorker):
 def _exit(why: str) -> NoReturn:
     """Leave with a sentence: any other way out ends the runs, or is a page of Prefect's calls."""
     print(why, file=sys.stderr, flush=True)  # noqa: T201 - whoever started the worker reads it
-    os._exit(1)
+    os._exit(NOT_AGAIN)

@@ -12,7 +12,7 @@ from infra.addresses import HOST, addresses_of, read_ports
 from infra.databases import database_urls
 from infra.environment import is_replaced
 from infra.places import Embedded, Places
-from infra.pools import KIND, POOL
+from infra.pools import KIND, NOT_AGAIN, POOL
 from infra.settings import PROJECT, settings
 
 
@@ -30,6 +30,8 @@ class Server(BaseModel):
     stop_signal: str = "TERM"
     stop_within_s: int = 15
     whole_group: bool = True
+    not_again: int | None = None
+    """The exit code by which it says that a new start would fail as well."""
     port: int | None = None
     health: str | None = None
 
@@ -137,6 +139,7 @@ def _worker() -> Server:
             "PREFECT_WORKER_QUERY_SECONDS": str(settings().worker_poll_s),
             "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         },
+        not_again=NOT_AGAIN,
         whole_group=False,  # the worker ends its runs itself and says so to the server
     )
 

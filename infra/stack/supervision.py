@@ -151,7 +151,7 @@ def _program(server: Server, logs: Path) -> list[str]:
         *([f"environment={environment}"] if environment else []),
         *([f"user={server.user}"] if server.user and os.geteuid() == 0 else []),
         "autostart=false",
-        "autorestart=true",
+        *_restarts(server),
         "startsecs=1",
         "startretries=5",
         f"priority={ {'postgres': 10, 'worker': 30}.get(server.name, 20) }",
@@ -164,6 +164,12 @@ def _program(server: Server, logs: Path) -> list[str]:
         "stdout_logfile_maxbytes=5MB",
         "stdout_logfile_backups=3",
     ]
+
+
+def _restarts(server: Server) -> list[str]:
+    if server.not_again is None:
+        return ["autorestart=true"]
+    return ["autorestart=unexpected", f"exitcodes={server.not_again}"]
 
 
 def _group(name: str, programs: Sequence[str], priority: int) -> list[str]:

@@ -298,6 +298,20 @@ def test_a_taken_port_is_an_error_that_names_the_port_and_who_holds_it(home: Pat
     assert not is_up()
 
 
+def test_a_damaged_journal_of_leases_ends_up_with_a_sentence(light_home: Path) -> None:
+    """The worker is not started again and again; the file is left for a person to look at."""
+    light_home.mkdir(parents=True)
+    journal = light_home / "leases.db"
+    journal.write_bytes(b"no journal" * 1000)
+
+    with pytest.raises(BackendError, match=r"leases\.db is damaged"):
+        up(owner=os.getpid())
+
+    log = (light_home / "logs" / "worker.log").read_text()
+    assert log.count("The worker cannot start.") == 1
+    assert journal.read_bytes() == b"no journal" * 1000
+
+
 def fetch(address: str, host: str | None = None) -> tuple[int, str]:
     """Status and body of a page."""
     answer = httpx.get(address, headers={"Host": host} if host else {}, timeout=20)

@@ -169,6 +169,6 @@ def test_a_worker_does_not_start_with_a_journal_that_it_cannot_use(
         if content is not None:
             journal.unlink()
 
-    assert code == 1
+    assert code == 78
     assert said in said_by_it
     assert "Traceback" not in said_by_it

@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
+from infra.resources import RunRequest
 from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.pools import Pool, waited
@@ -107,3 +109,34 @@ def test_what_a_program_submits_is_leased_like_any_other_run(
         assert "PERENNIAL_LEASE" in seen
     assert len(list(tmp_path.glob("seen-?"))) == (2 if ends == "Completed" else 0)
     assert pool.leases == []
+
+
+def test_two_workers_of_one_machine_share_its_devices(pool: Pool, gpus: SimulatedGpus) -> None:
+    """Each sees what the other leases: no device is given twice, and both get some to do."""
+    there = {gpus.add().uuid, gpus.add().uuid}
+    pool.start("left", "--limit", "1")
+    pool.start("right", "--limit", "1")
+
+    runs = [pool.run(gpus=1, env={"LOCKS": str(pool.folder)}) for _ in range(4)]
+    waited(lambda: sum(run.told for run in runs) == 2)
+
+    seen = {each.seen()["environment"]["CUDA_VISIBLE_DEVICES"] for each in runs if each.told}
+    assert seen == there
+    assert {lease.worker.rpartition("/")[2] for lease in pool.leases} == {"left", "right"}
+    for run in runs:
+        run.let_go()
+    assert [run.over().state_name for run in runs] == ["Completed"] * 4
+
+
+def test_a_pool_is_made_by_prefect_s_own_command(pool: Pool) -> None:
+    """``prefect work-pool create NAME --type gpu-process``, with every job variable described."""
+    name = f"{pool.name}-typed"
+
+    said = pool.program("prefect", "work-pool", "create", name, "--type", "gpu-process")
+
+    assert "Created work pool" in said, said
+    with get_client(sync_client=True) as client:
+        made = client.read_work_pool(name)
+    assert made.type == "gpu-process"
+    variables = made.base_job_template["variables"]["properties"]
+    assert all(variables[name]["description"] for name in RunRequest.model_fields)
