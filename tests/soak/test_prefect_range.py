@@ -15,6 +15,8 @@ from packaging.specifiers import SpecifierSet
 from infra.gpu.groundwork import SUPPORTED
 from infra.settings import PROJECT
 
+pytestmark = pytest.mark.timeout(1200)
+
 CLAIMS = (
     "test_worker_contract.py",
     "test_gpu_worker.py",
