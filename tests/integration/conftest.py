@@ -9,7 +9,7 @@ from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.nvml.observer import Observer, observing
 from tests.support.pools import Pool, pool_of
 from tests.support.postgres import postgres_server
-from tests.support.prefect_server import serving, talking_to
+from tests.support.prefect_server import PrefectServer, talking_to
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +39,22 @@ def observer(_session_observer: Observer, gpus: SimulatedGpus) -> Observer:
 
 
 @pytest.fixture(scope="session")
-def _server_of_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("workers")
-    with postgres_server() as database, serving(database, folder) as url:
-        yield url
+def server_of_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A Prefect server that the tests of workers share; whoever kills it starts it again."""
+    with postgres_server() as database:
+        server = PrefectServer(database, tmp_path_factory.mktemp("workers"))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="module")
-def api(_server_of_workers: str) -> Iterator[str]:
-    """A Prefect server that the tests of workers share; each has pools of its own."""
-    with talking_to(_server_of_workers):
-        yield _server_of_workers
+def api(server_of_workers: PrefectServer) -> Iterator[str]:
+    """The server's address, which this process uses; each test has pools of its own."""
+    with talking_to(server_of_workers.api):
+        yield server_of_workers.api
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A Prefect server of a test's own: ``prefect server start`` on PostgreSQL, as `up` runs it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -42,6 +43,67 @@ def talking_to(api: str) -> Iterator[None]:
         yield
 
 
+class PrefectServer:
+    """A server on a database and a port that stay the same, however often it is started."""
+
+    def __init__(self, database: str, folder: Path) -> None:
+        """Make an empty database, and choose a port.
+
+        Args:
+            database: URL of a PostgreSQL server without a database's name.
+            folder: where its log and its home lie.
+        """
+        with closing(psycopg2.connect(database.replace("@/", "@/postgres"))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("create database prefect template template0")
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._folder = folder
+        self._url = database.replace(
+            "postgresql://postgres@/", "postgresql+asyncpg://postgres@/prefect"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def api(self) -> str:
+        """Its URL."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
+        variables = {
+            **os.environ,
+            "PREFECT_HOME": str(self._folder),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self._url,
+        }
+        with (self._folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [*command, "--no-ui"],
+                env=variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._process = process
+        _wait(f"{self.api}/health", process, self._folder / "log")
+
+    def kill(self) -> None:
+        """Kill it with all that it has started."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(30)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+
+
 @contextmanager
 def serving(database: str, folder: Path) -> Iterator[str]:
     """The API's URL of a server on an empty database.
@@ -50,31 +112,12 @@ def serving(database: str, folder: Path) -> Iterator[str]:
         database: URL of a PostgreSQL server without a database's name.
         folder: where its log and its home lie.
     """
-    with closing(psycopg2.connect(database.replace("@/", "@/postgres"))) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("create database prefect template template0")
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    api = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
-    variables = {
-        **os.environ,
-        "PREFECT_HOME": str(folder),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database.replace(
-            "postgresql://postgres@/", "postgresql+asyncpg://postgres@/prefect"
-        ),
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*command, "--no-ui"], env=variables, stdout=log, stderr=log)
+    server = PrefectServer(database, folder)
     try:
-        _wait(f"{api}/health", process, folder / "log")
-        yield api
+        server.start()
+        yield server.api
     finally:
-        process.terminate()
-        process.wait(30)
+        server.stop()
 
 
 def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,6 +1,7 @@
 """GPUs that are not there: a test says what they are, the real bindings read them from a driver."""
 
 import fcntl
+import json
 import mmap
 import os
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from ctypes import addressof, memset, sizeof
 from pathlib import Path
 from typing import Literal
 
-from tests.support.nvml.layout import DeviceState, State
+from infra.starts import start_of
+from tests.support.nvml.layout import DeviceState, Process, State
 
 GIB = 2**30
 MIB = 2**20
@@ -18,7 +20,26 @@ XID = 0x8
 
 _GPU, _SWITCH = 0, 2
 _SYSTEM = 50
+_WORD = 2**32 - 1
 _KINDS = {"compute": 1, "mps": 2, "graphics": 3}
+
+
+def ticks(pid: int) -> int | None:
+    """When a process started, in the kernel's ticks cut to 32 bits; None where none runs."""
+    started = start_of(pid)
+    return None if started is None else int(started.rpartition(":")[2]) & _WORD
+
+
+def lives(process: Process) -> bool:
+    """Whether a process on a device is not dead; what a dead one held is free again."""
+    if process.elsewhere:
+        return True
+    return (now := ticks(process.pid)) is not None and process.started in {0, now}
+
+
+def audited(state: Path) -> Path:
+    """The log of every process that comes onto a device or leaves it, written where it exists."""
+    return state.with_name(f"{state.name}.log")
 
 
 class SimulatedGpu:
@@ -82,15 +103,20 @@ class SimulatedGpu:
             elsewhere: it is of another process namespace: its end is `leave`.
         """
         with self._gpus.alone():
-            free = next(each for each in self.state.processes if not each.kind)
+            places = self.state.processes
+            free = next(each for each in places if not each.kind or not lives(each))
             free.pid, free.memory, free.elsewhere = pid, memory, int(elsewhere)
+            free.started = 0 if elsewhere else ticks(pid) or 0
             free.kind = _KINDS[kind]
+            self._gpus.note(self)
 
     def leave(self, pid: int) -> None:
         """A process gives back what it holds."""
-        for each in self.state.processes:
-            if each.pid == pid:
-                each.kind = 0
+        with self._gpus.alone():
+            for each in self.state.processes:
+                if each.pid == pid:
+                    each.kind = 0
+            self._gpus.note(self)
 
     def bind(self, other: "SimulatedGpu", links: int = 1) -> None:
         """NVLinks between two devices."""
@@ -147,6 +173,20 @@ class SimulatedGpus:
         with self.path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def note(self, gpu: SimulatedGpu) -> None:
+        """Log who is on a device now, where somebody wants to know; `alone` is entered."""
+        log = audited(self.path)
+        if not log.exists():
+            return
+        there = [each for each in gpu.state.processes if each.kind and lives(each)]
+        line = {
+            "device": gpu.uuid,
+            "total": gpu.state.total,
+            "processes": [[each.pid, each.started, each.memory] for each in there],
+        }
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def free_place(self) -> int:
         """The first place in the table that no device has."""

@@ -6,17 +6,18 @@ DEVICES, PROCESSES, LINKS, FAULTS, EVENTS, SLICES = 64, 32, 18, 32, 64, 7
 
 
 class Process(Structure):
-    """A process on a device; `kind` is 0 where there is none."""
+    """A process on a device; `kind` is 0 where there is none, `started` where nobody asks."""
 
     pid: int
     kind: int
     elsewhere: int
+    started: int
     memory: int
     _fields_ = (
         ("pid", c_uint32),
         ("kind", c_uint32),
         ("elsewhere", c_uint32),
-        ("pad", c_uint32),
+        ("started", c_uint32),
         ("memory", c_uint64),
     )
 

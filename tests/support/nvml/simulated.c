@@ -19,8 +19,9 @@ enum { COMPUTE = 1, MPS = 2, GRAPHICS = 3 };
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-/* `elsewhere`: of another process namespace, so that it lives though nobody here sees it. */
-typedef struct { u32 pid, kind, elsewhere, pad; u64 memory; } Process;
+/* `elsewhere`: of another process namespace, so that it lives though nobody here sees it.
+ * `started`: its start in ticks since the machine's, for a number is used again; 0 is any. */
+typedef struct { u32 pid, kind, elsewhere, started; u64 memory; } Process;
 typedef struct { u32 active, kind; char bus[32]; } Link;
 typedef struct { char function[64]; u32 device, code; } Fault;
 typedef struct { u64 type, data; u32 device, pad; } Event;
@@ -299,13 +300,18 @@ int nvmlDeviceGetNvLinkRemotePciInfo_v2(Device *device, u32 link, Pci *out) {
 /* What a process held is free again when it is dead, reaped or not. */
 static int lives(const Process *process) {
     char path[32], how = 'Z';
+    unsigned long long started = 0;
     if (!process->kind || process->elsewhere) return process->kind != 0;
     snprintf(path, sizeof path, "/proc/%u/stat", process->pid);
     FILE *file = fopen(path, "r");
     if (!file) return kill((pid_t)process->pid, 0) == 0 || errno == EPERM;
-    if (fscanf(file, "%*d (%*[^)]) %c", &how) != 1) how = 'Z';
+    if (fscanf(file,
+               "%*d (%*[^)]) %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+               "%*d %*d %llu",
+               &how, &started) != 2)
+        how = 'Z';
     fclose(file);
-    return how != 'Z' && how != 'X';
+    return how != 'Z' && how != 'X' && (!process->started || process->started == (u32)started);
 }
 
 static u64 used(const Device *device) {
