@@ -30,7 +30,7 @@ bench: # time, CPU and memory against a plain script, side by side
 	$(VENV)
 	$(BIN)/python -m deployments.bench
 
-soak: # chaos for half an hour: kills by the hundred, memory that stays flat
+soak: # chaos for half an hour: kills by the hundred, memory that stays flat, GPUs that are booked once
 	$(VENV)
 	$(BIN)/python -m pytest --durations=15 tests/soak
 

@@ -86,9 +86,18 @@ class Storm:
             **os.environ,
             "PREFECT_API_URL": server.api,
             "LD_LIBRARY_PATH": str(library),
-            "PERENNIAL_WARM_ENVIRONMENTS": "0",
+            "PERENNIAL_WARM_IMPORTS": "prefect.engine",
         }
-        self.posts = [Post(name, place, environment, self._pool) for name, place in posts]
+        starts = {"left": "1"}  # its runs are forked from a process that is warm, as most are
+        self.posts = [
+            Post(
+                name,
+                place,
+                environment | {"PERENNIAL_WARM_ENVIRONMENTS": starts.get(name, "0")},
+                self._pool,
+            )
+            for name, place in posts
+        ]
         self.places = list({id(place): place for _, place in posts}.values())
         self._runs: dict[UUID, FlowRun] = {}
         self._kills: Counter[str] = Counter()
@@ -170,6 +179,7 @@ class Storm:
             if place.journal.exists()
             for lease in Journal.existing(place.journal).leases()
             if lease.process is not None and lease.process.alive
+            if "ended" not in self._trace(lease.run)
         ]
         if not held:
             return False
@@ -211,8 +221,11 @@ class Storm:
 
     def begun(self, run: UUID) -> int:
         """How often a run's flow has begun."""
+        return self._trace(run).count("began")
+
+    def _trace(self, run: UUID) -> str:
         trace = self._folder / "traces" / str(run)
-        return trace.read_text("utf-8").count("began") if trace.exists() else 0
+        return trace.read_text("utf-8") if trace.exists() else ""
 
     def _stuck(self) -> str:
         """What there is where something should have ended."""

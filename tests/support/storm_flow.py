@@ -48,6 +48,7 @@ def storming(
         time.sleep(hold_s)
         for gpu in gpus:
             gpu.leave(os.getpid())
+        trace.write("ended\n")
 
 
 def _visible() -> list[SimulatedGpu]:
