@@ -19,9 +19,11 @@ from infra.errors import PerennialError
 if TYPE_CHECKING:
     from deployments.bench.measuring import Starts, Training
     from deployments.bench.runs import Runs
+    from deployments.bench.starting import WarmStarts
 
 MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04")
 START_AIM, TRAIN_AIM = 1.1, 1.5
+MEDIAN_AIM_S, P99_AIM_S = 0.4, 1.0
 _MEBI = 2**20
 
 
@@ -42,26 +44,30 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print; 0 when everything could be measured, whatever the ratios are."""
     parser = argparse.ArgumentParser(prog="python -m deployments.bench", description=__doc__)
     parser.add_argument("--starts", type=int, default=11, help="starts of each flow")
+    parser.add_argument("--warm", type=int, default=40, help="starts of our own worker, warm")
     parser.add_argument("--rounds", type=int, default=1, help="trainings on each side")
     parser.add_argument("--json", type=Path, help="write the measurements to this file")
     asked = parser.parse_args(arguments)
     say = Voice()
     folder = Path(tempfile.mkdtemp(prefix="perennial-bench-"))
     os.environ["PERENNIAL_HOME"] = str(folder / "home")
+    os.environ["PERENNIAL_WARM_ENVIRONMENTS"] = "0"  # a training is compared with a new process
     try:
-        starts, training = _measured(folder, asked, say)
+        starts, warm, training = _measured(folder, asked, say)
     except PerennialError as error:
         say.console.print(f"[red]{error}[/red]")
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _show(say.console, starts, training)
+    _show(say.console, starts, warm, training)
     if asked.json:
-        asked.json.write_text(_document(starts, training), encoding="utf-8")
+        asked.json.write_text(_document(starts, warm, training), encoding="utf-8")
     return 0
 
 
-def _measured(folder: Path, asked: argparse.Namespace, say: Voice) -> "tuple[Starts, Training]":
+def _measured(
+    folder: Path, asked: argparse.Namespace, say: Voice
+) -> "tuple[Starts, WarmStarts, Training]":
     from infra.stack import erase, up
 
     up(owner=os.getpid(), progress=say)
@@ -69,6 +75,7 @@ def _measured(folder: Path, asked: argparse.Namespace, say: Voice) -> "tuple[Sta
         from deployments.apply import deploy
         from deployments.bench.measuring import measure_starts
         from deployments.bench.runs import Runs
+        from deployments.bench.starting import measure_warm_starts
         from deployments.plan import plan
         from infra.stack.health import server_status
         from tasks.spec import load_spec
@@ -78,7 +85,8 @@ def _measured(folder: Path, asked: argparse.Namespace, say: Voice) -> "tuple[Sta
         with Runs(worker) as runs:
             runs.deploy_empty(plan([load_spec("flights")])[0].environment)
             starts = measure_starts(runs, asked.starts, say)
-            return starts, _trained(runs, worker, folder, asked, say)
+            warm = measure_warm_starts(folder, asked.warm, say)
+            return starts, warm, _trained(runs, worker, folder, asked, say)
     finally:
         erase()
 
@@ -133,18 +141,19 @@ def _free_port() -> int:
     return port
 
 
-def _document(starts: "Starts", training: "Training") -> str:
+def _document(starts: "Starts", warm: "WarmStarts", training: "Training") -> str:
     import json
 
     ratios = {name: training.ratio(name) for name in ("wall_s", "cpu_s", "all_cpu_s", "peak_bytes")}
     document = {
         "starts": {**starts.model_dump(), "ratio": starts.ratio},
+        "warm": {**warm.model_dump(), "median_s": warm.median_s, "p99_s": warm.p99_s},
         "training": {**training.model_dump(), "ratios": ratios},
     }
     return json.dumps(document, indent=2)
 
 
-def _show(console: Console, starts: "Starts", training: "Training") -> None:
+def _show(console: Console, starts: "Starts", warm: "WarmStarts", training: "Training") -> None:
     table = Table(title="Perennial beside what it is compared with", title_justify="left")
     for name in ("what", "Perennial", "beside", "ratio", "aim"):
         table.add_column(name, justify="left" if name == "what" else "right")
@@ -156,6 +165,13 @@ def _show(console: Console, starts: "Starts", training: "Training") -> None:
         f"{starts.ratio:.2f}",
         f"{START_AIM}",
     )
+    table.add_row(
+        "start to Running, warm, median; a stock worker",
+        *(f"{each:.2f} s" for each in warm.median_s),
+        f"{warm.median_s[0] / warm.median_s[1]:.2f}",
+        f"{MEDIAN_AIM_S} s",
+    )
+    table.add_row("the same, 99th percentile", f"{warm.p99_s:.2f} s", "", "", f"{P99_AIM_S} s")
     rows = (
         ("training, wall; plain script", "wall_s", 1, "s"),
         ("training, CPU of the run", "cpu_s", 1, "s"),

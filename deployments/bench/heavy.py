@@ -1,7 +1,7 @@
 """A flow that does nothing and imports what a training, its checks and its report need."""
 
 import bentoml  # noqa: F401 - the import is what is measured
-import dask.dataframe  # noqa: F401 - as above
+import dask  # noqa: F401 - as above
 import deltalake  # noqa: F401 - as above
 import distributed  # noqa: F401 - as above
 import evidently  # noqa: F401 - as above

@@ -45,6 +45,7 @@ INSTALLED: Final = (
     "prefect.task_engine",
     "prefect.client.orchestration",
     "prefect.deployments.steps",
+    "anyio._backends._asyncio",
     "pandas",
     "pyarrow.dataset",
     "sklearn.ensemble",

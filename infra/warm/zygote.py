@@ -62,10 +62,23 @@ def _imported(told: dict[str, Any]) -> dict[str, Any]:
             return {"unfit": name, "why": why}
     for name in told["hidden"]:
         del sys.modules[name]
+    _complete_models()
     gc.collect()
     gc.freeze()  # else a search for garbage would copy what all runs share
     gc.enable()
     return {"began_ns": began_ns, "files": _files(told["watched"]), "threads": _threads()}
+
+
+def _complete_models() -> None:
+    """Prefect builds what checks its values when it first meets one; here, once for all runs."""
+    if "prefect" not in sys.modules:
+        return
+    waiting: list[Any] = [sys.modules["pydantic"].BaseModel]
+    while waiting:
+        model = waiting.pop()
+        waiting += type.__subclasses__(model)
+        if model.__module__.startswith("prefect.") and not model.__pydantic_complete__:
+            model.model_rebuild(raise_errors=False)
 
 
 def _named(imports: list[str]) -> list[str]:
