@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import anyio
 from anyio.to_thread import run_sync
+from prefect.logging import get_logger
 
 from infra.warm.children import WarmChild
 from infra.warm.surroundings import ColdError, Surroundings
 from infra.warm.zygote import signature
 
+_log = get_logger("worker.warm")
 _MESSAGE: Final = 2**20
 _FORK_S: Final = 5.0
 ROOM: Final = "PERENNIAL_WARM_ROOM"
@@ -42,6 +44,8 @@ class Nursery:
         self._children: dict[int, WarmChild] = {}
         self._told: dict[int, int] = {}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `listen` closes it
+        where = surroundings.folder
+        self._where = f"in {where}" if where else "in folders of their own"
         self._environment = {**surroundings.environment, ROOM: "x" * _ROOM_BYTES}
         self._control, theirs = _pair()
         with theirs:
@@ -124,6 +128,7 @@ class Nursery:
                 told = json.loads(text)
                 if "files" in told:
                     self._files, self._began_ns = told["files"], told["began_ns"]
+                    _log.info("Runs %s start at once from now on.", self._where)
                 elif "unfit" in told:
                     return f"{told['unfit']}: {told['why']}"
                 else:

@@ -1,6 +1,7 @@
 """What a worker promises: each claim held of Prefect's own process worker and of ours.
 
-Both work side by side, for one server. Where ours differs, the claim says so and docs/gpus.md why.
+Both work side by side, for one server; ours starts most runs in processes that have imported.
+Where ours differs, the claim says so and docs/gpus.md why.
 """
 
 import json

@@ -16,6 +16,10 @@ ENTER = {f"{_STEPS}.set_working_directory": {"directory": str(PROJECT)}}
 ENGINE = f"{sys.executable} -m prefect.engine"
 
 
+_WARM = {"PERENNIAL_WARM_ENVIRONMENTS": "1", "PERENNIAL_WARM_IMPORTS": "prefect.engine"}
+"""Ours starts runs in processes that have imported, where it can."""
+
+
 class Promise(Run):
     """A run of the promised flow."""
 
@@ -91,7 +95,10 @@ class Side:
         """The worker of the first pool, a new one where it was stopped."""
         workers = self.pool.workers
         if not workers or workers[-1].poll() is not None:
-            self.pool.start("wide")
+            self.pool.start("wide", **_WARM)
+            if self.ours:
+                Promise(self.pool, "exit")
+                waited(lambda: "start at once from now on" in self.pool.log(), self.pool.log)
         return workers[-1]
 
     def close(self) -> None:
