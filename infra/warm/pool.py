@@ -1,7 +1,6 @@
 """Processes for runs that start at once: kept for the few surroundings that are asked for most."""
 
 import sys
-import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +18,9 @@ from infra.warm.surroundings import ColdError, Surroundings, module_of
 
 _LEAST_FREE_BYTES: Final = 2**30
 """Of the machine's memory: with less, nothing is imported ahead. An import of all takes half."""
+
+_NOWHERE: Final = "/proc"
+"""A folder that is always there, in which there is nothing to import and no file of settings."""
 
 
 class WarmPool:
@@ -135,11 +137,10 @@ async def warm_pool(most: int, imports: Sequence[str] = ()) -> AsyncIterator[War
     if most == 0 or sys.platform != "linux":
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="perennial-warm-") as nowhere:
-        async with anyio.create_task_group() as tasks:
-            pool = WarmPool(most, imports, tasks, nowhere)
-            try:
-                yield pool
-            finally:
-                pool.end()
-                tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        pool = WarmPool(most, imports, tasks, _NOWHERE)
+        try:
+            yield pool
+        finally:
+            pool.end()
+            tasks.cancel_scope.cancel()
