@@ -17,7 +17,7 @@ import anyio
 import anyio.abc
 import httpx
 from anyio.to_thread import run_sync
-from prefect.exceptions import Abort
+from prefect.exceptions import Abort, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Pending
 from prefect.utilities.engine import propose_state
@@ -26,6 +26,7 @@ from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceError
 from infra.gpu import groundwork  # noqa: F401 - it looks at Prefect before the next lines import it
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
+from infra.gpu.interrupts import listen
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
 from infra.pools import NOT_AGAIN
@@ -70,6 +71,7 @@ class GpuProcessWorker(ProcessWorker):
         from infra.gpu.metrics import Endpoint
         from infra.gpu.taking import Taking
 
+        listen()
         prepare()
         try:
             self.machine = await run_sync(self._join)
@@ -159,9 +161,15 @@ class GpuProcessWorker(ProcessWorker):
             return await super()._propose_pending_state(flow_run)
         pending: State[Any] = Pending(message=mark(kept.lease))
         try:
+            if not await self._still_waits(flow_run):
+                logger.info("It was not started here: it no longer waits.")
+                return False
             state = await propose_state(self.client, pending, flow_run_id=flow_run.id)
         except Abort as error:
             logger.info("It was not started here: %s", error)
+            return False
+        except ObjectNotFound:
+            self._logger.info("Run %s was deleted before it could start.", flow_run.id)
             return False
         except (httpx.HTTPError, PerennialError):
             logger.exception("It was not started here: the server did not answer.")
@@ -169,6 +177,11 @@ class GpuProcessWorker(ProcessWorker):
         if not state.is_pending():
             logger.info("It was not started here: the server says that it is %s.", state.name)
         return state.is_pending()
+
+    async def _still_waits(self, flow_run: "FlowRun") -> bool:
+        """Whether nobody has ended the run since it was read: Prefect lets a Crashed one go on."""
+        state = (await self.client.read_flow_run(flow_run.id)).state
+        return state is not None and state.is_scheduled()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: "UUID") -> None:
         """Prefect's labels, and which lease the run was taken with."""

@@ -80,8 +80,8 @@ def test_a_run_that_was_taken_over_can_be_cancelled(pool: Pool) -> None:
 
 
 def test_a_stopped_worker_leaves_no_run_behind_that_is_running_for_ever(pool: Pool) -> None:
-    """Its runs are asked to end with it, and are Crashed."""
-    worker = pool.start()
+    """Its runs are asked to end with it, and are Crashed; a script's ``&`` changes nothing."""
+    worker = pool.start(interrupt="SIG_IGN")
     run = pool.run(gpus=1)
     run.seen()
 

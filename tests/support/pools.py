@@ -28,6 +28,9 @@ from infra.settings import PROJECT
 _PATIENCE_S = 60.0
 _ENTER = {"prefect.deployments.steps.set_working_directory": {"directory": str(PROJECT)}}
 _ENGINE = f"{sys.executable} -m prefect.engine"
+_AS = "import os, signal, sys; signal.signal(2, getattr(signal, sys.argv[1])); "
+_AS += "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+"""A program that listens to Ctrl-C, or does not, whatever the tests were started by."""
 
 
 class Pool:
@@ -55,13 +58,23 @@ class Pool:
         """What is held on the machine of the workers."""
         return Journal(self.folder / "leases.db").leases()
 
-    def start(self, name: str = "left", *options: str, **more: str) -> "subprocess.Popen[bytes]":
-        """A worker of the pool; it looks for runs five times a second."""
+    def start(
+        self, name: str = "left", *options: str, interrupt: str = "SIG_DFL", **more: str
+    ) -> "subprocess.Popen[bytes]":
+        """A worker of the pool; it looks for runs five times a second.
+
+        Args:
+            name: the worker's.
+            options: more of the command line.
+            interrupt: SIG_IGN as a shell starts what stands before ``&``.
+            more: variables of its environment.
+        """
         log = (self.folder / f"{name}-{len(self.workers)}.log").open("wb")
         with log:
             worker = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "prefect", "worker", "start", "--pool", self.name),
+                    *(sys.executable, "-c", _AS, interrupt),
+                    *("-m", "prefect", "worker", "start", "--pool", self.name),
                     *("--name", name, *options),
                 ],
                 cwd=PROJECT,
