@@ -247,6 +247,7 @@ def test_a_worker_that_is_stopped_ends_its_runs(side: Side, sent: signal.Signals
 
     Prefect's kills them, and their state stays Running.
     """
+    side.holds.let_go()
     pool = side.pool if sent == signal.SIGTERM else side.narrow
     worker, run = pool.workers[-1], Promise(pool, "stay")
     pid = run.seen()["pid"]
