@@ -22,7 +22,7 @@ from infra.errors import BackendError
 from infra.settings import PROJECT
 
 _KINDS: Final = {"ours": "gpu-process", "stock": "process"}
-_POLL_S = 0.05
+_POLL_S = 0.2
 _PATIENCE_S = 120.0
 _EACH = 4
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -96,7 +96,7 @@ def _deployed(client: SyncPrefectClient, side: str) -> UUID:
 def _worker(side: str, client: SyncPrefectClient, folder: Path) -> Iterator[None]:
     """A worker of one side, which looks for runs ten times a second."""
     own = {
-        "PREFECT_API_URL": str(client.api_url),
+        "PREFECT_API_URL": str(client.api_url).rstrip("/"),
         "PREFECT_WORKER_QUERY_SECONDS": "0.1",
         "PERENNIAL_WARM_ENVIRONMENTS": "1",
         "PERENNIAL_LEASES": str(folder / "bench-leases.db"),

@@ -33,6 +33,8 @@ NAMES: Final = (
 """Overridden, replaced or called."""
 
 USES: Final = {
+    "prefect.client.orchestration:PrefectClient.__init__": ("ssl", "create_default_context"),
+    "prefect.client.orchestration:SyncPrefectClient.__init__": ("ssl", "create_default_context"),
     "prefect.runner._flow_run_executor:FlowRunExecutorContext.__aenter__": ("_state_proposer",),
     "prefect.runner._starter_bundle:BundleExecutionStarter.start": (
         "execute_bundle_in_subprocess",

@@ -184,12 +184,18 @@ class GpuProcessWorker(ProcessWorker):
         return state is not None and state.is_scheduled()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: "UUID") -> None:
-        """Prefect's labels, and which lease the run was taken with."""
+        """Prefect's labels, and which lease the run was taken with, in one call of the API."""
         from infra.gpu.adoption import LABEL, mark
 
-        await super()._give_worker_labels_to_flow_run(flow_run_id)
-        if (kept := self._keeper.of(flow_run_id)) is not None:
-            await self.client.update_flow_run_labels(flow_run_id, {LABEL: mark(kept.lease)})
+        kept = self._keeper.of(flow_run_id)
+        labels = {
+            "prefect.worker.name": self.name,
+            "prefect.worker.type": self.type,
+            "prefect.work-pool.name": self.work_pool.name,
+            "prefect.work-pool.id": str(self.work_pool.id),
+            **({} if kept is None else {LABEL: mark(kept.lease)}),
+        }
+        await self.client.update_flow_run_labels(flow_run_id, labels)
 
     async def run(
         self,

@@ -20,6 +20,7 @@ from prefect.bundles import execute_bundle_in_subprocess
 from prefect.runner import _starter_bundle, _starter_engine
 from prefect.utilities import processutils
 
+from infra.warm.certificates import read_once
 from infra.warm.children import WarmChild
 from infra.warm.output import Output, Sink, followed
 from infra.warm.pool import WarmPool
@@ -54,6 +55,7 @@ launch: Final[ContextVar[Launch | None]] = ContextVar("launch", default=None)
 def install() -> None:
     """From now on Prefect's starter asks `launch` how a run is to be started."""
     setattr(_starter_engine, "run_process", run_process)  # noqa: B010 - "patch the module to override", says its docstring
+    read_once()
     setattr(_starter_bundle, "execute_bundle_in_subprocess", run_bundle)  # noqa: B010 - as above
 
 

@@ -63,6 +63,7 @@ def _imported(told: dict[str, Any]) -> dict[str, Any]:
     for name in told["hidden"]:
         del sys.modules[name]
     _complete_models()
+    _read_certificates()
     gc.collect()
     gc.freeze()  # else a search for garbage would copy what all runs share
     gc.enable()
@@ -79,6 +80,16 @@ def _complete_models() -> None:
         waiting += type.__subclasses__(model)
         if model.__module__.startswith("prefect.") and not model.__pydantic_complete__:
             model.model_rebuild(raise_errors=False)
+
+
+def _read_certificates() -> None:
+    """Once, for the clients of all runs."""
+    if "prefect" in sys.modules:
+        beside = Path(__file__).with_name("certificates.py")
+        spec = importlib.util.spec_from_file_location(f"{__name__}.certificates", beside)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type] # it is a file
+        spec.loader.exec_module(module)  # type: ignore[union-attr] # as above
+        module.read_once()
 
 
 def _named(imports: list[str]) -> list[str]:
