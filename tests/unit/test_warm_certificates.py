@@ -1,9 +1,7 @@
 """What Prefect's clients share of the machine's certificates, and what they never share."""
 
-import os
 import shutil
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,16 +19,15 @@ ADDRESS = "https://127.0.0.1:9/api"
 
 
 @pytest.fixture(autouse=True)
-def _shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _shared(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (orchestration, version_checking, websockets):
         monkeypatch.setattr(module, "ssl", ssl)  # it is put back afterwards
     read_once()
-    yield
 
 
 def context_of(client: object) -> ssl.SSLContext:
     """What a client checks its server with."""
-    found = client._client._transport._pool._ssl_context  # type: ignore[attr-defined] # noqa: SLF001 - httpx shows it nowhere
+    found = client._client._transport._pool._ssl_context  # type: ignore[attr-defined]
     assert isinstance(found, ssl.SSLContext)
     return found
 
@@ -57,7 +54,7 @@ def test_a_file_of_certificates_that_was_replaced_is_read_anew(tmp_path: Path) -
         text = Path(certifi.where()).read_text(encoding="utf-8")
         renewed = tmp_path / "renewed.pem"
         renewed.write_text(text[: text.index("END CERTIFICATE") + 21], encoding="utf-8")
-        os.replace(renewed, place)
+        renewed.replace(place)
         after = context_of(orchestration.SyncPrefectClient(ADDRESS))
 
     assert len(before.get_ca_certs()) > 1
