@@ -188,7 +188,7 @@ class GpuProcessWorker(ProcessWorker):
         from infra.gpu.adoption import LABEL, mark
 
         kept = self._keeper.of(flow_run_id)
-        labels = {
+        labels: dict[str, bool | int | float | str] = {
             "prefect.worker.name": self.name,
             "prefect.worker.type": self.type,
             "prefect.work-pool.name": self.work_pool.name,
