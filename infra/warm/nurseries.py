@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from prefect.logging import get_logger
 
 from infra.warm.children import WarmChild
-from infra.warm.surroundings import ColdError, Surroundings
+from infra.warm.surroundings import ENGINE, OF_ONE_RUN, PREPARING, ColdError, Surroundings
 from infra.warm.zygote import signature
 
 _log = get_logger("worker.warm")
@@ -64,6 +64,10 @@ class Nursery:
             hidden=surroundings.hidden,
             watched=surroundings.watched,
             folder=surroundings.folder,
+            engine=ENGINE,
+            preparing=PREPARING,
+            of_one_run=sorted(OF_ONE_RUN),
+            room=_size(self._environment),
         )
 
     @property

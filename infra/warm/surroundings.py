@@ -13,7 +13,7 @@ ENGINE: Final = "prefect.engine"
 PREPARING: Final = "prefect.runner._workspace_supervisor"
 """Prepares a workspace and puts the engine's interpreter in its own place."""
 
-_OF_ONE_RUN = frozenset(
+OF_ONE_RUN: Final = frozenset(
     {
         "CUDA_VISIBLE_DEVICES",
         "CUDA_DEVICE_ORDER",
@@ -127,4 +127,4 @@ def module_of(command: list[str], environment: Mapping[str, str]) -> str:
 
 
 def _is_of_one_run(name: str) -> bool:
-    return name in _OF_ONE_RUN or name.startswith(_INTERNAL)
+    return name in OF_ONE_RUN or name.startswith(_INTERNAL)

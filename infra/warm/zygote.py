@@ -62,8 +62,9 @@ def _imported(told: dict[str, Any]) -> dict[str, Any]:
             return {"unfit": name, "why": why}
     for name in told["hidden"]:
         del sys.modules[name]
-    _complete_models()
-    _read_certificates()
+    if "prefect" in sys.modules:
+        _complete_models()
+        _beside("certificates").read_once()
     gc.collect()
     gc.freeze()  # else a search for garbage would copy what all runs share
     gc.enable()
@@ -72,8 +73,6 @@ def _imported(told: dict[str, Any]) -> dict[str, Any]:
 
 def _complete_models() -> None:
     """Prefect builds what checks its values when it first meets one; here, once for all runs."""
-    if "prefect" not in sys.modules:
-        return
     waiting: list[Any] = [sys.modules["pydantic"].BaseModel]
     while waiting:
         model = waiting.pop()
@@ -82,14 +81,13 @@ def _complete_models() -> None:
             model.model_rebuild(raise_errors=False)
 
 
-def _read_certificates() -> None:
-    """Once, for the clients of all runs."""
-    if "prefect" in sys.modules:
-        beside = Path(__file__).with_name("certificates.py")
-        spec = importlib.util.spec_from_file_location(f"{__name__}.certificates", beside)
-        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type] # it is a file
-        spec.loader.exec_module(module)  # type: ignore[union-attr] # as above
-        module.read_once()
+def _beside(name: str) -> ModuleType:
+    """A module beside this one: in the folder of a run its name may be another's."""
+    place = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"_perennial_{name}", place)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type] # it is a file
+    spec.loader.exec_module(module)  # type: ignore[union-attr] # as above
+    return module
 
 
 def _named(imports: list[str]) -> list[str]:
@@ -243,9 +241,22 @@ def _become(descriptors: list[int], told: dict[str, Any]) -> None:
     if not sys.flags.safe_path:
         sys.path[: 1 if told["folder"] else 0] = [work["folder"]]
     _take_on(work["environment"], work["command"])
+    if work["module"] == told["preparing"]:
+        work = _prepared(work, told)
     importlib.invalidate_caches()
     _fresh()
     _enter(work["module"], work["command"][3:])
+
+
+def _prepared(work: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """The work of a process that prepares a workspace, and in this one the run in it."""
+    preparing = _beside("preparing")
+    wanted: dict[str, Any] | None = preparing.wanted()
+    if wanted is None:
+        return work
+    preparing.enter(wanted, work, told)
+    _take_on(wanted["environment"], wanted["command"])
+    return {**wanted, "module": told["engine"]}
 
 
 def _take_on(environment: dict[str, str], command: list[str]) -> None:
