@@ -147,7 +147,12 @@ def _document(starts: "Starts", warm: "WarmStarts", training: "Training") -> str
     ratios = {name: training.ratio(name) for name in ("wall_s", "cpu_s", "all_cpu_s", "peak_bytes")}
     document = {
         "starts": {**starts.model_dump(), "ratio": starts.ratio},
-        "warm": {**warm.model_dump(), "median_s": warm.median_s, "p99_s": warm.p99_s},
+        "warm": {
+            **warm.model_dump(),
+            "median_s": warm.median_s,
+            "p99_s": warm.p99_s,
+            "prepared_s": warm.prepared_s,
+        },
         "training": {**training.model_dump(), "ratios": ratios},
     }
     return json.dumps(document, indent=2)
@@ -172,6 +177,12 @@ def _show(console: Console, starts: "Starts", warm: "WarmStarts", training: "Tra
         f"{MEDIAN_AIM_S} s",
     )
     table.add_row("the same, 99th percentile", f"{warm.p99_s:.2f} s", "", "", f"{P99_AIM_S} s")
+    table.add_row(
+        "the same without a command, median",
+        *(f"{each:.2f} s" for each in warm.prepared_s),
+        f"{warm.prepared_s[0] / warm.prepared_s[1]:.2f}",
+        "",
+    )
     rows = (
         ("training, wall; plain script", "wall_s", 1, "s"),
         ("training, CPU of the run", "cpu_s", 1, "s"),

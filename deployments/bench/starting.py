@@ -1,6 +1,7 @@
 """From a run's creation to its Running: our worker beside a stock one, ten looks a second each."""
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -35,11 +36,19 @@ class WarmStarts(BaseModel):
     stock: list[float] = []
     first: float = 0.0
     """Our first of all, which starts cold."""
+    ours_prepared: list[float] = []
+    """Of a deployment without a command, whose workspace is prepared first."""
+    stock_prepared: list[float] = []
 
     @property
     def median_s(self) -> tuple[float, float]:
         """Ours and the stock worker's."""
         return statistics.median(self.ours), statistics.median(self.stock)
+
+    @property
+    def prepared_s(self) -> tuple[float, float]:
+        """The medians of starts without a command."""
+        return statistics.median(self.ours_prepared), statistics.median(self.stock_prepared)
 
     @property
     def p99_s(self) -> float:
@@ -54,23 +63,33 @@ def measure_warm_starts(folder: Path, times: int, say: Callable[[str], None]) ->
         BackendError: a run did not complete.
     """
     found = WarmStarts()
+    workspace = folder / "workspace"
+    workspace.mkdir()
+    shutil.copy(PROJECT / "deployments" / "bench" / "heavy.py", workspace)
     with get_client(sync_client=True) as client:
-        deployments = {side: _deployed(client, side) for side in _KINDS}
+        for side in _KINDS:
+            _make_pool(client, side)
+        ours, stock = (_deployed(client, side, PROJECT, ENGINE) for side in _KINDS)
+        ours_prepared, stock_prepared = (_deployed(client, side, workspace) for side in _KINDS)
         with _worker("ours", client, folder), _worker("stock", client, folder):
-            found.first = _started(client, deployments["ours"])
-            _started(client, deployments["stock"])
-            _warmed(client, deployments["ours"], found.first / 2)
+            found.first = _started(client, ours)
+            _started(client, stock)
+            _warmed(client, ours, found.first / 2)
+            _warmed(client, ours_prepared, found.first / 2)
             for turn in range(times):
-                found.ours.append(_started(client, deployments["ours"]))
+                found.ours.append(_started(client, ours))
                 if turn % _EACH == 0:
-                    found.stock.append(_started(client, deployments["stock"]))
-                    ours, stock = found.ours[-1], found.stock[-1]
-                    say(f"start {turn + 1}: ours {ours:.2f} s, stock {stock:.2f} s")
+                    found.stock.append(_started(client, stock))
+                    found.ours_prepared.append(_started(client, ours_prepared))
+                    found.stock_prepared.append(_started(client, stock_prepared))
+                    last = (found.ours, found.stock, found.ours_prepared, found.stock_prepared)
+                    shown = "ours {:.2f} s, stock {:.2f} s; without a command {:.2f} s, {:.2f} s"
+                    say(f"start {turn + 1}: {shown.format(*(each[-1] for each in last))}")
     return found
 
 
-def _deployed(client: SyncPrefectClient, side: str) -> UUID:
-    """The heavy flow on a pool of one side's own."""
+def _make_pool(client: SyncPrefectClient, side: str) -> None:
+    """The pool of one side."""
     kind = BaseWorker.get_worker_class_from_type(_KINDS[side])
     if kind is None:
         raise BackendError(f"Prefect knows no worker of type {_KINDS[side]}.")
@@ -81,14 +100,19 @@ def _deployed(client: SyncPrefectClient, side: str) -> UUID:
             base_job_template=kind.get_default_base_job_template(),
         )
     )
-    enter = {"prefect.deployments.steps.set_working_directory": {"directory": str(PROJECT)}}
+
+
+def _deployed(client: SyncPrefectClient, side: str, folder: Path, command: str = "") -> UUID:
+    """The heavy flow on the pool of one side; without a command as ``prefect deploy`` has it."""
+    enter = {"prefect.deployments.steps.set_working_directory": {"directory": str(folder)}}
+    with_command = {"command": command, "working_dir": str(folder)} if command else {}
     return client.create_deployment(
         flow_id=client.create_flow_from_name("heavy"),
-        name=side,
-        entrypoint="deployments/bench/heavy.py:heavy",
+        name=f"{side}-{folder.name}",
+        entrypoint=f"{'deployments/bench/' if command else ''}heavy.py:heavy",
         pull_steps=[enter],
         work_pool_name=f"bench-{side}",
-        job_variables={"command": ENGINE, "working_dir": str(PROJECT), "env": _ONE_THREAD},
+        job_variables={**with_command, "env": _ONE_THREAD},
     )
 
 
@@ -98,7 +122,7 @@ def _worker(side: str, client: SyncPrefectClient, folder: Path) -> Iterator[None
     own = {
         "PREFECT_API_URL": str(client.api_url).rstrip("/"),
         "PREFECT_WORKER_QUERY_SECONDS": "0.1",
-        "PERENNIAL_WARM_ENVIRONMENTS": "1",
+        "PERENNIAL_WARM_ENVIRONMENTS": "2",
         "PERENNIAL_LEASES": str(folder / "bench-leases.db"),
     }
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", f"bench-{side}"]
