@@ -40,6 +40,7 @@ USES: Final = {
         "execute_bundle_in_subprocess",
     ),
     "prefect.runner._starter_engine:EngineCommandStarter.start": ("run_process",),
+    "prefect.runner._workspace_supervisor:_launch_engine": ("execvpe",),
     "prefect.workers.base:BaseWorker.__init__": (
         "_exit_stack",
         "_limiter",
