@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from infra.errors import DataError
+from infra.errors import DataError, few
 from tasks.data.batch import plain
 from tasks.data.conversion import UNIT_SHARE, Converted, convert, dates
 from tasks.data.spec import ColumnType, TableSpec
@@ -40,7 +40,7 @@ def read_parquet(data: bytes, where: "pc.Expression | None", spec: TableSpec) ->
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         if file.metadata.num_rows * max(file.metadata.num_columns, 1) > _MOST_CELLS:
             raise DataError(f"The Parquet file says that it has {file.metadata.num_rows} rows.")
-        names = set(file.schema_arrow.names)
+        names = _once(file.schema_arrow.names)
         condition = where if where is not None and set(spec.calendar) <= names else None
         table = pq.read_table(
             pa.BufferReader(data), filters=condition, page_checksum_verification=True
@@ -48,9 +48,17 @@ def read_parquet(data: bytes, where: "pc.Expression | None", spec: TableSpec) ->
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise DataError(f"The Parquet file cannot be read: {plain(error)}.") from error
-    if len(names) != len(file.schema_arrow.names):
-        raise DataError("The Parquet file names a column twice.")
     return table.replace_schema_metadata(None)  # what pandas once noted there may be damaged too
+
+
+def _once(listed: list[str]) -> set[str]:
+    names = set(listed)
+    if len(names) != len(listed):
+        twice = sorted(name for name in names if listed.count(name) > 1)
+        raise DataError(
+            f"The Parquet file has columns of one name: {few([plain(n) for n in twice])}."
+        )
+    return names
 
 
 def column_of(values: pa.ChunkedArray, kind: ColumnType, index: "pd.Index[int]") -> Column:
@@ -61,7 +69,8 @@ def column_of(values: pa.ChunkedArray, kind: ColumnType, index: "pd.Index[int]")
         return Column(convert(pa.nulls(len(array), pa.string()), kind, index))
     allowed = _READERS[kind](array, index)
     if allowed is None:
-        return Column(None, f"is {physical} in the file, where {kind} is declared")
+        zone = " with a time zone" if kind == "timestamp" else ""
+        return Column(None, f"is {physical} in the file, where {kind}{zone} is declared")
     return Column(allowed)
 
 

@@ -22,6 +22,9 @@ FREE_BYTES: Final = 16 << 20
 
 MOST_RATIO: Final = 200
 
+_ENCRYPTED: Final = 1
+"""The bit of a member's flags that says so (APPNOTE 4.4.4)."""
+
 _OFFICE: Final = {
     "xl/": "an Excel workbook",
     "word/": "a Word document",
@@ -152,6 +155,11 @@ def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
                 f"The file is {kind}; it is not read.",
                 hint="Export the table as CSV, in UTF-8 with commas.",
             )
+    if any(member.flag_bits & _ENCRYPTED for member in members):
+        raise DataError(
+            "The zip file is encrypted; no password is known here.",
+            hint="Pack it without a password, or deliver the file as it is.",
+        )
     if len(members) != 1:
         raise DataError(f"The zip file holds {len(members)} files, not one: {few(names) or '-'}.")
     return members[0]

@@ -68,12 +68,16 @@ def _changed(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 
 def _differ(before: "pd.Series[Any]", now: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
     empty, void = before.isna().to_numpy(), now.isna().to_numpy()
+    both = ~(empty | void)  # where a cell is empty nothing can be compared: NA == 1 is NA
+    differ: npt.NDArray[np.bool_] = empty != void
+    was, came = before[both], now[both]
     if pd.api.types.is_float_dtype(before.dtype):
-        was, came = (each.to_numpy(dtype="float64", na_value=np.nan) for each in (before, now))
-        same = np.isclose(was, came, rtol=1e-9, atol=1e-12)
+        one, other = (each.to_numpy(dtype="float64") for each in (was, came))
+        differ[both] = ~np.isclose(one, other, rtol=1e-9, atol=1e-12)
     else:
-        same = before.astype("object").to_numpy() == now.astype("object").to_numpy()
-    return ~np.where(empty | void, empty & void, same).astype(bool)
+        same = was.astype("object").to_numpy() == came.astype("object").to_numpy()
+        differ[both] = ~same.astype(bool)
+    return differ
 
 
 def _examples(before: pd.DataFrame, now: pd.DataFrame, changed: pd.DataFrame) -> list[str]:

@@ -24,6 +24,13 @@ _DAMAGE = (pa.ArrowException, UnicodeError, ValueError, OverflowError)
 """What libraries raise of bytes that passed for a file and are none."""
 
 _MOST_WORDS = 200
+_NOTHING = frozenset(
+    ("na", "n/a", "#n/a", "nan", "nil", "none", "null", "<na>", "(null)", "\\n", "-", "--", "?")
+)
+"""What programs write for no value, in small letters."""
+
+_FEWEST_WORDS = 3
+"""Cells from which such a word is a habit of the writer and no slip."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +160,35 @@ def _settle(
                 column=name,
             )
     for name, each in columns.items():
+        if word := _word_for_nothing(batch, name, each):
+            batch.find(
+                Ending.REJECT,
+                "type",
+                f"{name} is never empty and says '{plain(word)}' in {int(each.bad.sum())} rows: a "
+                "word for no value that nobody declared. To set these rows aside would drop just "
+                f"the ones without {name}. Deliver empty cells, or declare csv: {{nulls: [...]}}.",
+                column=name,
+                rows=int(each.bad.sum()),
+                examples=batch.cells(each.bad.index[each.bad], name),
+            )
+            continue
         message = f"where {name} is no {batch.spec.columns[name]}"
         bad = batch.frame.index[each.bad[batch.frame.index]]
         batch.set_aside(bad, "type", message, column=name)
+
+
+def _word_for_nothing(batch: Batch, name: str, column: Converted) -> str:
+    """What a writer put where a cell that may be empty has no value; nothing where it put nothing.
+
+    Such rows are no accident: of flights they are the cancelled ones, and without them the batch
+    would say that none was.
+    """
+    if name not in batch.spec.optional or batch.texts is None or column.bad.sum() < _FEWEST_WORDS:
+        return ""
+    words = batch.texts.loc[column.bad, name].unique()
+    word = str(words[0]) if len(words) == 1 else ""
+    empty = batch.texts.loc[~column.bad, name].isna().any()
+    return word if not empty and word.strip().casefold() in _NOTHING else ""
 
 
 def _set_stray_aside(batch: Batch, records: Records) -> None:
