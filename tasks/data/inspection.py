@@ -15,6 +15,7 @@ from tasks.data.course import check_course
 from tasks.data.grid import check_grids
 from tasks.data.known import check_known
 from tasks.data.reading import Part, read
+from tasks.data.recurring import check_recurring
 from tasks.data.settled import check_settled
 from tasks.data.spec import DataSpec
 from tasks.data.structure import (
@@ -27,11 +28,13 @@ from tasks.data.structure import (
 from tasks.data.usual import (
     Past,
     check_complete,
+    check_constant,
     check_dark,
     check_stable,
     check_volume,
     columns_needed,
 )
+from tasks.data.weekdays import check_weekdays
 from tasks.references import Ending
 
 Observe = Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]]
@@ -126,8 +129,11 @@ def _with_advice(error: DataError) -> str:
 def _compare(batch: Batch, contract: Contract, past: Past) -> None:
     check_volume(batch, contract.window, past, contract.data)
     check_complete(batch, contract.window, past)
+    check_weekdays(batch, contract.window, past, contract.data.timezone)
     check_dark(batch, past)
+    check_constant(batch, past)
     check_stable(batch, past)
+    check_recurring(batch, past)
     check_cadence(batch, contract.window, contract.data)
     check_settled(batch)
     check_clocks(batch, past)

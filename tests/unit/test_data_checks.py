@@ -5,17 +5,20 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from infra.store import WINDOW
 from tasks.data.batch import Batch, plain
 from tasks.data.known import check_known
 from tasks.data.quarantine import as_csv, quarantined
 from tasks.data.reading import read
-from tasks.data.spec import CadenceSpec, DataSpec, LabelSpec, StableSpec, TableSpec
+from tasks.data.spec import CadenceSpec, ColumnType, DataSpec, LabelSpec, StableSpec, TableSpec
 from tasks.data.structure import check_cadence, check_columns, check_keys, check_window
 from tasks.data.usual import (
     DAYS,
     WINDOWS,
     Past,
     check_complete,
+    check_constant,
+    check_dark,
     check_stable,
     check_volume,
     newest,
@@ -182,6 +185,85 @@ def test_a_level_is_compared_within_its_group() -> None:
 
     assert same.findings == []
     assert "by a factor of 1.609; for site a it is 160.9, usually 100" in moved.findings[0].message
+
+
+def test_a_calm_day_has_no_other_unit() -> None:
+    """Half of the hours of a clear day are at the end of the scale: their spread is nothing."""
+    spec = SPEC.model_copy(update={"stable": (StableSpec(column="speed", shift=9),)})
+    batch = _batch(_frame().assign(speed=[10.0] * 47 + [9.0]), spec)
+
+    check_stable(batch, _past())
+
+    assert batch.findings == []
+
+
+@pytest.mark.parametrize(("hours", "unit", "held"), [(24, 0.0, True), (24, 1.0, False)])
+def test_a_column_of_one_value_is_held(hours: int, unit: float, held: bool) -> None:
+    """A default that was filled in is a value like others, in every row."""
+    batch = _batch(_frame(hours, unit=unit))
+
+    check_constant(batch, _past())
+
+    assert [each.check for each in batch.findings] == ["constant"] * held
+
+
+def test_a_value_that_is_usual_may_be_the_only_one() -> None:
+    """No rain all day is a dry day; none in two thousand hours is a gauge that is broken."""
+    dry = _frame(24, unit=0.0)
+    wet = pd.concat([dry.assign(speed=[0.0] * 45 + [1.0] * 3)])
+    day, month = _batch(dry), _batch(_frame(24 * 40, unit=0.0))
+
+    check_constant(day, _past(wet))
+    check_constant(month, _past(wet))
+
+    assert day.findings == []
+    assert "speed is '0.0' in all 1920 rows that have it" in month.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("empty", "endings"), [(0, []), (7, []), (24, [Ending.WARN]), (48, [Ending.HOLD])]
+)
+def test_more_empty_cells_than_usual_are_told(empty: int, endings: list[Ending]) -> None:
+    """A storm cancels half of a day, and no check can say that it did not: it can be told."""
+    batch = _batch(_frame().assign(speed=lambda f: f["speed"].where(f.index >= empty)))
+
+    check_dark(batch, _past(_frame().assign(speed=lambda f: f["speed"].where(f.index >= 1))))
+
+    assert [each.ending for each in batch.findings] == endings
+
+
+def test_cells_that_are_always_empty_somewhere_and_never_now_are_held() -> None:
+    """Whoever drops the flights that were cancelled leaves a good month behind."""
+    batch = _batch(_frame(24 * 60))
+
+    check_dark(batch, _past(_frame().assign(speed=lambda f: f["speed"].where(f.index >= 3))))
+
+    assert "speed is empty in 0% of the rows, usually in 6%" in batch.findings[0].message
+
+
+KNOWN: dict[str, ColumnType] = {"name": "string", "size": "int", "level": "float"}
+
+
+def _nullable(sizes: list[int | None]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"name": list("abc"), "size": pd.array(sizes, dtype="Int64"), "level": [0.5, None, 2.0]}
+    )
+
+
+def test_a_past_of_nullable_numbers_is_compared() -> None:
+    """Some engines give whole numbers back with an NA of their own, which equals nothing."""
+    spec = TableSpec(path="x.csv", key=("name",), columns=KNOWN, optional=("size", "level"))
+    past = Past({"2026-01": 3}, _nullable([1, None, 2**60]).assign(**{WINDOW: "2026-01"}))
+    same, other = (
+        Batch("names", spec, _nullable(sizes), delivered=3)
+        for sizes in ([1, None, 2**60], [None, 1, 2**60 + 1])
+    )
+
+    check_known(same, past, 0.05)
+    check_known(other, past, 0.05)
+
+    assert same.findings == []
+    assert "3 rows have another size" in other.findings[0].message
 
 
 def test_a_column_that_was_declared_since_has_no_past_to_differ_from() -> None:

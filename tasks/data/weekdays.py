@@ -1,0 +1,95 @@
+"""The days of a batch against the same days of the weeks before: one that is missing, or thin."""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from infra.errors import few
+from tasks.data.batch import Batch
+from tasks.data.spec import WeekSpec
+from tasks.data.structure import days_of, local_days
+from tasks.data.usual import Past
+from tasks.references import Ending
+from tasks.windows import EVERYTHING, end_day, first_day, grain_of
+
+_WEEKS: Final = 4
+"""How many of the newest same days of the week say what is usual."""
+
+_MONTH: Final = 28
+"""Days from which a batch is so long that a holiday moves its number of rows by little."""
+
+
+def check_weekdays(batch: Batch, window: str, past: Past, timezone: str) -> None:
+    """Days without rows (reject), and fewer or more rows than on such days (warn, or hold).
+
+    A file that was cut after a line is a whole file; only the rows that are due tell.
+    """
+    week = batch.spec.week
+    if week is None or not set(batch.spec.calendar) <= set(past.frame) or past.frame.empty:
+        return
+    if grain_of(window) == EVERYTHING:
+        return
+    due = _due(_counts(past.frame, batch, timezone), window)
+    if due is None:
+        return
+    now = _counts(batch.frame, batch, timezone).reindex(due.index).fillna(0)
+    empty, thin = due.index[now == 0], due.index[(now > 0) & (now < week.thin * due)]
+    if len(empty):
+        batch.find(
+            Ending.REJECT,
+            "complete",
+            f"{len(empty)} of {len(due)} days have no rows: {few(_said(empty))}.",
+            column=batch.spec.calendar[-1],
+        )
+    if len(due) > 1 and len(thin):
+        told = [f"{day:%Y-%m-%d} ({now[day]:.0f} rows, usually {due[day]:.0f})" for day in thin]
+        batch.find(
+            Ending.WARN,
+            "week",
+            f"{len(thin)} of {len(due)} days have far fewer rows than is usual: {few(told)}.",
+            column=batch.spec.calendar[-1],
+        )
+    _weigh(batch, week, float(now.sum()), float(due.sum()), days_of(window))
+
+
+def _weigh(batch: Batch, week: WeekSpec, rows: float, due: float, days: int) -> None:
+    share = rows / due
+    if week.fewest <= share <= week.most:
+        return
+    far = days >= _MONTH and abs(share - 1) > week.far
+    batch.find(
+        Ending.HOLD if far else Ending.WARN,
+        "week",
+        f"{rows:.0f} rows are {share:.0%} of the {due:.0f} that are usual on these days of the "
+        f"week; {week.fewest:.0%} to {week.most:.0%} is common. On a holiday that is so; otherwise "
+        f"rows {'are missing' if share < 1 else 'came that should not'}.",
+    )
+
+
+def _counts(frame: pd.DataFrame, batch: Batch, timezone: str) -> "pd.Series[Any]":
+    """Rows by local day."""
+    numbers = local_days(frame, batch.spec, timezone)
+    if numbers is None:
+        return pd.Series(dtype="int64", index=pd.DatetimeIndex([]))
+    counts = numbers.dropna().astype("int64").value_counts()
+    counts.index = pd.to_datetime(counts.index.astype(str), format="%Y%m%d")
+    return counts.sort_index()
+
+
+def _due(before: "pd.Series[Any]", window: str) -> "pd.Series[float] | None":
+    """Rows that are usual on each day of a window; None where a few weeks before do not tell.
+
+    A table with days that have no rows has no usual number of them.
+    """
+    days = pd.date_range(first_day(window), end_day(window), inclusive="left")
+    newest = before[before.index < days[0]].tail(7 * _WEEKS)
+    dates = pd.DatetimeIndex(newest.index)
+    if len(dates) < 7 * _WEEKS or (dates[-1] - dates[0]).days >= 7 * _WEEKS:
+        return None
+    usual = newest.groupby(np.asarray(dates.day_of_week)).median()
+    return pd.Series(usual.reindex(days.day_of_week).to_numpy(dtype="float64"), index=days)
+
+
+def _said(days: "pd.Index[Any]") -> list[str]:
+    return [f"{day:%Y-%m-%d}" for day in days]
