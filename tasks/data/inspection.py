@@ -14,6 +14,7 @@ from tasks.data.clocks import check_clocks
 from tasks.data.course import check_course
 from tasks.data.grid import check_grids
 from tasks.data.known import check_known
+from tasks.data.mix import check_mix
 from tasks.data.reading import Part, read
 from tasks.data.recurring import check_recurring
 from tasks.data.settled import check_settled
@@ -134,6 +135,7 @@ def _compare(batch: Batch, contract: Contract, past: Past) -> None:
     check_constant(batch, past)
     check_stable(batch, past)
     check_recurring(batch, past)
+    check_mix(batch, past)
     check_cadence(batch, contract.window, contract.data)
     check_settled(batch)
     check_clocks(batch, past)

@@ -137,6 +137,18 @@ class RecurSpec(Section):
     )
 
 
+class MixSpec(Section):
+    """Columns whose values hardly change their shares of the rows from batch to batch."""
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    most: float = Field(
+        gt=0,
+        le=1,
+        description="Largest share of the rows that would need another value for the shares to be "
+        "those of the batches before (the total variation distance); beyond it, hold.",
+    )
+
+
 class WeekSpec(Section):
     """Rows a day that repeat from week to week, against the same days of the four weeks before.
 
@@ -186,6 +198,7 @@ class TableSpec(Section):
     course: CourseSpec | None = None
     grids: tuple[GridSpec, ...] = ()
     recurring: tuple[RecurSpec, ...] = ()
+    mixes: tuple[MixSpec, ...] = ()
     week: WeekSpec | None = None
     csv: CsvSpec = CsvSpec()
 
@@ -202,6 +215,7 @@ class TableSpec(Section):
             *((self.course.columns, (self.course.at, self.course.by)) if self.course else ()),
             *((each.column, *each.by) for each in self.grids),
             *(each.columns for each in self.recurring),
+            *(each.columns for each in self.mixes),
         )
         named = {name for names in listed for name in names}
         unknown = sorted(named - set(self.columns))

@@ -75,6 +75,7 @@ def columns_needed(batch: Batch) -> list[str]:
     timed = (*clocks.columns, *clocks.same, *clocks.groups) if clocks else ()
     going = (*course.columns, course.at, course.by) if course else ()
     together = [name for each in batch.spec.recurring for name in each.columns]
+    together += [name for each in batch.spec.mixes for name in each.columns]
     days = batch.spec.calendar if batch.spec.week else ()
     named = (*batch.spec.complete, *batch.spec.optional, *stable, *timed, *going, *together, *days)
     wanted = dict.fromkeys(named)

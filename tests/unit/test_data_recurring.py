@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from tasks.data.batch import Batch
+from tasks.data.mix import check_mix
 from tasks.data.recurring import check_recurring
-from tasks.data.spec import RecurSpec, TableSpec, WeekSpec
+from tasks.data.spec import MixSpec, RecurSpec, TableSpec, WeekSpec
 from tasks.data.usual import Past
 from tasks.data.weekdays import check_weekdays
 from tasks.references import Ending
@@ -44,6 +45,34 @@ def _found(frame: pd.DataFrame, past: Past = PAST) -> list[str]:
     check_recurring(batch, past)
     assert {each.ending for each in batch.findings} <= {Ending.HOLD}
     return [each.message for each in batch.findings]
+
+
+def _mixed(shares: dict[str, int]) -> Batch:
+    lines = [name for name, count in shares.items() for _ in range(count)]
+    spec = SPEC.model_copy(update={"mixes": (MixSpec(columns=("line",), most=0.05),)})
+    frame = pd.DataFrame({"line": lines}, index=range(1, len(lines) + 1))
+    return Batch("rides", spec, frame, delivered=len(lines))
+
+
+@pytest.mark.parametrize(("red", "held"), [(500, False), (540, False), (600, True), (0, True)])
+def test_codes_that_share_the_rows_otherwise_are_held(red: int, held: bool) -> None:
+    """Half of the rides are on the red line: a code that was exchanged says another thing."""
+    past = Past(PAST.rows, pd.DataFrame({"line": ["red", "blue"] * 1000}))
+    batch = _mixed({"red": red, "blue": 1000 - red})
+
+    check_mix(batch, past)
+
+    assert [each.check for each in batch.findings] == ["mix"] * held
+
+
+def test_a_few_hundred_rows_have_no_shares() -> None:
+    """A day of small numbers is otherwise by chance."""
+    past = Past(PAST.rows, pd.DataFrame({"line": ["red", "blue"] * 1000}))
+    batch = _mixed({"red": 200, "blue": 100})
+
+    check_mix(batch, past)
+
+    assert batch.findings == []
 
 
 def test_rows_that_stand_as_they_did_are_usual() -> None:
