@@ -14,6 +14,14 @@ from tests.support.nvml.library import CUDA, SIGHT, built, compiled, compiler
 from tests.support.stack import Stack, forget, fresh_home, running_stack
 
 
+def pytest_configure() -> None:
+    """Every client of Prefect's reads the machine's certificates, 16 ms each time: here it is one.
+
+    It is nobody's, and no test has a server with certificates. Prefect reads it at its import.
+    """
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _home_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads or writes the home of the checkout, which is the user's own."""
