@@ -19,7 +19,7 @@ from tests.support.flow_runs import begin, over
 from tests.support.namespaces import mounted, refused
 from tests.support.shell import User, told
 from tests.support.small_model import Declared, write_model
-from tests.support.stack import surroundings
+from tests.support.stack import fresh_home, surroundings
 from tests.support.standing import closed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -30,11 +30,12 @@ needs_mounts = pytest.mark.skipif(bool(refused("mount")), reason=refused("mount"
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
+def user(tmp_path: Path) -> Iterator[User]:
     """A person with one small model and a home in which nothing was ever started."""
     models = tmp_path / "models"
     write_model(models, MODEL)
-    return User(tmp_path / "home", {"PERENNIAL_MODELS": str(models)})
+    with fresh_home(tmp_path / "home") as home:  # a database, if there came one, goes with it
+        yield User(home, {"PERENNIAL_MODELS": str(models)})
 
 
 @pytest.fixture
