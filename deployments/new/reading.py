@@ -34,6 +34,11 @@ def read_table(path: Path) -> pa.Table:
     except pa.ArrowException as error:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
     names = table.column_names
+    if len(names) == 1 and (found := next((each for each in ";\t|" if each in names[0]), "")):
+        raise ConfigError(
+            f"{path} has one column, {names[0][:80]!r}: its values are divided by {found!r}.",
+            hint="Write it with commas between values and points in numbers, or as Parquet.",
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not table.num_rows or "" in names:
         what = f"names {few(twice)} twice" if twice else "has no rows, or a column without a name"

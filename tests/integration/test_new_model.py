@@ -284,6 +284,7 @@ def test_a_wish_that_cannot_be_true_is_refused(
         (b"a,b\n1,\xe9\n3,4\n", DataError, "byte 6 in line 2 does not fit"),
         (b"\x80\x04\x95pickled.", DataError, "pickle"),
         (b'{"a": 1, "b": 2}\n', ConfigError, "JSON Lines"),
+        (b"a;b\n1;2\n3;4\n", ConfigError, "divided by ';'"),
         (b"_a,b\n1,2\n3,4\n", ConfigError, "_a are taken"),
     ],
 )
