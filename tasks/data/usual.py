@@ -102,7 +102,10 @@ def check_volume(batch: Batch, window: str, past: Past, data: DataSpec) -> None:
 
 
 def check_complete(batch: Batch, window: str, past: Past) -> None:
-    """Values that always turn up and do not in this batch, or hardly: a part of it is missing."""
+    """Values that always turn up and do not in this batch, or hardly: a part of it is missing.
+
+    Rows that were set aside were delivered: what is wrong with them is told, and they are no gap.
+    """
     days = sum(days_of(each) for each in past.rows) if batch.spec.calendar else len(past.rows)
     for name in batch.spec.complete:
         if not comparable(batch, past, name):
@@ -110,7 +113,8 @@ def check_complete(batch: Batch, window: str, past: Past) -> None:
         counts = past.frame[name].value_counts()
         counts = counts[counts >= COMMON * counts.sum()]
         due = counts / days * (days_of(window) if batch.spec.calendar else 1)
-        now = batch.frame[name].value_counts().reindex(due.index).fillna(0)
+        delivered = pd.concat([batch.frame[name], *(each[name] for each in batch.removed)])
+        now = delivered.value_counts().reindex(due.index).fillna(0)
         short = sorted(due.index[(now == 0) | ((due >= _FEWEST) & (now < SHORT * due))], key=str)
         if short:
             told = [

@@ -16,6 +16,9 @@ from tasks.windows import EVERYTHING, end_day, first_day, grain_of
 _WEEKS: Final = 4
 """How many of the newest same days of the week say what is usual."""
 
+_STALE: Final = 35
+"""Days without a batch after which the season, and no fault, may have moved the number of rows."""
+
 _MONTH: Final = 28
 """Days from which a batch is so long that a holiday moves its number of rows by little."""
 
@@ -30,7 +33,8 @@ def check_weekdays(batch: Batch, window: str, past: Past, timezone: str) -> None
         return
     if grain_of(window) == EVERYTHING:
         return
-    due = _due(_counts(past.frame, batch, timezone), window)
+    before = _counts(past.frame, batch, timezone)
+    due = _due(before, window)
     if due is None:
         return
     now = _counts(batch.frame, batch, timezone).reindex(due.index).fillna(0)
@@ -42,6 +46,8 @@ def check_weekdays(batch: Batch, window: str, past: Past, timezone: str) -> None
             f"{len(empty)} of {len(due)} days have no rows: {few(_said(empty))}.",
             column=batch.spec.calendar[-1],
         )
+    if (due.index[0] - before.index[-1]).days > _STALE:
+        return
     if len(due) > 1 and len(thin):
         told = [f"{day:%Y-%m-%d} ({now[day]:.0f} rows, usually {due[day]:.0f})" for day in thin]
         batch.find(

@@ -163,6 +163,17 @@ def test_usual_values_must_turn_up_and_rare_ones_need_not() -> None:
     )
 
 
+def test_rows_that_were_set_aside_are_no_part_that_is_missing() -> None:
+    """A station whose clock is wrong was delivered: that is said of its rows, not of the file."""
+    late = _frame().assign(at=lambda f: f["at"].mask(f["site"] == "b", f["at"] + timedelta(days=9)))
+    batch = _batch(late)
+
+    check_window(batch, DAY, LATER, DATA)
+    check_complete(batch, DAY, _past())
+
+    assert [each.ending for each in batch.findings] == [Ending.QUARANTINE]
+
+
 @pytest.mark.parametrize(("unit", "held"), [(1.0, False), (1.05, True), (0.447, True), (40, True)])
 def test_a_change_of_unit_leaves_the_grid_of_values(unit: float, held: bool) -> None:
     """Even by five percent, where neither level nor spread tells."""

@@ -145,6 +145,15 @@ def test_a_day_that_was_cut_after_a_line_is_warned_of() -> None:
     assert "37 rows are 92% of the 40 that are usual on these days of the week" in found[1]
 
 
+def test_weeks_that_are_long_ago_do_not_say_how_many_rows_are_due() -> None:
+    """After a summer without a batch the timetable is another; a missing day is missing still."""
+    autumn = _days("2026-10-01", 30).iloc[::3]
+
+    found = _week(autumn, "2026-10")
+
+    assert found == [(Ending.REJECT, "1 of 31 days have no rows: 2026-10-31.")]
+
+
 @pytest.mark.parametrize(("kept", "ending"), [(0.9, Ending.WARN), (0.8, Ending.HOLD)])
 def test_a_month_with_far_fewer_rows_is_held(kept: float, ending: Ending) -> None:
     """A holiday moves a day, and hardly a month."""
