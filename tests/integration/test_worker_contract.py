@@ -25,7 +25,7 @@ from tests.support.promises import Promise, Side
 
 KINDS = ("process", "gpu-process")
 LOOKS_S = 1.0
-"""Time for several looks of a worker, which looks five times a second here."""
+"""Time for several looks of a worker, which looks three times a second here."""
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ class Pool:
     def start(
         self, name: str = "left", *options: str, interrupt: str = "SIG_DFL", **more: str
     ) -> "subprocess.Popen[bytes]":
-        """A worker of the pool; it looks for runs five times a second.
+        """A worker of the pool; it looks for runs three times a second.
 
         Args:
             name: the worker's.
@@ -91,8 +91,8 @@ class Pool:
         return {
             **self.environment,
             "PERENNIAL_LEASES": str(self.folder / "leases.db"),
-            "PREFECT_WORKER_QUERY_SECONDS": "0.2",
-            "PERENNIAL_PATROL_S": "0.2",
+            "PREFECT_WORKER_QUERY_SECONDS": "0.3",
+            "PERENNIAL_PATROL_S": "0.3",
             "PERENNIAL_WARM_ENVIRONMENTS": "0",
         }
 
@@ -237,7 +237,7 @@ def waited(claim: Callable[[], object], why: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not claim():
         assert time.monotonic() < deadline, why()
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from infra.settings import PROJECT
 
 Done = subprocess.CompletedProcess[str]
 
-_KEPT = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
+_KEPT = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 _BIN = Path(sys.executable).parent
 
 
