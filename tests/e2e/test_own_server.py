@@ -26,7 +26,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, 
     home, file = folder / "home", folder / "rows.csv"
     sklearn.datasets.load_diabetes(as_frame=True).frame.to_csv(file, index=False)
     with own_server() as url:
-        variables = {"PERENNIAL_DATABASE_URL": url, "PERENNIAL_MODELS": str(folder / "models")}
+        variables = {
+            "PERENNIAL_DATABASE_URL": url,
+            "PERENNIAL_MODELS": str(folder / "models"),
+            "PERENNIAL_WARM_ENVIRONMENTS": "0",  # to import ahead costs more than three runs do
+        }
         user = User(home, variables)
         try:
             up = user.perennial("up")
