@@ -165,9 +165,14 @@ class Journal:
         return journal
 
     def enlist(self, name: str, process: ProcessIdentity) -> Worker:
-        """A new epoch for a worker; whoever had the name before is fenced from now on."""
+        """A new epoch for a worker; whoever had the name before is fenced from now on.
+
+        Raises:
+            ConfigError: another process that is alive has the name.
+        """
         with self._open() as journal:
             journal.execute("BEGIN IMMEDIATE")
+            _refuse_a_second(journal, name, process)
             journal.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid4().hex[:12],))
             journal.execute("DELETE FROM workers WHERE name = ?", (name,))
             added = journal.execute(
@@ -261,6 +266,17 @@ def _begin(path: Path, journal: sqlite3.Connection) -> None:
         )
     journal.execute(f"PRAGMA application_id = {_OURS}")
     journal.execute("COMMIT")
+
+
+def _refuse_a_second(journal: sqlite3.Connection, name: str, process: ProcessIdentity) -> None:
+    """Two live workers of one name would fence each other for ever."""
+    for (there,) in journal.execute("SELECT process FROM workers WHERE name = ?", (name,)):
+        holder = ProcessIdentity.model_validate_json(there)
+        if holder != process and holder.alive:
+            raise ConfigError(
+                f"Worker {name} runs on this machine already, as process {holder.pid}.",
+                hint="Stop that one first, or give this one a name of its own by --name.",
+            )
 
 
 def _leases(journal: sqlite3.Connection) -> list[Lease]:

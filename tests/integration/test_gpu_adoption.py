@@ -93,16 +93,17 @@ def test_a_stopped_worker_leaves_no_run_behind_that_is_running_for_ever(pool: Po
     assert pool.leases == []
 
 
-def test_a_worker_whose_name_another_has_taken_leaves_and_harms_nothing(pool: Pool) -> None:
-    """It says so and exits with an error; its runs are the other's."""
-    stale = pool.start()
+def test_a_second_worker_of_a_name_does_not_start_and_harms_nothing(pool: Pool) -> None:
+    """It says which process has the name and exits for good; the first keeps its runs."""
+    first = pool.start()
     run = pool.run(gpus=2, stream_output=False)
     run.seen()
 
-    pool.start()
+    second = pool.start()
 
-    assert stale.wait(30) == 78
-    assert "was replaced by epoch" in pool.log(0)
+    assert second.wait(30) == 78
+    assert f"runs on this machine already, as process {first.pid}" in pool.log(1)
+    assert first.poll() is None
     run.let_go()
     assert run.over().state_name == "Completed"
     waited(lambda: not pool.leases)
