@@ -29,10 +29,14 @@ _DIGESTED = ("src", "env")
 
 _BUILD = (
     "import gc, json, sys; gc.set_threshold(50_000, 20, 20); import bentoml;"
+    "from bentoml._internal import configuration; configuration.get_uv_command = list;"
     "print(bentoml.bentos.build(**json.loads(sys.argv[1])).path);"
     "gc.freeze()"
 )
-"""Why garbage is looked for seldom: `infra.garbage`, which a Bento does not hold."""
+"""Why garbage is looked for seldom: `infra.garbage`, which a Bento does not hold.
+
+BentoML would install uv from PyPI, wherever there is none, and then not call it: nothing is locked.
+"""
 _SERVE = (
     "import ctypes, gc, os, sys; gc.set_threshold(50_000, 20, 20);"
     "sys.platform.startswith('linux') and ctypes.CDLL(None).prctl(1, 9);"

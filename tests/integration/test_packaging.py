@@ -97,6 +97,14 @@ def test_what_a_killed_build_left_is_swept_by_a_later_one() -> None:
     assert young.exists()
 
 
+def test_a_build_asks_nobody_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BentoML would install uv; the lock has none, and a machine without a network builds, too."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    assert Path(packaged("alone")[1].uri).is_dir()
+
+
 def test_a_bento_is_built_once_for_a_candidate(rides: tuple[Candidate, Bento]) -> None:
     """Packaged again, the same Bento is found by its tag."""
     candidate, bento = rides
