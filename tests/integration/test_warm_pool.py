@@ -146,7 +146,7 @@ async def test_a_module_that_starts_threads_is_left_to_the_runs() -> None:
 @pytest.mark.anyio
 async def test_imports_that_end_their_process_are_not_tried_again(tmp_path: Path) -> None:
     """Runs start cold and say why."""
-    (tmp_path / "leaving.py").write_text("import os, sys; sys.stderr.write('no'); os._exit(3)")
+    (tmp_path / "leaving.py").write_text("import os, sys; sys.stderr.write('no\\n'); os._exit(3)")
     async with pool_for(1, "leaving") as pool:
         await why_cold(pool, folder=tmp_path)
         with anyio.fail_after(_PATIENCE_S):
