@@ -1,7 +1,8 @@
 """The keeper of a stack: the supervisor's parent, which ends everything when its time has come.
 
-It ends the stack on SIGTERM, when the supervisor is gone, and when every owner is gone, even by
-kill -9: servers in their order first, then whatever still carries the marker of the home.
+It ends the stack on SIGTERM, when the supervisor is gone, when every owner is gone, even by
+kill -9, and when its home was deleted, with which goes what says where the stack is: servers in
+their order first, then whatever still carries the marker of the home.
 Run as ``python -m infra.keeper HOME CONFIGURATION``; it imports little, for it always runs.
 """
 
@@ -44,6 +45,17 @@ def owners_gone(path: Path) -> bool:
     return False
 
 
+def is_deleted(stack: Path) -> bool:
+    """Whether the folder of a stack is gone; one that cannot be looked at is there."""
+    try:
+        stack.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def detach(home: Path) -> None:
     """Go on as nobody's child, its pid written down: who launched it has no one to wait for."""
     pid = os.fork()
@@ -69,7 +81,9 @@ def keep(home: Path, configuration: Path) -> None:
         [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
     )
-    while supervisor.poll() is None and not _Asked.yes and not owners_gone(stack / "owners.json"):
+    while supervisor.poll() is None and not _Asked.yes:
+        if owners_gone(stack / "owners.json") or is_deleted(stack):
+            break
         time.sleep(_LOOK_S)
     supervisor.terminate()
     try:

@@ -249,6 +249,8 @@ def test_a_stack_ends_only_when_every_owner_is_gone(tmp_path: Path) -> None:
 
     assert answers == [False, False, True, False, False]
     assert not keeper.owners_gone(tmp_path / "absent.json")
+    assert keeper.is_deleted(tmp_path / "absent")
+    assert not keeper.is_deleted(tmp_path)
 
 
 def test_urls_of_a_server_of_ones_own_name_each_driver(
