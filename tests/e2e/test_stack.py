@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -201,14 +200,15 @@ def test_when_the_owner_is_killed_everything_is_gone_within_15_seconds(light_hom
     assert keeper_pid() is None
 
 
-def test_a_stack_whose_home_is_deleted_ends(light_home: Path) -> None:
+def test_a_stack_whose_home_is_gone_ends(light_home: Path, tmp_path: Path) -> None:
     """Nobody could ask it to: what says where it is went with the home."""
     up()
     identity, ports = read_places().identity, read_ports()
-    shutil.rmtree(light_home)
+    gone = light_home.rename(tmp_path / "gone")
 
     eventually(lambda: not processes.marked(identity), within_s=15)
     assert (is_free(ports.pages), light_home.exists()) == (True, False)
+    gone.rename(light_home)  # its database goes with it
 
 
 def test_the_demo_stops_what_it_started_and_nothing_else(light_home: Path) -> None:
