@@ -18,6 +18,12 @@ Source:
     sysexits.h, EX_CONFIG.
 """
 
+SETTLED_S: Final = 2
+"""How long a worker stays up before it may leave with that code, in seconds.
+
+The supervisor takes an earlier end for a start that failed: it tries again, whatever the code.
+"""
+
 
 def ensure_pool(client: "SyncPrefectClient") -> str:
     """Make the pool, or give one of an older home the job variables of today.

@@ -8,6 +8,7 @@ there and called is looked for at the import (`groundwork`, decision 16).
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -29,7 +30,7 @@ from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariab
 from infra.gpu.interrupts import listen
 from infra.gpu.moving import leaving, prepare
 from infra.gpu.rounds import going_round
-from infra.pools import NOT_AGAIN
+from infra.pools import NOT_AGAIN, SETTLED_S
 from infra.settings import settings
 from infra.warm.launching import Launch, install, launch
 from infra.warm.pool import warm_pool
@@ -76,7 +77,7 @@ class GpuProcessWorker(ProcessWorker):
         try:
             self.machine = await run_sync(self._join)
         except PerennialError as error:
-            _exit(f"The worker cannot start. {error}")
+            _exit(f"The worker cannot start. {error}", after_s=SETTLED_S)
         install()
         ahead = warm_pool(settings().warm_environments, settings().imported_ahead)
         self._warm = await self._exit_stack.enter_async_context(ahead)  # it outlives the runs
@@ -300,7 +301,8 @@ class GpuProcessWorker(ProcessWorker):
             self._release_limit_slot(kept.lease.run)
 
 
-def _exit(why: str) -> NoReturn:
+def _exit(why: str, after_s: float = 0.0) -> NoReturn:
     """Leave with a sentence: any other way out ends the runs, or is a page of Prefect's calls."""
     print(why, file=sys.stderr, flush=True)  # noqa: T201 - whoever started the worker reads it
+    time.sleep(after_s)
     os._exit(NOT_AGAIN)

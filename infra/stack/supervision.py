@@ -17,6 +17,7 @@ import psutil
 from infra.environment import stack_environment
 from infra.errors import BackendError, ConfigError
 from infra.places import Places, stack_folder
+from infra.pools import SETTLED_S
 from infra.private import clear_errors, write_private
 from infra.settings import PROJECT, settings
 from infra.stack.servers import Server
@@ -152,7 +153,6 @@ def _program(server: Server, logs: Path) -> list[str]:
         *([f"user={server.user}"] if server.user and os.geteuid() == 0 else []),
         "autostart=false",
         *_restarts(server),
-        "startsecs=1",
         "startretries=5",
         f"priority={ {'postgres': 10, 'worker': 30}.get(server.name, 20) }",
         f"stopsignal={server.stop_signal}",
@@ -168,8 +168,9 @@ def _program(server: Server, logs: Path) -> list[str]:
 
 def _restarts(server: Server) -> list[str]:
     if server.not_again is None:
-        return ["autorestart=true"]
-    return ["autorestart=unexpected", f"exitcodes={server.not_again}"]
+        return ["startsecs=1", "autorestart=true"]
+    settled = f"startsecs={SETTLED_S}"  # the code counts from then on
+    return [settled, "autorestart=unexpected", f"exitcodes={server.not_again}"]
 
 
 def _group(name: str, programs: Sequence[str], priority: int) -> list[str]:
