@@ -1,0 +1,67 @@
+"""Categories counted by name, up to a number of names that memory is sure to hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_NAMES: Final = 10_000
+"""Names that are counted one by one; the rows of the rarest beyond it are counted together."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """A sketch of some categories; the sum of two is that of the rows of both.
+
+    Attributes:
+        counts: rows of each name.
+        missing: rows without one.
+        rest: rows of names beyond the bound.
+    """
+
+    counts: Mapping[str, int]
+    missing: int = 0
+    rest: int = 0
+
+    def __add__(self, other: "Names") -> "Names":
+        """The sketch of the rows of both."""
+        counts = dict(self.counts)
+        for name, rows in other.counts.items():
+            counts[name] = counts.get(name, 0) + rows
+        return Names(counts, self.missing + other.missing, self.rest + other.rest)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were counted."""
+        return sum(self.counts.values()) + self.missing + self.rest
+
+    def bounded(self, known: Mapping[str, int] | None = None) -> "Names":
+        """The same with those names that are known, and of the others the most frequent."""
+        others = [name for name in self.counts if known is None or name not in known]
+        if len(others) <= MOST_NAMES:
+            return self
+        gone = sorted(others, key=lambda name: (-self.counts[name], name))[MOST_NAMES:]
+        counts = dict(self.counts)
+        return Names(counts, self.missing, self.rest + sum(counts.pop(name) for name in gone))
+
+
+def tally_names(column: "pa.Array") -> tuple[Names, "pa.Array", npt.NDArray[np.int64]]:
+    """The sketch of a column of a batch, its distinct names, and for each row the place of its own.
+
+    A row without a name has the place after the last.
+    """
+    import pyarrow as pa
+
+    texts = column if pa.types.is_dictionary(column.type) else column.cast(pa.string())
+    coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+    names = coded.dictionary.cast(pa.string())
+    places = coded.indices.fill_null(len(names)).to_numpy().astype(np.int64, copy=False)
+    counts = np.bincount(places, minlength=len(names) + 1)
+    found = dict(zip(names.to_pylist(), counts[:-1].tolist(), strict=True))
+    held = {name: rows for name, rows in found.items() if rows}
+    return Names(held, missing=int(counts[-1])), names, places

@@ -1,0 +1,95 @@
+"""Where a number's values are counted: edges that are chosen once, on what a model learned from.
+
+Between two edges lies a small share of the reference, or one single value. So two samples that are
+counted on the same edges can be compared to a known bound, whatever the second one looks like: see
+`NumberGrid.edges`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+FINE: Final = 3072
+"""Bins of equal share: where none holds more than 1/FINE, KS is told to 1/FINE."""
+
+ENDS: Final = 512
+"""Values at either end of which the order is known exactly, however many rows there are."""
+
+_GAPS: Final = 256
+"""Widest gaps between neighbours that are bins of their own: width is what Wasserstein weighs."""
+
+_PER_OCTAVE: Final = 16
+"""Edges each time the share of a tail halves."""
+
+_DECILES: Final = np.linspace(0, 1, 11)[1:-1]
+
+
+@dataclass(frozen=True)
+class NumberGrid:
+    """The edges of one column.
+
+    Attributes:
+        edges: increasing, from the smallest float to infinity, shape (n_edges,). A bin holds
+            the values from its edge up to the next. KS between the reference and any sample is
+            too small by at most the largest share that a bin of several values has in both.
+        cuts: those of the edges that part the reference into tenths; ties make them fewer.
+        low: below it a value lies beyond what the reference covers.
+        high: above it likewise.
+        center: what sums are taken of is the distance to it, which loses no digits.
+    """
+
+    edges: Array
+    cuts: Array
+    low: float
+    high: float
+    center: float
+
+
+def number_grid(sample: Array, lowest: Array, highest: Array, tail: float) -> NumberGrid:
+    """The edges for a column, from a sample of it and all of its ends.
+
+    Args:
+        sample: finite values, shape (n_sample,); perhaps none.
+        lowest: the smallest finite values of all rows, sorted, at most `ENDS`.
+        highest: the largest likewise.
+        tail: share of the sample at either end beyond which a value counts as new.
+    """
+    floor = np.finfo(np.float64).min
+    if not len(sample):
+        return NumberGrid(np.array([floor, np.inf]), np.zeros(0), np.inf, -np.inf, 0.0)
+    values = np.sort(sample)
+    points, singles = _points(values)
+    cuts = np.unique(np.quantile(values, _DECILES))
+    low, high = np.quantile(values, [tail, 1 - tail])
+    steps = _geometric(len(lowest))
+    chosen = (points, cuts, lowest[steps], highest[::-1][steps], lowest[:1])
+    after = np.nextafter(np.concatenate([singles, highest[-1:]]), np.inf)
+    edges = np.unique(np.concatenate([*chosen, after, [floor, np.inf]]))
+    return NumberGrid(edges, cuts, float(low), float(high), float(values[len(values) // 2]))
+
+
+def _points(values: Array) -> tuple[Array, Array]:
+    """Edges from sorted values, and those of the values that need a bin of their own."""
+    rows = len(values)
+    distinct, times = np.unique(values, return_counts=True)
+    if len(distinct) <= FINE:
+        return distinct, distinct
+    even = values[np.arange(1, FINE) * rows // FINE]
+    ties = distinct[times > rows / (2 * FINE)]
+    steps = _geometric(rows // FINE)
+    ends = np.concatenate([values[steps], values[::-1][steps]])
+    with np.errstate(over="ignore"):  # a gap between the ends of what a float holds
+        gaps = np.argpartition(np.diff(distinct), -_GAPS)[-_GAPS:]
+    before, behind = distinct[gaps], distinct[gaps + 1]
+    return np.concatenate([even, ties, ends, behind]), np.concatenate([ties, before])
+
+
+def _geometric(rows: int) -> npt.NDArray[np.intp]:
+    """Ranks from 0 that thin out: all of the first few, then so many each time they double."""
+    octaves = np.log2(max(rows, 1))
+    ranks = np.exp2(np.arange(0, octaves * _PER_OCTAVE + 1) / _PER_OCTAVE).astype(np.intp) - 1
+    return np.unique(ranks[ranks < rows])

@@ -1,0 +1,158 @@
+"""The profile of what a model learned from, and the sketch of a window that is held against it."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from infra.errors import DataError, few
+from tasks.monitoring.sketches.categories import Names
+from tasks.monitoring.sketches.columns import CategoryColumn, Column, Mask, NumberColumn
+from tasks.monitoring.sketches.grid import number_grid
+from tasks.monitoring.sketches.numeric import Numbers, no_numbers
+from tasks.monitoring.sketches.survey import RowSample, Survey
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TAILS = 0.02
+"""Share of the reference that all numeric tails hold together, however many columns there are."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Some rows, counted on a profile; the sum of two is the sketch of the rows of both.
+
+    Attributes:
+        rows: how many they are.
+        beyond: rows of which any column lies beyond the reference.
+        new: such rows by column.
+        columns: sketch by column.
+    """
+
+    rows: int
+    beyond: int
+    new: Mapping[str, int]
+    columns: Mapping[str, Numbers | Names]
+
+    def __add__(self, other: "Sketch") -> "Sketch":
+        """The sketch of the rows of both."""
+        return Sketch(
+            rows=self.rows + other.rows,
+            beyond=self.beyond + other.beyond,
+            new={name: rows + other.new[name] for name, rows in self.new.items()},
+            columns={
+                name: each + other.columns[name]  # type: ignore[operator]  # of a kind
+                for name, each in self.columns.items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a model learned from: where each column is counted, and its counts."""
+
+    rows: int
+    columns: Mapping[str, Column]
+
+    def sketch(self, batches: "Iterable[pa.RecordBatch]") -> Sketch:
+        """The rows of some batches, counted in one pass; each batch is forgotten after its turn.
+
+        Raises:
+            DataError: a batch lacks a column, or one of numbers holds what is none.
+        """
+        nothing = {name: column.nothing() for name, column in self.columns.items()}
+        total = Sketch(0, 0, dict.fromkeys(self.columns, 0), nothing)
+        for batch in batches:
+            total = self._bounded(total + self._tally(batch))
+        return total
+
+    def _bounded(self, total: Sketch) -> Sketch:
+        columns = dict(total.columns)
+        for name, column in self.columns.items():
+            sketch = columns[name]
+            if isinstance(column, CategoryColumn) and isinstance(sketch, Names):
+                columns[name] = sketch.bounded(column.reference.counts)
+        return replace(total, columns=columns)
+
+    def _tally(self, batch: "pa.RecordBatch") -> Sketch:
+        _require_columns(batch, self.columns)
+        anywhere = np.zeros(len(batch), dtype=bool)
+        columns: dict[str, Numbers | Names] = {}
+        new: dict[str, int] = {}
+        for name, column in self.columns.items():
+            columns[name], outside = _told(name, column, batch.column(name))
+            anywhere |= outside
+            new[name] = int(np.count_nonzero(outside))
+        return Sketch(len(batch), int(np.count_nonzero(anywhere)), new, columns)
+
+
+def profile(
+    read: "Callable[[], Iterable[pa.RecordBatch]]",
+    numeric: Collection[str],
+    categorical: Collection[str],
+    seed: int,
+) -> tuple[Profile, RowSample]:
+    """The profile of some rows, and a sample of them.
+
+    The rows are read once to choose where they are counted, and once more to be counted; if the
+    sample holds all of them it is counted instead.
+
+    Args:
+        read: gives the rows in batches, the same each time.
+        numeric: columns of numbers.
+        categorical: columns of categories.
+        seed: of the sample.
+
+    Raises:
+        DataError: there are no rows, one lacks a column, or one of numbers holds what is none.
+    """
+    survey = Survey(numeric, categorical, seed)
+    for batch in read():
+        _require_columns(batch, [*numeric, *categorical])
+        survey.add(batch)
+    if not survey.sample.rows:
+        raise DataError("There is no row to make a profile of.", hint="Ingest more windows.")
+    empty = _uncounted(survey)
+    batches = survey.sample.table().to_batches() if survey.sample.whole else read()
+    counted = Profile(0, empty).sketch(batches)
+    columns = {
+        name: replace(column, reference=counted.columns[name])  # type: ignore[arg-type]  # of a kind
+        for name, column in empty.items()
+    }
+    return Profile(counted.rows, columns), survey.sample
+
+
+def _uncounted(survey: Survey) -> dict[str, Column]:
+    """Where each column is counted, as the survey chose it, with nothing counted yet."""
+    tail = TAILS / 2 / max(len(survey.ends), 1)
+    found: dict[str, Column] = {}
+    for name, ends in survey.ends.items():
+        grid = number_grid(survey.values(name), ends.lowest, ends.highest, tail)
+        found[name] = NumberColumn(grid, no_numbers(grid))
+    for name, held in survey.names.items():
+        found[name] = CategoryColumn(Names(dict.fromkeys(held.counts, 0), rest=held.rest))
+    return found
+
+
+def _told(name: str, column: Column, values: "pa.Array") -> tuple[Numbers | Names, Mask]:
+    import pyarrow as pa
+
+    try:
+        return column.tally(values)
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{name} holds what is no number: {str(error)[:200]}.",
+            hint="Keep a feature's kind until a champion that learned from the other is in charge.",
+        ) from error
+
+
+def _require_columns(batch: "pa.RecordBatch", columns: Iterable[str]) -> None:
+    held = set(batch.schema.names)
+    gone = [name for name in columns if name not in held]
+    if gone:
+        raise DataError(
+            f"The rows lack {len(gone)} columns of the profile: {few(gone)}.",
+            hint="Keep those features until a champion without them is in charge.",
+        )
