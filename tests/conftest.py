@@ -63,6 +63,17 @@ def _session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
+def models(_session_stack: Stack) -> Path:
+    """Where the models of the session's stack are declared, each under a name of its own.
+
+    One folder for all: runs that agree in their environment start from the same imports.
+    """
+    folder = _session_stack.home.with_name("models")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def stack(_session_stack: Stack) -> Stack:
     """The embedded stack, started once; a test that asks for it runs in its environment.
 

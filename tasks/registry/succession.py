@@ -1,6 +1,7 @@
 """Who is champion: the ledger says it, MLflow's alias and what serves repeat it."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from infra import store
 from infra.bentos import bento_record
@@ -14,6 +15,9 @@ from infra.turns import turn
 from tasks.references import Bento, Candidate, Champion
 from tasks.registry.crownings import CROWNINGS, champion_of, in_charge
 from tasks.registry.registration import record_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ALIAS = "champion"
 """Name of the alias in MLflow."""
@@ -114,7 +118,9 @@ def differences(model: str) -> tuple[str, ...]:
     version = None if wanted is None else wanted.version
     with tracker() as client:
         held = alias(client, model, ALIAS)
-    found = [] if held == version else [_alias_points(model, held, version)]
+        lost = held != version and _is_lost(client, model, version)
+    said = _lost(model, version) if lost else _alias_points(model, held, version)
+    found = [] if held == version else [said]
     try:
         served = serving(model)
     except IntegrityError as error:
@@ -185,11 +191,24 @@ def _repair_alias(model: str, wanted: Champion | None) -> tuple[str, ...]:
         held = alias(client, model, ALIAS)
         if held == version:
             return ()
+        if _is_lost(client, model, version):
+            return (_lost(model, version),)
         if wanted is not None:  # the alias comes last: where it is right, the tags are too
             for name, value in _marks(wanted).items():
                 client.set_model_version_tag(model, str(wanted.version), name, value)
         point_alias(client, model, ALIAS, version)
     return (f"MLflow's alias {ALIAS} of {model} pointed at {held}, now at {version}.",)
+
+
+def _is_lost(client: "MlflowClient", model: str, version: int | None) -> bool:
+    return version is not None and version not in versions(client, model)
+
+
+def _lost(model: str, version: int | None) -> str:
+    return (
+        f"MLflow has no version {version} of {model}, which is in charge: somebody deleted it. Its "
+        f"Bento serves on; put another in charge with `perennial rollback {model}`, or train anew."
+    )
 
 
 def _alias_points(model: str, held: int | None, version: int | None) -> str:

@@ -1,6 +1,7 @@
 """A small model for each module, deployed to the stack that the session shares."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,13 +10,10 @@ from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")
-def declared(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Declared:
+def declared(stack: Stack, models: Path, request: pytest.FixtureRequest) -> Declared:
     """The model of a module, which names it ``MODEL``."""
     from deployments.apply import deploy
 
-    models = tmp_path_factory.mktemp("models")
     found = Declared(
         name=request.module.MODEL,
         folder=write_model(models, request.module.MODEL),

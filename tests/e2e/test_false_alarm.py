@@ -21,10 +21,10 @@ SCORED, JUDGED = datetime(2018, 2, 1, tzinfo=UTC), datetime(2019, 2, 1, tzinfo=U
 
 
 @pytest.fixture
-def three_years(stack: Stack) -> Iterator[None]:
+def three_years(stack: Stack, models: Path) -> Iterator[None]:
     """The repository's second model, deployed, with 2015 to 2017 in."""
-    models = {"PERENNIAL_MODELS": str(PROJECT / "deployments")}
-    with surroundings({**stack.environment, **models}):
+    (models / MODEL).symlink_to(PROJECT / "deployments" / MODEL)
+    with surroundings({**stack.environment, "PERENNIAL_MODELS": str(models)}):
         deploy(MODEL, paused=True)
         for year in ("2015", "2016", "2017"):
             ingested(year, model=MODEL)

@@ -1,6 +1,7 @@
 """A model of three classes without a line of code, and an `up` that repairs what differs."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +21,12 @@ MODEL = "iris"
 
 
 @pytest.fixture(scope="module")
-def lived(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[User, dict[str, Any]]:
+def lived(
+    stack: Stack, models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[User, dict[str, Any]]:
     """A person with the stack of the session, and how their model of flowers stands."""
-    folder = tmp_path_factory.mktemp("new")
-    user = User(stack.home, {**stack.environment, "PERENNIAL_MODELS": str(folder / "models")})
-    file = folder / f"{MODEL}.csv"
+    user = User(stack.home, {**stack.environment, "PERENNIAL_MODELS": str(models)})
+    file = tmp_path_factory.mktemp("new") / f"{MODEL}.csv"
     sklearn.datasets.load_iris(as_frame=True).frame.to_csv(file, index=False)
     made = user.perennial("new", MODEL, "--from", str(file), "--target", "target")
     assert made.returncode == 0, made.stderr

@@ -12,6 +12,7 @@ from infra.serving import pointer, serving, withdraw
 from infra.tracking import alias, point_alias, tracker, versions
 from tasks.references import Bento, Candidate, Cause, Champion
 from tasks.registry import champion, crown, find_version, register, repair, require_champion
+from tasks.registry.succession import differences
 from tests.support.killed import killed
 from tests.support.stack import Stack
 from tests.support.trained import AS_OF, FEATURES, trained
@@ -315,6 +316,20 @@ def test_repair_takes_away_what_the_ledger_never_said(stack: Stack) -> None:
     assert mended == ("MLflow's alias champion of usurped pointed at 1, now at None.",)
     with tracker() as client:
         assert alias(client, "usurped", "champion") is None
+
+
+def test_a_version_that_somebody_deleted_is_a_sentence_and_stops_nothing(stack: Stack) -> None:
+    """Its Bento serves on; `up` and `status` say what is gone instead of failing."""
+    crowned(registered("deleted"))
+    with tracker() as client:
+        client.delete_registered_model("deleted")
+    withdraw("deleted")
+
+    seen, told = differences("deleted"), repair("deleted")
+
+    assert seen[0] == told[0]
+    assert "no version 1 of deleted" in told[0]
+    assert "now version 1" in told[1]
 
 
 def test_a_damaged_pointer_is_written_anew(stack: Stack) -> None:
