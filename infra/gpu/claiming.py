@@ -1,11 +1,10 @@
 """Which of the runs that wait a machine takes now: by priority and age, and past each other.
 
 Runs are taken in the order of their work queues, and within one of their priority, which grows
-while they wait. The first that does
-not fit gets a reservation: the earliest time at which it fits if every run that has one keeps its
-`max_runtime`. A later run passes it only where the reservation stands all the same. Where nobody
-knows when a run ends, there is no such time: then nothing passes that takes what the first could
-use.
+while they wait. The first that does not fit gets a reservation: the earliest time at which it fits
+if every run that has one keeps its `max_runtime`. A later run passes it only where the reservation
+stands all the same. Where nobody knows when a run ends, there is no such time: then nothing passes
+that takes devices, cores or memory that the first could use.
 
 Source:
     Lifka, The ANL/IBM SP Scheduling System (1995): aggressive ("EASY") backfilling, one
@@ -195,10 +194,17 @@ class _Reservation:
     def _has_no_use_for(self, grant: Grant, inventory: Inventory, busy: Sequence[Held]) -> bool:
         """Whether the first run could do nothing with what is granted, whenever others end."""
         touched = [each for each in inventory.devices if each.uuid in grant.uuids]
-        after = [*(each.grant for each in busy), grant]
-        return all(mismatch(self.request, device) for device in touched) and not lacks_host(
-            self.request, inventory, after
+        if self.devices and not all(mismatch(self.request, device) for device in touched):
+            return False
+        # What it shares with the grant of the machine itself must be there beside all others.
+        shared = self.request.model_copy(
+            update={
+                "cpus": self.request.cpus if grant.cpus else 0,
+                "memory": self.request.memory if grant.memory_bytes else None,
+            }
         )
+        after = [*(each.grant for each in busy), grant]
+        return lacks_host(shared, inventory, after) is None
 
 
 def _reserve(

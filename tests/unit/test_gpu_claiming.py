@@ -126,9 +126,33 @@ def test_cores_that_the_first_run_waits_for_are_kept_for_it() -> None:
     there = machine(cpus=4)
     busy = [Held(grant=Grant(cpus=2, memory_bytes=1))]
 
-    claims = claim([waiter(1, cpus=4, age=9), waiter(2), waiter(3)], there, busy, NOW)
+    small = [waiter(number, cpus=1) for number in (2, 3)]
+    claims = claim([waiter(1, cpus=4, age=9), *small], there, busy, NOW)
 
     assert numbers(claims) == ([], [1, 2, 3])
+
+
+def test_a_run_that_waits_for_cores_keeps_no_devices_and_what_asks_for_none_passes() -> None:
+    """Nobody knows when the cores are free; two GPUs do not stand idle until then."""
+    there = machine(gpu(0), gpu(1), cpus=8)
+    busy = [Held(grant=Grant(cpus=4, memory_bytes=0))]
+    others = [waiter(2, gpus=1), waiter(3), waiter(4, gpus=1, cpus=1)]
+
+    claims = claim([waiter(1, cpus=8, age=9), *others], there, busy, NOW)
+
+    assert numbers(claims) == ([2, 3], [1, 4])
+
+
+def test_memory_that_the_first_run_waits_for_is_kept_for_it() -> None:
+    """What takes none of it passes."""
+    there = machine(cpus=8)
+    half = there.memory_bytes // 2
+    busy = [Held(grant=Grant(cpus=0, memory_bytes=half))]
+    first = waiter(1, memory=there.memory_bytes, age=9)
+
+    claims = claim([first, waiter(2), waiter(3, memory=None, cpus=8)], there, busy, NOW)
+
+    assert numbers(claims) == ([3], [1, 2])
 
 
 def test_a_run_whose_devices_are_unwell_keeps_nobody_waiting() -> None:
