@@ -195,9 +195,12 @@ class Keeper:
                 "Raise max_runtime, or make it do less."
             )
             with anyio.CancelScope(shield=True):
-                await self._client.set_flow_run_state(
-                    kept.lease.run, Failed(name="TimedOut", message=message)
-                )
+                run = await self._client.read_flow_run(kept.lease.run)
+                if run.state is None or not run.state.is_final():
+                    # By force: where retries are left, the server would have it run again.
+                    await self._client.set_flow_run_state(
+                        run.id, Failed(name="TimedOut", message=message), force=True
+                    )
                 self._end(kept)
 
     def _end(self, kept: Kept) -> None:

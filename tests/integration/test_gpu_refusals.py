@@ -12,6 +12,7 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
+from prefect.client.schemas.objects import FlowRunPolicy
 from prefect.exceptions import PrefectHTTPStatusError
 
 from infra.gpu.leases import Journal
@@ -134,9 +135,14 @@ def test_what_one_machine_cannot_do_waits_for_another_of_the_pool(
 
 
 def test_a_run_ends_when_its_time_has_passed(small: Pool) -> None:
-    """Failed by that name, with the time and what to do; its device is free."""
+    """Failed by that name, with the time and what to do; its device is free.
+
+    Retries that its flow has left are for its own failures.
+    """
     run = small.run(gpus=1, max_runtime="PT3S")
     run.seen()
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(run.id, empirical_policy=FlowRunPolicy(retries=2, retry_delay=60))
 
     found = run.over()
 
