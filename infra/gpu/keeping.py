@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Failed
 
@@ -32,6 +32,15 @@ from infra.errors import (
     ResourceError,
 )
 from infra.gpu.adoption import conclusion, is_of, process_of
+from infra.gpu.beginnings import (
+    MOST,
+    UNMET,
+    exhausted,
+    met_no_server,
+    never_began,
+    start_again,
+    starts_of,
+)
 from infra.gpu.leases import Lease
 from infra.gpu.machine import Machine
 from infra.gpu.moving import SIGNAL, fell, reschedule
@@ -52,6 +61,7 @@ _AGAIN_S: Final = 2.0
 
 _GONE = "Its process ended while its worker was away, and nobody saw how."
 _LOST = "Its process ended and its state was not told."
+_UNSEEN = "Its process ended before its flow had begun, while its worker was away"
 
 
 class Kept:
@@ -70,6 +80,10 @@ class Kept:
         """Why it must go elsewhere; empty while it may stay."""
         self.why = _LOST
         """What is said of its run where nobody else has told its end."""
+        self.unbegun = ""
+        """Why its process may have ended before its flow had begun; empty where nothing says so."""
+        self.waits = False
+        """Whether its run waits again: it did not fail."""
 
         self.trouble: ResourceError | None = None
         """Why the kernel killed something of its run."""
@@ -78,6 +92,11 @@ class Kept:
     def began(self) -> bool:
         """Whether it ever had a process."""
         return self.process is not None
+
+    def ended(self, code: int | None, words: str) -> None:
+        """Its process has ended, and these were its last words."""
+        if met_no_server(code, words):
+            self.unbegun = UNMET
 
     @property
     def overdue(self) -> bool:
@@ -155,7 +174,7 @@ class Keeper:
         adopted = []
         for lease in found:
             kept = Kept(lease)
-            kept.adopted, kept.running, kept.why = True, True, _GONE
+            kept.adopted, kept.running, kept.why, kept.unbegun = True, True, _GONE, _UNSEEN
             self._kept[lease.run] = kept
             adopted.append(kept)
         return adopted
@@ -229,7 +248,32 @@ class Keeper:
                 await anyio.sleep(_LOOK_S)
         await run_sync(self._machine.kill, kept.lease)
 
-    async def leaves(self, kept: Kept) -> bool:
+    async def verdict(self, kept: Kept, said: str) -> str | None:
+        """What is told of a run whose process has ended badly; None where it waits again.
+
+        Args:
+            kept: its lease.
+            said: what Prefect would tell.
+        """
+        if await self._leaves(kept):
+            return None
+        while kept.unbegun:  # else the server is there, or a crash that it misses is told below
+            with suppress(httpx.HTTPError):
+                return await self._unless_unbegun(kept, said)
+            await anyio.sleep(_AGAIN_S)
+        return said
+
+    async def _unless_unbegun(self, kept: Kept, said: str) -> str | None:
+        try:
+            run = await self._client.read_flow_run(kept.lease.run)
+        except ObjectNotFound:
+            return said
+        if not never_began(run, kept.lease):
+            return said
+        starts = await starts_of(self._client, run)
+        return None if starts < MOST else exhausted(starts, kept.unbegun)
+
+    async def _leaves(self, kept: Kept) -> bool:
         """Whether a run goes elsewhere: it was sent, or its device failed before anybody looked."""
         if not kept.moving and kept.began:
             kept.moving = await run_sync(self._machine.fault_of, kept.lease)
@@ -250,20 +294,28 @@ class Keeper:
         while True:
             try:
                 run = await self._client.read_flow_run(kept.lease.run)
-                if run.state is None or not (kept.began or is_of(run, kept.lease)):
-                    return  # it was never this worker's, or is somebody else's by now
-                leaves = kept.moving or (fell(run.state) and await self.leaves(kept))
-                if leaves and await reschedule(self._client, run, kept.moving):
-                    return
-                state = conclusion(run.state, began=kept.began, why=kept.why, trouble=kept.trouble)
-                if state is not None:
-                    await self._client.set_flow_run_state(run.id, state, force=True)
+                if kept.began or is_of(run, kept.lease):  # else never this worker's, or no longer
+                    await self._settle(kept, run)
             except ObjectNotFound:
                 return
             except httpx.HTTPError:
                 await anyio.sleep(_AGAIN_S)
             else:
                 return
+
+    async def _settle(self, kept: Kept, run: FlowRun) -> None:
+        if run.state is None:
+            return
+        leaves = kept.moving or (fell(run.state) and await self._leaves(kept))
+        if leaves and await reschedule(self._client, run, kept.moving):
+            return
+        if kept.unbegun and kept.trouble is None and never_began(run, kept.lease):
+            await start_again(self._client, run, kept.unbegun)
+            kept.waits = True
+            return
+        state = conclusion(run.state, began=kept.began, why=kept.why, trouble=kept.trouble)
+        if state is not None:
+            await self._client.set_flow_run_state(run.id, state, force=True)
 
     async def _report(self, kept: Kept) -> None:
         """Put what the run made of its devices onto its page; without it, the run is as true."""

@@ -39,8 +39,11 @@ _STANDS: Final = {
 
 _FELL: Final = {StateType.RUNNING, StateType.FAILED, StateType.CRASHED}
 
-leaving: ContextVar[Callable[[], Awaitable[bool]] | None] = ContextVar("leaving", default=None)
-"""Whether the run that is executed in this context is on its way elsewhere."""
+Verdict = Callable[[str], Awaitable[str | None]]
+"""From what Prefect would say of a process's end to what is said; None where it is no crash."""
+
+verdict: ContextVar[Verdict | None] = ContextVar("verdict", default=None)
+"""Judges the end of the run that is executed in this context."""
 
 
 def fell(state: State) -> bool:
@@ -85,43 +88,49 @@ async def reschedule(client: PrefectClient, run: FlowRun, why: str) -> bool:
     if found.is_scheduled() and policy.retries is not None:
         policy.retries += 1
         await client.update_flow_run(run.id, empirical_policy=policy)
+    await let_wait(client, run, found)
+    return True
+
+
+async def let_wait(client: PrefectClient, run: FlowRun, state: State) -> None:
+    """Set the state of a run that has no process any more: cancelled, it is to end at once."""
     await client.request(
         "PATCH",
         "/flow_runs/{id}",
         path_params={"id": run.id},
         json={"infrastructure_pid": None},
     )
-    await client.set_flow_run_state(run.id, found, force=True)
-    return True
+    await client.set_flow_run_state(run.id, state, force=True)
 
 
 class _Proposer(StateProposer):
-    """Prefect's; but the end of a process that was sent away is no crash."""
+    """Prefect's; but the end of a process is no crash where its run waits again."""
 
-    def __init__(self, *, client: PrefectClient, gone: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, *, client: PrefectClient, verdict: Verdict) -> None:
         super().__init__(client=client)
-        self._gone = gone
+        self._verdict = verdict
 
     async def propose_crashed(self, flow_run: FlowRun, message: str) -> State[Any] | None:
         """As Prefect's, with what to do next; or nothing: then no hook of the flow is called."""
-        if await self._gone():
+        said = await self._verdict(message)
+        if said is None:
             return None
-        return await super().propose_crashed(flow_run, f"{message} {AGAIN}")
+        return await super().propose_crashed(flow_run, f"{said} {AGAIN}")
 
 
 class _Execution(FlowRunExecutorContext):
-    """Prefect's, whose runs may be sent elsewhere."""
+    """Prefect's, whose runs may wait again."""
 
     async def __aenter__(self) -> FlowRunExecutorContext:
         await super().__aenter__()
-        gone = leaving.get()
-        if gone is not None:
-            self._state_proposer = _Proposer(client=self.client, gone=gone)
+        judge = verdict.get()
+        if judge is not None:
+            self._state_proposer = _Proposer(client=self.client, verdict=judge)
         return self
 
 
 def prepare() -> None:
-    """Let this process's workers execute runs in a way that lets them go elsewhere.
+    """Let this process's workers execute runs in a way that lets them wait again.
 
     Prefect's worker has no method for it: the executor is a name of its module.
     """

@@ -28,7 +28,7 @@ from infra.errors import ConfigError, IntegrityError, PerennialError, ResourceEr
 from infra.gpu import groundwork  # noqa: F401 - it looks at Prefect before the next lines import it
 from infra.gpu.configuration import GpuProcessJobConfiguration, GpuProcessVariables
 from infra.gpu.interrupts import listen
-from infra.gpu.moving import leaving, prepare
+from infra.gpu.moving import prepare, verdict
 from infra.gpu.rounds import going_round
 from infra.pools import NOT_AGAIN, SETTLED_S
 from infra.settings import settings
@@ -211,7 +211,7 @@ class GpuProcessWorker(ProcessWorker):
         async with self._held(kept, flow_run, configuration.given) as environment:
             configuration.env |= environment
             result = await super().run(flow_run, configuration, task_status)
-        if kept.moving:  # it did not fail: it was sent away, and waits again
+        if kept.moving or kept.waits:  # it did not fail: it waits again
             result.status_code = 0
         return result
 
@@ -221,7 +221,7 @@ class GpuProcessWorker(ProcessWorker):
     ) -> "AsyncIterator[Mapping[str, str]]":
         """What the process of a run is told, and that it is held to its lease once it is there."""
         kept.running = True
-        leaving.set(partial(self._keeper.leaves, kept))
+        verdict.set(partial(self._keeper.verdict, kept))
         try:
             hold = await run_sync(self.machine.confine, kept.lease, given)
 
@@ -230,7 +230,7 @@ class GpuProcessWorker(ProcessWorker):
                 self.get_flow_run_logger(flow_run).info(hold.stated.sentence)
 
             told = self.get_flow_run_logger(flow_run).info
-            launch.set(Launch(began, self._warm, told))
+            launch.set(Launch(began, self._warm, told, kept.ended))
             yield hold.environment
         finally:
             await self._keeper.finish(kept)

@@ -26,10 +26,10 @@ from infra.warm.output import Output, Sink, followed
 from infra.warm.pool import WarmPool
 from infra.warm.surroundings import ColdError
 
-_Streams = tuple[Output | None, Output | None]
+_Streams = tuple[Output | None, Output]
 
 
-def _nothing(_: object) -> None:
+def _nothing(*_: object) -> None:
     """Nothing."""
 
 
@@ -46,6 +46,9 @@ class Launch:
 
     told: Callable[[str], None] = _nothing
     """Called with why a run was started cold although there is a pool."""
+
+    ended: Callable[[int | None, str], None] = _nothing
+    """Called with its exit code and the last that it said on standard error."""
 
 
 launch: Final[ContextVar[Launch | None]] = ContextVar("launch", default=None)
@@ -100,6 +103,7 @@ async def run_process(
                 task_status.started(told)
             async with followed(each for each in (out, err) if each):
                 await process.wait()
+        chosen.ended(process.returncode, err.words)
     return process
 
 
@@ -107,9 +111,9 @@ async def run_process(
 def _outputs(
     asked: "bool | tuple[Sink | None, Sink | None]",
 ) -> Iterator[_Streams]:
-    """Where a run's two streams go, None for nowhere."""
-    sinks = (sys.stdout, sys.stderr) if asked is True else asked or (None, None)
-    out, err = (None if sink is None else Output(sink) for sink in sinks)
+    """Where a run's two streams go, None for nowhere; how it ends is said on the second."""
+    shown, told = (sys.stdout, sys.stderr) if asked is True else asked or (None, None)
+    out, err = None if shown is None else Output(shown), Output(told)
     try:
         yield out, err
     finally:

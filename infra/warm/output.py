@@ -18,6 +18,7 @@ LOOK_S: Final = 0.1
 """Seconds between two looks for what a run has printed."""
 
 _CHUNK = 2**16
+_WORDS = 2**15
 _PUNCH = 2**20
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # Source: linux/falloc.h
 
@@ -39,8 +40,16 @@ class Output:
     back to the disk, so that the file stays small however long the run talks.
     """
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink: Sink | None = sink
+    def __init__(self, sink: Sink | None) -> None:
+        """A file for what comes.
+
+        Args:
+            sink: where it is printed, None for nowhere.
+        """
+        self._sink = sink
+        self.words = ""
+        """The last that was said."""
+
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - `close` closes it
         flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
         fcntl.fcntl(self._file, fcntl.F_SETFL, flags | os.O_APPEND)  # stdout and stderr may share
@@ -68,6 +77,7 @@ class Output:
         self._file.close()
 
     def _print(self, text: str) -> None:
+        self.words = (self.words + text)[-_WORDS:]
         if self._sink is None:
             return
         try:

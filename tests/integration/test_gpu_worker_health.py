@@ -241,6 +241,52 @@ def test_a_run_that_its_gpu_brought_down_goes_to_another(pool: Pool, gpus: Simul
     assert "Crashed" not in history(run.id)
 
 
+_STEPS_OF_A_MOVE = (
+    "infra.gpu.keeping:Keeper.move before",  # the fault is known, the run is not asked
+    "infra.gpu.machine:Machine.kill before",  # asked, and not ended
+    "infra.gpu.machine:Machine.kill after",  # ended, and the server knows nothing
+    "infra.gpu.keeping:reschedule before",
+    "infra.gpu.keeping:reschedule after",  # it waits again, and its lease is still there
+    "infra.gpu.machine:Machine.leave before",
+)
+
+
+def test_a_move_goes_on_whatever_step_its_worker_is_killed_at(
+    pool: Pool, gpus: SimulatedGpus
+) -> None:
+    """One worker after another is killed a step later; the run is moved once, and no crash."""
+    there = {each.uuid: each for each in (gpus.add(), gpus.add())}
+    saved = pool.folder / "saved"
+    begun = pool.start()
+    run = pool.run(gpus=1, env={"SAVE_TO": str(saved)}, checkpoint_grace="PT0.5S")
+    first = run.seen()
+    failed = there[first["environment"]["CUDA_VISIBLE_DEVICES"]]
+    begun.kill()
+    begun.wait()
+    failed.state.rows[:] = [0, 0, 1, 0]
+
+    with pool.doomed() as kill_at:
+        ends = {step: kill_at(step) for step in _STEPS_OF_A_MOVE}
+    pool.start()
+    waited(lambda: run.seen()["pid"] != first["pid"])
+    second = run.seen()["environment"]["CUDA_VISIBLE_DEVICES"]
+    run.let_go()
+
+    assert run.over().state_name == "Completed"
+    assert ends == dict.fromkeys(_STEPS_OF_A_MOVE, -signal.SIGKILL)
+    assert saved.exists()
+    assert start_of(first["pid"]) is None
+    assert second in there.keys() - {failed.uuid}
+    assert [each for each in history(run.id) if each not in {"Pending", "Submitting"}] == [
+        "Scheduled",
+        "Running",
+        "Moved",
+        "Running",
+        "Completed",
+    ]
+    waited(lambda: not pool.leases)
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with closing(socket.socket()) as probe:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
@@ -27,9 +26,6 @@ from tests.support.storm_posts import Place, Post
 
 _STUCK_S: Final = 120.0
 """So long may nothing end before the storm is called off; a run takes seconds."""
-
-_BACK: Final = timedelta(minutes=2)
-"""So long after the server is back may a worker tell what happened meanwhile."""
 
 _AHEAD: Final = 20
 _LOOK_S: Final = 0.2
@@ -50,7 +46,6 @@ class Outcome:
     runs: dict[UUID, FlowRun]
     kills: Counter[str]
     killed: set[UUID]
-    outages: list[tuple[datetime, datetime]]
     audits: list[Audit]
     wall_s: float
     starts: int
@@ -60,11 +55,6 @@ class Outcome:
         """How many runs ended how."""
         return Counter(run.state_name or "?" for run in self.runs.values())
 
-    def cut_off(self, run: FlowRun) -> bool:
-        """Whether a run ended just when the server was away, or as soon as it was back."""
-        ended = run.state.timestamp if run.state else None
-        return ended is not None and any(down <= ended <= up + _BACK for down, up in self.outages)
-
     @property
     def figures(self) -> str:
         """One line for a report."""
@@ -73,10 +63,6 @@ class Outcome:
                 "runs": len(self.runs),
                 "ends": self.ends,
                 "kills": self.kills,
-                "met no server": sum(
-                    run.state_name == "Crashed" and run.id not in self.killed
-                    for run in self.runs.values()
-                ),
                 "worker starts": self.starts,
                 "came onto a device": sum(each.came for each in self.audits),
                 "beside others": sum(each.together for each in self.audits),
@@ -115,7 +101,6 @@ class Storm:
         self._runs: dict[UUID, FlowRun] = {}
         self._kills: Counter[str] = Counter()
         self._killed: set[UUID] = set()
-        self._outages: list[tuple[datetime, datetime]] = []
         (folder / "traces").mkdir()
 
     def rage(self, runs: int, kills: Kills) -> Outcome:
@@ -144,7 +129,7 @@ class Storm:
                 time.sleep(_LOOK_S)
         self._settle()
         return Outcome(
-            *(self._runs, self._kills, self._killed, self._outages),
+            *(self._runs, self._kills, self._killed),
             [audit(place.state) for place in self.places],
             time.monotonic() - began_s,
             sum(post.starts for post in self.posts),
@@ -176,11 +161,9 @@ class Storm:
             case "child":
                 struck = self._strike_child()
             case _:
-                down = datetime.now(UTC)
                 self._server.kill()
                 time.sleep(self._draw.uniform(0.0, 1.0))
                 self._server.start()
-                self._outages.append((down, datetime.now(UTC)))
                 struck = True
         self._kills[what] += struck
         return struck
