@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 import anyio
@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Failed
 
@@ -202,8 +202,7 @@ class Keeper:
         )
         for run in await self._client.read_flow_runs(flow_run_filter=asked):
             # Told first: a run that is ended and knows of no cancellation says that it crashed.
-            message = "Flow run was cancelled successfully."
-            await self._client.set_flow_run_state(run.id, Cancelled(message=message), force=True)
+            await self._told(run.id, Cancelled(message="Flow run was cancelled successfully."))
             self._end(mine[run.id])
 
     async def end_overdue(self) -> None:
@@ -214,21 +213,30 @@ class Keeper:
                 "Raise max_runtime, or make it do less."
             )
             with anyio.CancelScope(shield=True):
-                run = await self._client.read_flow_run(kept.lease.run)
-                if run.state is None or not run.state.is_final():
-                    # By force: where retries are left, the server would have it run again.
-                    await self._client.set_flow_run_state(
-                        run.id, Failed(name="TimedOut", message=message), force=True
-                    )
+                await self._told(kept.lease.run, Failed(name="TimedOut", message=message))
                 self._end(kept)
+
+    async def _told(self, run: UUID, state: "State[Any]") -> None:
+        """Tell how a run is about to end, whatever retries it has; one that is deleted ends too."""
+        with suppress(ObjectNotFound):
+            now = (await self._client.read_flow_run(run)).state
+            if now is None or not now.is_final():
+                await self._client.set_flow_run_state(run, state, force=True)
 
     def _end(self, kept: Kept) -> None:
         """Ask its processes to end, and kill them after a grace, while others are looked after."""
         if not kept.ending:
             kept.ending = True
-            end = asyncio.create_task(run_sync(self._machine.end, kept.lease, GRACE_S))
+            end = asyncio.create_task(self._ended(kept))
             self._ends.add(end)
             end.add_done_callback(self._ends.discard)
+
+    async def _ended(self, kept: Kept) -> None:
+        try:
+            await run_sync(self._machine.end, kept.lease, GRACE_S)
+        except Exception:  # noqa: BLE001 - whatever it was, the run is to end
+            kept.ending = False
+            _log.exception("Run %s could not be ended and is ended anew.", kept.lease.run)
 
     async def move(self, move: Move) -> None:
         """Send a run elsewhere: it is asked to save its work, and ended after its grace."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -140,7 +141,6 @@ def test_a_run_ends_when_its_time_has_passed(small: Pool) -> None:
     Retries that its flow has left are for its own failures.
     """
     run = small.run(gpus=1, max_runtime="PT3S")
-    run.seen()
     with get_client(sync_client=True) as client:
         client.update_flow_run(run.id, empirical_policy=FlowRunPolicy(retries=2, retry_delay=60))
 
@@ -150,6 +150,17 @@ def test_a_run_ends_when_its_time_has_passed(small: Pool) -> None:
     assert (found.state.type.value, found.state.name) == ("FAILED", "TimedOut")
     assert "It ran for 0:00:03, its max_runtime" in str(found.state.message)
     waited(lambda: not small.leases)
+
+
+def test_a_run_that_somebody_deleted_ends_when_its_time_has_passed(small: Pool) -> None:
+    """Nobody can be told of it; its device is free all the same, and others are looked after."""
+    run = small.run(gpus=1, max_runtime="PT8S")
+    process = psutil.Process(run.seen()["pid"])
+
+    with get_client(sync_client=True) as client:
+        client.delete_flow_run(run.id)
+
+    waited(lambda: not process.is_running() and not small.leases, small.log)
 
 
 @pytest.mark.parametrize(
