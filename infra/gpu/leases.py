@@ -136,7 +136,7 @@ class Journal:
             ConfigError: the file cannot be read or written.
             IntegrityError: the file is no journal, or is damaged.
         """
-        self.path = path
+        self.path = path = path.resolve()  # processes are marked with it
         with _clear(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._open() as journal:
@@ -159,7 +159,7 @@ class Journal:
         if not path.exists():
             return NoJournal(path)
         journal = cls.__new__(cls)
-        journal.path = path
+        journal.path = path.resolve()
         if journal.rows("PRAGMA application_id")[0][0] != _OURS:
             raise IntegrityError(f"{path} is no journal of leases.", hint=_NOT_OURS)
         return journal

@@ -144,6 +144,15 @@ def test_a_worker_that_was_replaced_is_fenced(journal: Journal, worker: Worker) 
     assert journal.leases() == []
 
 
+def test_a_journal_by_another_path_is_the_same_journal(journal: Journal, tmp_path: Path) -> None:
+    """Processes are marked with its path: through a link they would be nobody's."""
+    (link := tmp_path / "link").symlink_to(journal.path.parent)
+
+    opened, read = Journal(link / journal.path.name), Journal.existing(link / journal.path.name)
+
+    assert opened.path == read.path == journal.path
+
+
 def test_workers_of_other_names_share_the_devices(journal: Journal, worker: Worker) -> None:
     """Two workers on one machine see each other's leases, and neither is fenced."""
     other = journal.enlist("beside", me())
