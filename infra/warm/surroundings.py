@@ -26,7 +26,8 @@ OF_ONE_RUN: Final = frozenset(
         "BAGGAGE",
     }
 )
-"""Variables that no import reads: what differs in these alone starts from the same imports."""
+"""Variables that no import reads, or that are read again when a run begins, as Dask's are: what
+differs in these alone starts from the same imports."""
 
 _INTERNAL = "PREFECT__"
 """Begins the names of what Prefect tells a run of itself: read when the run begins."""
@@ -38,7 +39,7 @@ _AT_IMPORT = {
 }
 """What keeps NumPy, Arrow and delta-rs from starting threads while they are imported."""
 
-_SETTINGS_FILES = ("prefect.toml", "pyproject.toml", ".env")
+_SETTINGS_FILES = ("prefect.toml", "pyproject.toml", ".env", "matplotlibrc")
 
 INSTALLED: Final = (
     "prefect.flow_engine",

@@ -134,12 +134,23 @@ def _threads() -> int:
 def _files(watched: list[str]) -> dict[str, list[int] | None]:
     """What must be as it is: code that is not installed, what is installed, and `watched`."""
     installed = [each for each in sys.path if each.endswith("-packages")]
+    watched = [*watched, *_settings()]
     code = {
         place
         for module in list(sys.modules.values())
         if (place := getattr(module, "__file__", None)) and not _is_installed(place)
     }
     return {place: signature(place) for place in sorted({*code, *installed, *watched})}
+
+
+def _settings() -> list[str]:
+    """Files and folders of settings that imports have read, where what reads them is there."""
+    found = []
+    if dask := sys.modules.get("dask.config"):
+        found += [str(path) for each in dask.paths for path in (each, *Path(each).glob("*.y*ml"))]
+    if matplotlib := sys.modules.get("matplotlib"):
+        found.append(matplotlib.matplotlib_fname())
+    return found
 
 
 def _is_installed(place: str) -> bool:
@@ -275,7 +286,11 @@ def _take_on(environment: dict[str, str], command: list[str]) -> None:
 
 
 def _fresh() -> None:
-    """What every process has of its own: chance, and as many threads as its environment says."""
+    """What every process has of its own: secrets, chance, settings and threads as it wants them."""
+    if multiprocessing := sys.modules.get("multiprocessing.process"):
+        multiprocessing.current_process().authkey = os.urandom(32)
+    if dask := sys.modules.get("dask.config"):
+        dask.update(dask.config, dask.collect_env())  # read before what is of this run was known
     if "numpy" not in sys.modules:
         return
     sys.modules["numpy"].random.seed()

@@ -126,6 +126,40 @@ async def test_an_exit_code_is_that_of_a_new_interpreter(
 
 
 @pytest.mark.anyio
+async def test_what_was_read_before_the_run_was_known_is_read_again(tmp_path: Path) -> None:
+    """Dask's settings of a run without devices; a key of multiprocessing is no other run's."""
+    code = (
+        "import dask, multiprocessing as m; "
+        "print(dask.config.get('distributed.diagnostics.nvml'), m.current_process().authkey)"
+    )
+    async with forking(tmp_path, ["distributed", "multiprocessing"]) as forks:
+        assert await forks.run(code, {"DASK_DISTRIBUTED__DIAGNOSTICS__NVML": "False"}) == 0
+        assert await forks.run(code) == 0
+
+    one, other = (line.split(" ", 1) for line in forks.out.read_text().splitlines())
+    assert (one[0], other[0]) == ("False", "True")
+    assert one[1] != other[1]
+
+
+@pytest.mark.anyio
+async def test_settings_that_change_are_noticed(tmp_path: Path) -> None:
+    """A file of Dask's that is new, and one of Matplotlib's that is another."""
+    (dask := tmp_path / "dask").mkdir()
+    (rc := tmp_path / "matplotlibrc").write_text("figure.dpi: 50\n")
+    variables = {"DASK_CONFIG": str(dask), "MATPLOTLIBRC": str(rc)}
+
+    async with forking(tmp_path, ["dask.config", "matplotlib"], **variables) as forks:
+        before = forks.nursery.changed()
+        (dask / "mine.yaml").write_text("mine: 1\n")
+        added = forks.nursery.changed()
+    async with forking(tmp_path, ["dask.config", "matplotlib"], **variables) as forks:
+        rc.write_text("figure.dpi: 70\n")
+        edited = forks.nursery.changed()
+
+    assert (before, added, edited) == ("", str(dask), str(rc))
+
+
+@pytest.mark.anyio
 async def test_a_process_is_its_runs_from_outside_and_inside(tmp_path: Path) -> None:
     """Whoever looks for a lease's processes reads variables and command where the kernel shows."""
     (tmp_path / "here").mkdir()
