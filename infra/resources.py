@@ -6,7 +6,7 @@ The one language of requests: ``training.resources`` of a ``model.yaml`` and the
 
 import re
 from datetime import timedelta
-from math import inf
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -34,10 +34,14 @@ def parse_size(text: object) -> object:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is no size; write it with its unit, as in 12GiB or 512MiB")
-    return int(float(match[1]) * _FACTOR[match[2]])
+    return int(Decimal(match[1]) * _FACTOR[match[2]])
 
 
-Bytes = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=int | str), Field(gt=0)]
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_size, json_schema_input_type=int | str),
+    Field(gt=0, le=2**60),
+]
 """A size in bytes, declared with its unit: ``12GiB``."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -48,9 +52,11 @@ Enforcement = Literal["mig", "mps", "torch", "advisory"]
 itself, ``advisory`` a promise that nobody enforces.
 """
 
+_MOST_GPUS = 2**16
+_LEAST_PART = 0.01
 _DURATION = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 _PROFILE = re.compile(r"mig:(?P<profile>\d+c?\.?\d*g?\.\d+gb(?:\+[a-z.]+)?)")
-_CAPABILITY = re.compile(r"(\d+)\.(\d+)")
+_CAPABILITY = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
 def _count(asked: object) -> object:
@@ -72,13 +78,16 @@ def _count(asked: object) -> object:
             message = f"{asked!r} is no number of GPUs; write 0, 1, 0.25 or mig:1g.10gb"
             raise ValueError(message) from None
     if isinstance(asked, int | float):
-        return _checked(float(asked))
+        return _checked(asked)
     return asked
 
 
-def _checked(number: float) -> int | float:
-    if not 0 <= number < inf:
-        raise ValueError(f"{number:g} GPUs cannot be had; write 0, 1, 0.25 or mig:1g.10gb")
+def _checked(asked: float) -> int | float:
+    if not 0 <= asked <= _MOST_GPUS:
+        raise ValueError(f"{asked!s:.20} GPUs cannot be had; write 0, 1, 0.25 or mig:1g.10gb")
+    number = float(asked)
+    if 0 < number < _LEAST_PART:
+        raise ValueError(f"{number:g} of a GPU is too little; {_LEAST_PART} is the least part")
     if number > 1 and not number.is_integer():
         raise ValueError(
             f"{number:g} GPUs are neither whole devices nor a part of one; "
@@ -94,7 +103,7 @@ def _capability(text: object) -> object:
     (9, 0)
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
-        text = f"{float(text):.1f}"
+        text = f"{text}.0" if isinstance(text, int) else f"{text:.1f}"
     if not isinstance(text, str):
         return text
     match = _CAPABILITY.fullmatch(text.strip())
@@ -185,25 +194,31 @@ class RunRequest(GpuRequest):
     """
 
     cpus: int = Field(
-        0, ge=0, description="Cores of its own; with 0 it shares those that nobody has leased."
+        0,
+        ge=0,
+        le=2**16,
+        description="Cores of its own; with 0 it shares those that nobody has leased.",
     )
     memory: Bytes | None = Field(
         None, description="Memory of the whole run, as in 8GiB; left out, none is kept for it."
     )
-    max_runtime: Annotated[timedelta, Field(gt=timedelta(0)), WithJsonSchema(_DURATION)] | None = (
-        Field(
-            None,
-            description="The run is ended when it has passed; until then it may pass others "
-            "that wait. As in PT2H.",
-        )
+    max_runtime: (
+        Annotated[
+            timedelta, Field(gt=timedelta(0), le=timedelta(days=3650)), WithJsonSchema(_DURATION)
+        ]
+        | None
+    ) = Field(
+        None,
+        description="The run is ended when it has passed; until then it may pass others that wait. "
+        "As in PT2H; ten years at most.",
     )
     priority: int = Field(0, ge=-100, le=100, description="Larger ones come first.")
-    checkpoint_grace: Annotated[timedelta, Field(ge=timedelta(0)), WithJsonSchema(_DURATION)] = (
-        Field(
-            timedelta(seconds=30),
-            description="When a device fails, the run gets SIGUSR1 and so much time to save its "
-            "work before it is ended and placed elsewhere. As in PT5M.",
-        )
+    checkpoint_grace: Annotated[
+        timedelta, Field(ge=timedelta(0), le=timedelta(days=1)), WithJsonSchema(_DURATION)
+    ] = Field(
+        timedelta(seconds=30),
+        description="When a device fails, the run gets SIGUSR1 and so much time to save its work "
+        "before it is ended and placed elsewhere. As in PT5M; a day at most.",
     )
 
     @property

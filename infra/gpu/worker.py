@@ -140,7 +140,11 @@ class GpuProcessWorker(ProcessWorker):
             self._give_up(error)
         except PerennialError as error:  # the driver or the disk; the next look may do better
             self._logger.warning("Nothing was taken. %s", error)
-            return []
+        except httpx.HTTPError:
+            raise  # Prefect's loop asks the server again
+        except Exception:  # whatever one run asks, the others are looked after
+            self._logger.exception("Nothing was taken.")
+        return []
 
     # Running
 
@@ -271,17 +275,25 @@ class GpuProcessWorker(ProcessWorker):
     # Looking after runs
 
     async def _patrols(self) -> None:
-        """Every few seconds: what was left by workers that are gone, what has run long enough."""
+        """Every few seconds: what was left by workers that are gone, what has run long enough.
+
+        Whatever one look stumbles over, the others are taken, and all of them again.
+        """
+        keeper = self._keeper
+        looks = (self._take_over, keeper.end_cancelled, keeper.end_overdue, self._taking.tell)
         while True:
-            try:
-                for kept in await self._keeper.adopt():
-                    self._adopt(kept)
-                await self._keeper.end_cancelled()
-                await self._keeper.end_overdue()
-                await self._taking.tell()
-            except (PerennialError, httpx.HTTPError) as error:
-                self._logger.warning("A look at the runs failed and is repeated. %s", error)
+            for look in looks:
+                try:
+                    await look()
+                except (PerennialError, httpx.HTTPError) as error:
+                    self._logger.warning("A look at the runs failed and is repeated. %s", error)
+                except Exception:
+                    self._logger.exception("A look at the runs failed and is repeated.")
             await anyio.sleep(_PATROL_S)
+
+    async def _take_over(self) -> None:
+        for kept in await self._keeper.adopt():
+            self._adopt(kept)
 
     def _adopt(self, kept: "Kept") -> None:
         """Look after a run that another worker has started, as after one of one's own."""
