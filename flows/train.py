@@ -14,6 +14,7 @@ from tasks.governance import (
     request_promotion,
     request_review,
 )
+from tasks.monitoring import profile
 from tasks.packaging import package, smoke_test
 from tasks.references import Ask, Cause, Promote
 from tasks.registry import champion, register
@@ -42,7 +43,9 @@ def train(
     table = build_features(read_history(model, as_of), spec.features, spec.data)
     split = split_by_time(table, spec.training, window)
     fitted = fit(split, spec.training, spec.evaluation, spec.features, label)
-    candidate = register(fitted, evaluate(fitted, spec.evaluation, label), cause, as_of)
+    evaluation = evaluate(fitted, spec.evaluation, label)
+    profiled = profile(fitted, evaluation, spec.monitoring, label)
+    candidate = register(fitted, evaluation, cause, as_of, profiled)
     bento = smoke_test(
         package(candidate, spec.serving, spec.features, label), candidate, spec.serving, label
     )

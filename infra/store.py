@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 WINDOW, DIGEST = "_window", "_digest"
 """The partition columns of every Delta table of ours."""
+
+_BATCH_ROWS = 131_072
+"""Rows that are in memory at a time: enough that each costs no more than in a batch of millions."""
 
 
 def uri(*parts: str) -> str:
@@ -189,12 +192,43 @@ def read_windows(
             .to_pandas()
         )
     except (TableNotFoundError, DeltaError, FileNotFoundError) as error:
-        raise DataError(
-            f"There is no table {location}"
-            + ("." if version is None else f" at version {version}."),
-            hint="Run `ingest` for its windows first.",
-        ) from error
+        raise _no_table(location, version) from error
     return frame
+
+
+def read_batches(
+    location: str, version: int, window: str, digest: str, columns: Sequence[str]
+) -> "Iterator[pa.RecordBatch]":
+    """The rows of a window in batches, in the order they were written, few of them in memory.
+
+    Args:
+        location: URI of the table.
+        version: the table's version.
+        window: name of the window.
+        digest: only rows that bear this digest.
+        columns: the columns wanted.
+
+    Raises:
+        DataError: there is no such table or version, or a file of it is gone.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    wanted = _expression([(WINDOW, "in", [window]), (DIGEST, "=", digest)])
+    try:
+        dataset = DeltaTable(location, version=version).to_pyarrow_dataset()
+        for fragment in dataset.get_fragments(filter=wanted):
+            with fragment.open() as opened, pq.ParquetFile(opened) as file:
+                held = [name for name in columns if name in file.schema_arrow.names]
+                for batch in file.iter_batches(_BATCH_ROWS, columns=held, use_threads=False):
+                    for name in (each for each in columns if each not in held):
+                        kind = dataset.schema.field(name).type  # declared after it was written
+                        batch = batch.append_column(name, pa.nulls(len(batch), kind))  # noqa: PLW2901 - a batch with one column more
+                    yield batch.select(list(columns))
+    except (TableNotFoundError, DeltaError, FileNotFoundError) as error:
+        raise _no_table(location, version) from error
 
 
 def columns_of(location: str, version: int) -> set[str]:
@@ -265,6 +299,13 @@ def disk_error(error: OSError, place: Path | str) -> ResourceError | ConfigError
     return ConfigError(
         f"{place} cannot be written: {error.strerror or error}.",
         hint="Point PERENNIAL_HOME or PERENNIAL_STORE at a folder that this user may write.",
+    )
+
+
+def _no_table(location: str, version: int | None) -> DataError:
+    return DataError(
+        f"There is no table {location}" + ("." if version is None else f" at version {version}."),
+        hint="Run `ingest` for its windows first.",
     )
 
 

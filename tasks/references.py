@@ -232,6 +232,14 @@ class Evaluation(Reference):
     digest: str
 
 
+class Profiled(Reference):
+    """What a version learned from and said of its holdout, as sketches that stand for the rows."""
+
+    uris: dict[str, str] = Field(description="File to where it is.")
+    digests: dict[str, str] = Field(description="File to SHA-256 of its bytes.")
+    rows: int = Field(description="Training rows that were counted.")
+
+
 class Candidate(Reference):
     """A registered model version."""
 
@@ -244,6 +252,7 @@ class Candidate(Reference):
     as_of: datetime
     fitted: Fitted
     evaluation: Evaluation
+    profiled: Profiled | None = Field(None, description="Null for a version of before profiles.")
     data_version: str = Field(description="Digest of the history that it was trained from.")
     commit: str
     lock: str

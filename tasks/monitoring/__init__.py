@@ -1,5 +1,6 @@
 """What the world does to a model."""
 
+from tasks.monitoring.profiling import profile
 from tasks.monitoring.watching import watch
 
-__all__ = ["watch"]
+__all__ = ["profile", "watch"]

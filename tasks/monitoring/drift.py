@@ -1,25 +1,31 @@
 """How a window's features differ from those that the champion learned from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from tasks.monitoring.statistics import (
-    Array,
-    beyond,
-    categorical_psi,
-    ks,
-    missing_share,
-    new_category,
-    psi,
-)
+from tasks.monitoring.sketches.columns import Column
+from tasks.monitoring.sketches.numeric import Numbers
+from tasks.monitoring.sketches.profiles import Profile, Sketch
 
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """One feature against its reference."""
+    """One feature against its reference.
+
+    Attributes:
+        psi: population stability index.
+        ks: largest distance of the distribution functions; None where there are none.
+        new: share of rows with a value beyond the reference.
+        missing: share of rows without a value.
+        missing_before: likewise, of the reference.
+        importance: share of all importance: 0 to 1.
+        jensen_shannon: distance of the shares: 0 to 0.83.
+        wasserstein: area between the distribution functions, in standard deviations of the
+            reference; None where there are none, or the reference is constant.
+    """
 
     psi: float
     ks: float | None
@@ -27,6 +33,8 @@ class FeatureDrift:
     missing: float
     missing_before: float
     importance: float
+    jensen_shannon: float
+    wasserstein: float | None
 
 
 @dataclass(frozen=True)
@@ -49,46 +57,41 @@ class Drift:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def compare(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    categorical: Sequence[str],
-    importances: Mapping[str, float],
-) -> Drift:
-    """Every feature of two frames compared.
+def compare(profile: Profile, window: Sketch, importances: Mapping[str, float]) -> Drift:
+    """Every feature of a window against those that the champion learned from.
 
     Args:
-        reference: features of a sample of the champion's training rows, at least one row.
-        current: features of the window, at least one row, same columns.
-        categorical: names of the columns that hold categories.
+        profile: of the champion's training rows.
+        window: counted on that profile, at least one row.
         importances: by feature; negative ones count as 0, and if none is positive all are alike.
+
+    Raises:
+        DataError: the window has no rows.
     """
-    weights = _weights(list(reference.columns), importances)
-    numeric = [name for name in reference.columns if name not in set(categorical)]
-    # Together the numeric tails hold 2 % of the reference at most, however many features there are.
-    tail = 0.01 / max(len(numeric), 1)
-    anywhere = np.zeros(len(current), dtype=bool)
-    found: dict[str, FeatureDrift] = {}
-    for name in reference.columns:
-        before, after = reference[name], current[name]
-        if name in numeric:
-            old, recent = _numbers(before), _numbers(after)
-            new = beyond(old, recent, tail=tail)
-            index, distance = psi(old, recent), _distance(old, recent)
-        else:
-            new = new_category(before, after)
-            index, distance = categorical_psi(before, after), None
-        anywhere |= new
-        found[name] = FeatureDrift(
-            psi=index,
-            ks=distance,
-            new=float(new.mean()),
-            missing=missing_share(after),
-            missing_before=missing_share(before),
-            importance=weights[name],
-        )
+    weights = _weights(list(profile.columns), importances)
+    found = {
+        name: _feature(column, name, window, weights[name])
+        for name, column in profile.columns.items()
+    }
     severity = sum(weights[name] * min(each.psi, 1.0) for name, each in found.items())
-    return Drift(features=found, severity=severity, novelty=float(anywhere.mean()))
+    return Drift(features=found, severity=severity, novelty=window.beyond / window.rows)
+
+
+def _feature(column: Column, name: str, window: Sketch, weight: float) -> FeatureDrift:
+    current, reference = window.columns[name], column.reference
+    distances = column.distances(current)  # type: ignore[arg-type]  # counted by this column
+    deviation = reference.deviation if isinstance(reference, Numbers) else 0.0
+    area = distances.wasserstein
+    return FeatureDrift(
+        psi=distances.psi,
+        ks=distances.ks,
+        new=window.new[name] / window.rows,
+        missing=current.missing / current.rows,
+        missing_before=reference.missing / reference.rows,
+        importance=weight,
+        jensen_shannon=distances.jensen_shannon,
+        wasserstein=area / deviation if area is not None and deviation > 0 else None,
+    )
 
 
 def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
@@ -105,13 +108,3 @@ def _weights(names: list[str], importances: Mapping[str, float]) -> dict[str, fl
     if not total > 0:
         return dict.fromkeys(names, 1 / len(names))
     return {name: value / total for name, value in positive.items()}
-
-
-def _numbers(values: "pd.Series[float]") -> Array:
-    return np.asarray(values, dtype=np.float64)
-
-
-def _distance(before: Array, after: Array) -> float | None:
-    if np.isnan(before).all() or np.isnan(after).all():
-        return None
-    return ks(before, after)

@@ -1,14 +1,17 @@
 """From frames to what the verdict is about."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from infra.errors import DataError
 from tasks.data.spec import LabelSpec
 from tasks.metrics import score
 from tasks.monitoring.drift import Drift, compare
+from tasks.monitoring.learned import PREDICTION, Learned
 from tasks.monitoring.performance import (
     Performance,
     Scored,
@@ -18,20 +21,35 @@ from tasks.monitoring.performance import (
     perform,
 )
 from tasks.monitoring.picture import Course
-from tasks.monitoring.sources import scored_rows
+from tasks.monitoring.sketches.profiles import Profile
+from tasks.monitoring.sources import Seen, scored_rows
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.statistics import categorical_psi, psi
 from tasks.monitoring.verdict import Observation, Tried
 from tasks.references import Champion, Predictions
 
 
 @dataclass(frozen=True)
 class Watched:
-    """The frames of one window, and who is judged by them."""
+    """What is read of one window, and who is judged by it.
+
+    Attributes:
+        predictions: whose window it is.
+        champion: who is in charge.
+        learned: what the champion learned from; None for a version without a profile.
+        features: of the window, counted on that; None where it is missing or there are too few.
+        window: labels and predictions of the window's rows.
+        holdout: likewise, of the champion's holdout.
+        past: likewise, of the windows before, by name.
+        since: labelled rows that came after those that the champion learned from.
+        label: what is predicted.
+        metric: what performance is measured by.
+        tried: the last challenger of this champion that was turned down.
+    """
 
     predictions: Predictions
     champion: Champion
-    reference: pd.DataFrame
+    learned: Learned | None
+    features: Seen | None
     window: pd.DataFrame
     holdout: pd.DataFrame
     past: dict[str, pd.DataFrame]
@@ -43,8 +61,8 @@ class Watched:
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
     """What is seen of a window; statistics of fewer rows than `min_rows` are left out."""
-    window, label = watched.window, watched.label
-    said = window["prediction"].notna()
+    window, label, known = watched.window, watched.label, watched.learned
+    said = window[PREDICTION].notna()
     scored = scored_rows(window, label)
     enough = len(window) >= spec.min_rows
     told = enough and len(scored.labels) >= spec.min_rows
@@ -54,8 +72,10 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         rows=len(window),
         scored=int(said.sum()),
         labelled=len(scored.labels),
-        drift=_drift(watched) if enough else None,
-        prediction_psi=_prediction_psi(watched, window[said]) if enough and said.any() else None,
+        drift=_drift(watched),
+        prediction_psi=_psi(known.predictions, window[PREDICTION]) if known and enough else None,
+        target_psi=_psi(known.target, window[label.name]) if known and told else None,
+        profiled=known is not None,
         performance=now,
         promotion=then,
         gap=calibration(scored) if told else None,
@@ -82,8 +102,8 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
         found["severity"] = seen.drift.severity
         found["novelty"] = seen.drift.novelty
         found["staleness"] = seen.staleness
-    if seen.prediction_psi is not None:
-        found["prediction_psi"] = seen.prediction_psi
+    shifts = {"prediction_psi": seen.prediction_psi, "target_psi": seen.target_psi}
+    found |= {name: value for name, value in shifts.items() if value is not None}
     if seen.scored:
         found["unlabelled"] = 1 - seen.labelled / seen.scored
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
@@ -117,25 +137,18 @@ def _performances(
     return (now, then) if now and then else (None, None)
 
 
-def _drift(watched: Watched) -> Drift:
-    table = watched.champion.candidate.fitted.split.table
-    gone = [name for name in table.features if name not in watched.window]
-    if gone:
-        raise DataError(
-            f"The window lacks {len(gone)} features of version {watched.champion.version}: "
-            f"{', '.join(gone[:5])}.",
-            hint="Keep those features until a champion without them is in charge.",
-        )
-    return compare(
-        watched.reference,
-        watched.window[list(table.features)],
-        table.categorical,
-        watched.champion.candidate.evaluation.importances,
-    )
+def _drift(watched: Watched) -> Drift | None:
+    if watched.learned is None or watched.features is None:
+        return None
+    importances = watched.champion.candidate.evaluation.importances
+    return compare(watched.learned.features, watched.features.sketch, importances)
 
 
-def _prediction_psi(watched: Watched, said: pd.DataFrame) -> float:
-    before, after = watched.holdout["prediction"], said["prediction"]
-    if watched.label.kind == "multiclass":
-        return categorical_psi(before, after)
-    return psi(before.to_numpy(dtype=np.float64), after.to_numpy(dtype=np.float64))
+def _psi(profile: Profile, values: "pd.Series[Any]") -> float | None:
+    """PSI of those of the values that are there; None where none is."""
+    [(name, column)] = profile.columns.items()
+    known = values.dropna().to_frame(name)
+    if known.empty:
+        return None
+    sketch = profile.sketch([pa.RecordBatch.from_pandas(known, preserve_index=False)])
+    return column.distances(sketch.columns[name]).psi  # type: ignore[arg-type]  # counted by it

@@ -75,12 +75,16 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 {% if drift %}
 <h2>Features against the training data</h2>
 <div class="card"><table>
-<tr><th>feature</th><th>PSI</th><th>KS</th><th>beyond</th><th>missing then</th>
+<tr><th>feature</th><th>PSI</th><th>KS</th>
+<th title="Wasserstein distance in standard deviations">W</th>
+<th title="Jensen-Shannon distance">JS</th><th>beyond</th><th>missing then</th>
 <th>missing now</th><th>importance</th></tr>
 {% for name, each in drift.features.items() %}
 <tr><td>{{ name }}</td>
 <td{% if each.psi > threshold %} class="moved"{% endif %}>{{ "{:.3f}".format(each.psi) }}</td>
 <td>{{ "" if each.ks is none else "{:.3f}".format(each.ks) }}</td>
+<td>{{ "" if each.wasserstein is none else "{:.3f}".format(each.wasserstein) }}</td>
+<td>{{ "{:.3f}".format(each.jensen_shannon) }}</td>
 <td>{{ "{:.1%}".format(each.new) }}</td>
 <td>{{ "{:.1%}".format(each.missing_before) }}</td>
 <td>{{ "{:.1%}".format(each.missing) }}</td>

@@ -50,7 +50,7 @@ def draw(title: str, drift: Drift | None, threshold: float, course: Course) -> b
 
 def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
     if drift is None:
-        _say(axes, "Too few rows to compare features")
+        _say(axes, "Too few rows, or no profile, to compare features")
         return
     most = sorted(drift.features.items(), key=lambda item: -item[1].psi)[:_MOST_BARS][::-1]
     names = [_plain(name) for name, _ in most]

@@ -2,36 +2,80 @@
 
 import io
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from infra.errors import DataError, few
 from infra.store import WINDOW, get_bytes, read_windows
 from tasks.data.spec import LabelSpec
-from tasks.frames import LABEL_TIME, feature_rows
+from tasks.frames import LABEL_TIME, feature_batches, feature_rows
 from tasks.labels import comparable
 from tasks.metrics import Array
-from tasks.monitoring.drift import sample
+from tasks.monitoring.learned import PREDICTION
 from tasks.monitoring.performance import Scored
+from tasks.monitoring.sketches.profiles import Profile, Sketch
+from tasks.monitoring.sketches.survey import RowSample
 from tasks.references import Candidate, Champion, FeatureTable, Predictions
 from tasks.windows import first_day
 
-_PREDICTION, _CHANCES, _VERSION, _OF_CLASS = "prediction", "probabilities", "model_version", ":"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_CHANCES, _VERSION, _OF_CLASS = "probabilities", "model_version", ":"
 
 
-def reference_rows(champion: Champion, rows: int) -> pd.DataFrame:
-    """Features of a sample of the rows that the champion learned from, the same every time."""
-    split = champion.candidate.fitted.split
-    frame = feature_rows(split.table, split.train, split.table.features, labelled=True)
-    return sample(frame, rows, seed=int(split.digest[:8], 16))
+@dataclass(frozen=True)
+class Seen:
+    """A window's features, counted on what the champion learned from, and some of its rows."""
+
+    sketch: Sketch
+    sample: pd.DataFrame
+
+
+def window_features(
+    profile: Profile, predictions: Predictions, table: FeatureTable, rows: int
+) -> Seen:
+    """The features of a window, read once, in batches.
+
+    Args:
+        profile: of the champion's training rows.
+        predictions: whose window it is.
+        table: where the features are.
+        rows: most rows of the sample.
+
+    Raises:
+        DataError: the features lack the window, or one that the champion needs.
+        IntegrityError: rows are not those that were recorded.
+    """
+    names = list(profile.columns)
+    gone = [name for name in names if name not in set(table.features)]
+    if gone:
+        raise DataError(
+            f"The window lacks {len(gone)} features of the champion: {few(gone)}.",
+            hint="Keep those features until a champion without them is in charge.",
+        )
+    some = RowSample(rows, seed=int(predictions.digest[:8], 16))
+    sketch = profile.sketch(_sampled(some, feature_batches(table, [predictions.window], names)))
+    return Seen(sketch, some.table().to_pandas())
+
+
+def _sampled(some: RowSample, batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    for batch in batches:
+        some.add(batch)
+        yield batch
 
 
 def window_rows(predictions: Predictions, table: FeatureTable, label: LabelSpec) -> pd.DataFrame:
-    """The window's features, labels and predictions; a row without a prediction has none.
+    """The window's labels and predictions; a row without a prediction has none.
 
     A label that was not known as of the table's time is missing too.
     """
-    rows = feature_rows(table, [predictions.window])
+    columns = list(dict.fromkeys([*table.key, LABEL_TIME, label.name]))
+    rows = feature_rows(table, [predictions.window], columns)
     said = read_windows(
         predictions.uri,
         predictions.version,
@@ -80,7 +124,7 @@ def rows_since(candidate: Candidate, predictions: Predictions, table: FeatureTab
 
 def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
     """The rows that have both label and prediction, as metrics want them; perhaps none."""
-    rows = frame[frame[label.name].notna() & frame[_PREDICTION].notna()]
+    rows = frame[frame[label.name].notna() & frame[PREDICTION].notna()]
     said, classes = _scores(rows, label)
     labels, said = comparable(rows, label, classes, said)
     return Scored(label.kind, labels, said, confident=label.kind != "regression")
@@ -88,17 +132,17 @@ def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
 
 def _columns(table: FeatureTable, label: LabelSpec) -> list[str]:
     chances = [_CHANCES] if label.kind == "multiclass" else []
-    return [*table.key, _PREDICTION, *chances]
+    return [*table.key, PREDICTION, *chances]
 
 
 def _scores(rows: pd.DataFrame, label: LabelSpec) -> tuple[Array, tuple[str, ...]]:
     """Scores and their classes, from text of a JSON object or a column for each class."""
     if label.kind != "multiclass":
-        return rows[_PREDICTION].to_numpy(dtype=np.float64), ()
+        return rows[PREDICTION].to_numpy(dtype=np.float64), ()
     if _CHANCES in rows:
         chances = pd.DataFrame([json.loads(text) for text in rows[_CHANCES]], index=rows.index)
     else:
-        start = _PREDICTION + _OF_CLASS
+        start = PREDICTION + _OF_CLASS
         chances = rows[[name for name in rows if str(name).startswith(start)]]
         chances = chances.rename(columns=lambda name: str(name).removeprefix(start))
     return chances.to_numpy(dtype=np.float64), tuple(str(name) for name in chances)

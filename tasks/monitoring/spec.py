@@ -70,7 +70,4 @@ class MonitoringSpec(Section):
         0.01, ge=0, le=1, description="Largest share of rows that have no prediction."
     )
     min_rows: int = Field(200, ge=1, description="Windows with fewer labelled rows are not judged.")
-    reference_rows: int = Field(
-        50_000, ge=1000, description="Rows sampled from the champion's training windows."
-    )
     report_rows: int = Field(5000, ge=100, description="Rows sampled for the report people open.")

@@ -48,6 +48,7 @@ class Observation:
         labelled: rows with a prediction and a label known by now.
         drift: features against the training rows.
         prediction_psi: predictions against those on the holdout.
+        target_psi: labels against those of the training rows.
         performance: on the window's labels.
         promotion: on the champion's holdout, when it was promoted.
         gap: mean prediction minus mean label.
@@ -55,6 +56,7 @@ class Observation:
         scored_by: version whose predictions they are.
         champion: version in charge.
         tried: the last challenger of this champion that was turned down.
+        profiled: what the champion learned from is on record.
     """
 
     rows: int
@@ -62,6 +64,7 @@ class Observation:
     labelled: int
     drift: Drift | None = None
     prediction_psi: float | None = None
+    target_psi: float | None = None
     performance: Performance | None = None
     promotion: Performance | None = None
     gap: Gap | None = None
@@ -69,6 +72,7 @@ class Observation:
     scored_by: int = 0
     champion: int = 0
     tried: Tried | None = None
+    profiled: bool = True
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,15 @@ def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[Reason]:
             Action.ALERT,
             f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no "
             f"label yet; {spec.max_unlabelled:.1%} may.",
+        )
+
+
+def _profiled(seen: Observation, _: MonitoringSpec) -> Iterator[Reason]:
+    if not seen.profiled:
+        yield Reason(
+            Action.ALERT,
+            f"Version {seen.champion} was registered before versions had a profile: drift of "
+            "features, predictions and target is not judged until one that has it is in charge.",
         )
 
 
@@ -260,6 +273,7 @@ Rule = Callable[[Observation, MonitoringSpec], Iterator[Reason]]
 _DATA_RULES: Final[tuple[Rule, ...]] = (_rows, _scored, _labelled, _quality)
 _RULES: Final[tuple[Rule, ...]] = (
     _performance,
+    _profiled,
     _novelty,
     _stale,
     _calibration,

@@ -35,15 +35,21 @@ def watch(
         IntegrityError: rows are not those that were recorded.
     """
     from tasks.monitoring import sources
+    from tasks.monitoring.learned import learned
     from tasks.monitoring.observing import Watched, numbers, observe
     from tasks.monitoring.verdict import judge
 
     champion = contest.champion
+    known = learned(champion.candidate.profiled) if champion.candidate.profiled else None
+    window = sources.window_rows(predictions, table, label)
     watched = Watched(
         predictions=predictions,
         champion=champion,
-        reference=sources.reference_rows(champion, monitoring.reference_rows),
-        window=sources.window_rows(predictions, table, label),
+        learned=known,
+        features=sources.window_features(known.features, predictions, table, monitoring.report_rows)
+        if known and len(window) >= monitoring.min_rows
+        else None,
+        window=window,
         holdout=sources.holdout_rows(champion),
         past=sources.past_rows(predictions, table, label),
         since=sources.rows_since(champion.candidate, predictions, table),
@@ -102,30 +108,31 @@ def _publish(
     title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
     image = draw(title, seen.drift, monitoring.psi, course(watched, seen))
     put_bytes(str(folder / "picture.png"), image)
-    if seen.drift:
-        put_bytes(str(folder / "evidently.html"), _comparison(watched, monitoring))
+    compared = _comparison(watched, monitoring)
+    if compared is not None:
+        put_bytes(str(folder / "evidently.html"), compared)
     contents = Contents(
         verdict=verdict,
         drift=seen.drift,
         threshold=monitoring.psi,
         metric=watched.metric,
-        has_comparison=seen.drift is not None,
+        has_comparison=compared is not None,
     )
     put_bytes(str(folder / "index.html"), render(contents))
     _link(verdict, addresses().page(folder / "picture.png"))
 
 
-def _comparison(watched: "Watched", monitoring: MonitoringSpec) -> bytes:
+def _comparison(watched: "Watched", monitoring: MonitoringSpec) -> bytes | None:
+    """Evidently's page of some rows of the window beside some that the champion learned from."""
     from tasks.monitoring.comparison import comparison_page
-    from tasks.monitoring.drift import sample
 
+    if watched.learned is None or watched.features is None:
+        return None
     table = watched.champion.candidate.fitted.split.table
-    seed = int(watched.predictions.digest[:8], 16)
-    window = watched.window[list(table.features)]
     return comparison_page(
         f"{watched.champion.model} {watched.predictions.window}: distributions of the features",
-        sample(watched.reference, monitoring.report_rows, seed),
-        sample(window, monitoring.report_rows, seed),
+        watched.learned.sample,
+        watched.features.sample,
         table.categorical,
         monitoring.psi,
     )

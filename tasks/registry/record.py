@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from infra.store import digest_of
-from tasks.references import Cause, Evaluation, Fitted, Reference
+from tasks.references import Cause, Evaluation, Fitted, Profiled, Reference
 
 _LONGEST_VALUE = 5000
 """Characters of a parameter or a tag. Source: MLflow 3.17, limits of 6000 and 8000."""
@@ -20,6 +20,7 @@ class Request(Reference):
     evaluation: Evaluation
     cause: Cause
     as_of: datetime
+    profiled: Profiled | None = None
 
     @property
     def model(self) -> str:
@@ -41,6 +42,7 @@ class Request(Reference):
             self.data_version,
             self.cause,
             self.as_of,
+            *([self.profiled.digests] if self.profiled else []),
         )
 
     @property

@@ -21,7 +21,7 @@ from infra.tracking import (
     version_of,
 )
 from infra.turns import turn
-from tasks.references import Candidate, Cause, Evaluation, Fitted
+from tasks.references import Candidate, Cause, Evaluation, Fitted, Profiled
 from tasks.registry import record
 from tasks.registry.record import Request
 
@@ -34,7 +34,13 @@ CANDIDATE_FILE = "candidate.json"
 
 
 @step(moving=True)
-def register(fitted: Fitted, evaluation: Evaluation, cause: Cause, as_of: datetime) -> Candidate:
+def register(
+    fitted: Fitted,
+    evaluation: Evaluation,
+    cause: Cause,
+    as_of: datetime,
+    profiled: Profiled | None = None,
+) -> Candidate:
     """The candidate as a version in MLflow's registry, one for each digest.
 
     What is registered is MLflow's to say, whose database may be another one than the last time:
@@ -44,7 +50,9 @@ def register(fitted: Fitted, evaluation: Evaluation, cause: Cause, as_of: dateti
         BackendError: MLflow or the database failed; what was begun is gone on with next time.
         IntegrityError: the stored model is not the one that was trained.
     """
-    request = Request(fitted=fitted, evaluation=evaluation, cause=cause, as_of=as_of)
+    request = Request(
+        fitted=fitted, evaluation=evaluation, cause=cause, as_of=as_of, profiled=profiled
+    )
     with turn("register", request.model), tracker() as client:
         done = version_of(client, request.model, request.digest)
         if done is not None and record_of(client, done.run_id) is not None:
@@ -85,6 +93,7 @@ def _registered(client: "MlflowClient", request: Request) -> Candidate:
         as_of=request.as_of,
         fitted=request.fitted,
         evaluation=request.evaluation,
+        profiled=request.profiled,
         data_version=request.data_version,
         commit=facts["perennial.commit"],
         lock=facts["perennial.lock"],

@@ -12,7 +12,7 @@ from infra import store
 from tasks.data.spec import LabelSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.metrics import Array, measure
-from tasks.monitoring import watch
+from tasks.monitoring import profile, watch
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import (
     Bento,
@@ -49,6 +49,7 @@ class World:
         self.frames[WINDOWS[3]] = self._window(WINDOWS[3], rows, **last)
         self.table = self._written()
         self.champion = self._champion()
+        self.profiled()
 
     def _window(
         self, name: str, rows: int, *, shift: float = 0.0, lost: float = 0.0, turned: float = 0.0
@@ -158,6 +159,13 @@ class World:
         return Champion(
             model="rides", version=1, since=AS_OF, candidate=candidate, bento=bento, entry="e" * 64
         )
+
+    def profiled(self, *, kept: bool = True) -> None:
+        """Draw the champion's profile as a training does, or take it away."""
+        candidate = self.champion.candidate
+        drawn = profile.fn(candidate.fitted, candidate.evaluation, SPEC, self.label)
+        candidate = candidate.model_copy(update={"profiled": drawn if kept else None})
+        self.champion = self.champion.model_copy(update={"candidate": candidate})
 
     def _evaluation(self) -> Evaluation:
         frame = self.frames[WINDOWS[2]]

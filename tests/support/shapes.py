@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 
 from tasks.monitoring.sketches.distances import SMALLEST_SHARE
-from tasks.monitoring.sketches.profiles import Profile, Sketch, profile
+from tasks.monitoring.sketches.profiles import Profile, Sketch, draw_profile
 
 Array = npt.NDArray[np.float64]
 Draws = np.random.Generator
@@ -86,7 +86,7 @@ def exact(reference: Array, current: Array, cuts: Array | None = None) -> Exact:
         furthest = stats.ks_2samp(one, other, method="asymp").statistic
     return Exact(
         psi=float((rel_entr(old, new) + rel_entr(new, old)).sum()),
-        jensen_shannon=float(jensenshannon(before, after, base=2)),
+        jensen_shannon=float(jensenshannon(before, after)),
         ks=float(furthest),
         wasserstein=float(
             stats.wasserstein_distance(*(each[np.isfinite(each)] for each in (one, other)))
@@ -103,14 +103,14 @@ def batches(columns: Mapping[str, Sequence[object] | Array], rows: int) -> list[
 
 def profile_of(values: Array, *, seed: int = 77, rows: int = 50_000) -> Profile:
     """The profile of one column of numbers, called ``x``, read in batches of so many rows."""
-    made, _ = profile(lambda: batches({"x": values}, rows), ["x"], [], seed)
+    made, _ = draw_profile(lambda: batches({"x": values}, rows), ["x"], [], seed)
     return made
 
 
 def names_of(values: Sequence[str | None]) -> Profile:
     """The profile of one column of categories, called ``x``."""
     typed = pa.array(list(values), pa.string())
-    made, _ = profile(lambda: [pa.record_batch({"x": typed})], [], ["x"], seed=1)
+    made, _ = draw_profile(lambda: [pa.record_batch({"x": typed})], ["x"], ["x"], seed=1)
     return made
 
 

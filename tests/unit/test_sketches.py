@@ -226,11 +226,11 @@ def test_whole_numbers_and_truths_are_numbers() -> None:
 
 def test_a_row_is_beyond_once_however_many_of_its_columns_are() -> None:
     """Novelty is a share of rows."""
-    from tasks.monitoring.sketches.profiles import profile
+    from tasks.monitoring.sketches.profiles import draw_profile
 
     draws = np.random.default_rng(1)
     columns = {name: draws.normal(0, 1, 1000) for name in "ab"}
-    profiled, _ = profile(lambda: batches(columns, 100), ["a", "b"], [], seed=1)
+    profiled, _ = draw_profile(lambda: batches(columns, 100), ["a", "b"], [], seed=1)
     far = {"a": np.array([0.0, 9.0, 9.0]), "b": np.array([0.0, 9.0, 0.0])}
 
     sketch = profiled.sketch(batches(far, 2))

@@ -25,7 +25,14 @@ GOOD = Performance(metric="roc_auc", value=0.75, expected=0.76, noise=0.003, row
 def feature(psi: float = 0.0, new: float = 0.0, missing: float = 0.0) -> FeatureDrift:
     """One feature of two that weigh the same."""
     return FeatureDrift(
-        psi=psi, ks=0.1, new=new, missing=missing, missing_before=0.0, importance=0.5
+        psi=psi,
+        ks=0.1,
+        new=new,
+        missing=missing,
+        missing_before=0.0,
+        importance=0.5,
+        jensen_shannon=0.1,
+        wasserstein=None,
     )
 
 
@@ -127,6 +134,20 @@ def test_a_quiet_month_rests_whatever_was_turned_down_before() -> None:
     action, _ = judge(seen(tried=Tried(4, AS_OF, growth=0.0)), SPEC)
 
     assert action is Action.REST
+
+
+def test_a_version_without_a_profile_alerts_and_is_judged_by_its_labels_alone() -> None:
+    """It was registered before there were profiles: the record says so, and performance counts."""
+    old = {"drift": None, "prediction_psi": None, "profiled": False}
+
+    resting, told = judge(seen(**old), SPEC)
+    falling, _ = judge(seen(**old, performance=performance(0.66)), SPEC)
+
+    assert (resting, falling) == (Action.ALERT, Action.RETRAIN)
+    assert told[0] == (
+        "Version 1 was registered before versions had a profile: drift of features, predictions "
+        "and target is not judged until one that has it is in charge."
+    )
 
 
 def test_a_fall_below_its_own_confidence_asks_for_a_training() -> None:

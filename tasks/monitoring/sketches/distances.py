@@ -56,14 +56,15 @@ def psi(before: Array, after: Array) -> float:
 
 
 def jensen_shannon(before: Array, after: Array) -> float:
-    """Jensen-Shannon distance between two lists of shares: 0 for identical ones to 1.
+    """Jensen-Shannon distance between two lists of shares: 0 for identical ones to 0.83.
 
     Source:
-        Endres and Schindelin (2003): the root of the divergence, to base 2 as SciPy takes it.
+        Endres and Schindelin (2003): the root of the divergence, in nats as SciPy and Evidently
+        give it, so that it is at most the root of ln 2.
     """
     middle = (before + after) / 2
     terms = [
-        (each[each > 0] * np.log2(each[each > 0] / middle[each > 0])).sum()
+        (each[each > 0] * np.log(each[each > 0] / middle[each > 0])).sum()
         for each in (before, after)
     ]
     return float(np.sqrt(max(sum(terms) / 2, 0.0)))

@@ -49,15 +49,31 @@ class NumberGrid:
     center: float
 
 
-def number_grid(sample: Array, lowest: Array, highest: Array, tail: float) -> NumberGrid:
-    """The edges for a column, from a sample of it and all of its ends.
+@dataclass(frozen=True)
+class Known:
+    """What is known of a column before it is counted: its finite values, or a sample of them.
+
+    Attributes:
+        sample: shape (n_sample,); perhaps none.
+        rows: how many finite values there are in all.
+        lowest: the smallest of all of them, sorted, at most `ENDS`.
+        highest: the largest likewise.
+    """
+
+    sample: Array
+    rows: int
+    lowest: Array
+    highest: Array
+
+
+def number_grid(known: Known, tail: float) -> NumberGrid:
+    """The edges for a column.
 
     Args:
-        sample: finite values, shape (n_sample,); perhaps none.
-        lowest: the smallest finite values of all rows, sorted, at most `ENDS`.
-        highest: the largest likewise.
-        tail: share of the sample at either end beyond which a value counts as new.
+        known: its values.
+        tail: share of them at either end beyond which a value counts as new.
     """
+    sample, lowest, highest = known.sample, known.lowest, known.highest
     floor = np.finfo(np.float64).min
     if not len(sample):
         return NumberGrid(np.array([floor, np.inf]), np.zeros(0), np.inf, -np.inf, 0.0)
@@ -65,6 +81,10 @@ def number_grid(sample: Array, lowest: Array, highest: Array, tail: float) -> Nu
     points, singles = _points(values)
     cuts = np.unique(np.quantile(values, _DECILES))
     low, high = np.quantile(values, [tail, 1 - tail])
+    place = tail * (known.rows - 1)
+    if place <= len(lowest) - 1:  # so far from either end every value is known
+        ranks = np.arange(len(lowest))
+        low, high = np.interp(place, ranks, lowest), np.interp(place, ranks, highest[::-1])
     steps = _geometric(len(lowest))
     chosen = (points, cuts, lowest[steps], highest[::-1][steps], lowest[:1])
     after = np.nextafter(np.concatenate([singles, highest[-1:]]), np.inf)

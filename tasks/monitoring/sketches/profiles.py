@@ -1,6 +1,6 @@
 """The profile of what a model learned from, and the sketch of a window that is held against it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -88,9 +88,9 @@ class Profile:
         return Sketch(len(batch), int(np.count_nonzero(anywhere)), new, columns)
 
 
-def profile(
+def draw_profile(
     read: "Callable[[], Iterable[pa.RecordBatch]]",
-    numeric: Collection[str],
+    columns: Sequence[str],
     categorical: Collection[str],
     seed: int,
 ) -> tuple[Profile, RowSample]:
@@ -101,35 +101,36 @@ def profile(
 
     Args:
         read: gives the rows in batches, the same each time.
-        numeric: columns of numbers.
-        categorical: columns of categories.
+        columns: what is counted, in this order.
+        categorical: those of them that hold categories; the others hold numbers.
         seed: of the sample.
 
     Raises:
         DataError: there are no rows, one lacks a column, or one of numbers holds what is none.
     """
-    survey = Survey(numeric, categorical, seed)
+    numeric = [name for name in columns if name not in set(categorical)]
+    survey = Survey(numeric, [name for name in columns if name in set(categorical)], seed)
     for batch in read():
-        _require_columns(batch, [*numeric, *categorical])
+        _require_columns(batch, columns)
         survey.add(batch)
     if not survey.sample.rows:
         raise DataError("There is no row to make a profile of.", hint="Ingest more windows.")
     empty = _uncounted(survey)
     batches = survey.sample.table().to_batches() if survey.sample.whole else read()
     counted = Profile(0, empty).sketch(batches)
-    columns = {
-        name: replace(column, reference=counted.columns[name])  # type: ignore[arg-type]  # of a kind
-        for name, column in empty.items()
+    drawn = {
+        name: replace(empty[name], reference=counted.columns[name])  # type: ignore[arg-type]  # of a kind
+        for name in columns
     }
-    return Profile(counted.rows, columns), survey.sample
+    return Profile(counted.rows, drawn), survey.sample
 
 
 def _uncounted(survey: Survey) -> dict[str, Column]:
     """Where each column is counted, as the survey chose it, with nothing counted yet."""
     tail = TAILS / 2 / max(len(survey.ends), 1)
     found: dict[str, Column] = {}
-    for name, ends in survey.ends.items():
-        grid = number_grid(survey.values(name), ends.lowest, ends.highest, tail)
+    for name in survey.ends:
+        grid = number_grid(survey.known(name), tail)
         found[name] = NumberColumn(grid, no_numbers(grid))
     for name, held in survey.names.items():
         found[name] = CategoryColumn(Names(dict.fromkeys(held.counts, 0), rest=held.rest))

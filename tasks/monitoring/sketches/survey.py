@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tasks.monitoring.sketches.categories import Names, tally_names
-from tasks.monitoring.sketches.grid import ENDS, Array
+from tasks.monitoring.sketches.grid import ENDS, Array, Known
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,10 +80,12 @@ class Ends:
     """The smallest and the largest finite values of a column, each sorted."""
 
     def __init__(self) -> None:
+        self.rows = 0
         self.lowest = self.highest = np.zeros(0)
 
     def add(self, values: Array) -> None:
         """Look at the values of a batch, shape (n_rows,)."""
+        self.rows += int(np.count_nonzero(np.isfinite(values)))
         full = len(self.lowest) >= ENDS
         small = values[values <= self.lowest[-1]] if full else values
         large = values[values >= self.highest[0]] if full else values
@@ -107,10 +109,11 @@ class Survey:
         for name, held in self.names.items():
             self.names[name] = (held + tally_names(batch.column(name))[0]).bounded()
 
-    def values(self, name: str) -> Array:
-        """The finite numbers of a column of the sample."""
-        numbers = numbers_of(self.sample.table().column(name).combine_chunks())
-        return numbers[np.isfinite(numbers)]
+    def known(self, name: str) -> Known:
+        """What was kept of a column of numbers."""
+        numbers, ends = numbers_of(self.sample.table().column(name)), self.ends[name]
+        finite = numbers[np.isfinite(numbers)]
+        return Known(finite, ends.rows, ends.lowest, ends.highest)
 
 
 def numbers_of(column: Any) -> Array:  # noqa: ANN401 - pyarrow is untyped
@@ -122,7 +125,8 @@ def numbers_of(column: Any) -> Array:  # noqa: ANN401 - pyarrow is untyped
     import pyarrow as pa
 
     floats = column if pa.types.is_float64(column.type) else column.cast(pa.float64())
-    found: Array = floats.to_numpy(zero_copy_only=False)
+    chunked = isinstance(floats, pa.ChunkedArray)
+    found: Array = floats.to_numpy() if chunked else floats.to_numpy(zero_copy_only=False)
     return found
 
 
