@@ -17,6 +17,7 @@ from rich.table import Table
 from infra.errors import PerennialError
 
 if TYPE_CHECKING:
+    from deployments.bench.drifting import Drifts
     from deployments.bench.measuring import Starts, Training
     from deployments.bench.runs import Runs
     from deployments.bench.starting import WarmStarts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MONTHS = ("2013-01", "2013-02", "2013-03", "2013-04")
 START_AIM, TRAIN_AIM = 1.1, 1.5
 MEDIAN_AIM_S, P99_AIM_S = 0.4, 1.0
+DRIFT_AIM = 50
 _MEBI = 2**20
 
 
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deployments.bench", description=__doc__)
     parser.add_argument("--starts", type=int, default=11, help="starts of each flow")
     parser.add_argument("--warm", type=int, default=40, help="starts of our own worker, warm")
+    parser.add_argument("--millions", type=int, default=10, help="of rows, of the largest drift")
     parser.add_argument("--rounds", type=int, default=1, help="trainings on each side")
     parser.add_argument("--json", type=Path, help="write the measurements to this file")
     asked = parser.parse_args(arguments)
@@ -53,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["PERENNIAL_HOME"] = str(folder / "home")
     os.environ["PERENNIAL_WARM_ENVIRONMENTS"] = "0"  # a training is compared with a new process
     try:
+        from deployments.bench.drifting import measure_drift
+
+        drifts = measure_drift(folder / "drift", (asked.millions,), say)
         starts, warm, training = _measured(folder, asked, say)
     except PerennialError as error:
         say.console.print(f"[red]{error}[/red]")
@@ -60,8 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _show(say.console, starts, warm, training)
+    _show_drift(say.console, drifts)
     if asked.json:
-        asked.json.write_text(_document(starts, warm, training), encoding="utf-8")
+        asked.json.write_text(_document(starts, warm, training, drifts), encoding="utf-8")
     return 0
 
 
@@ -141,7 +148,7 @@ def _free_port() -> int:
     return port
 
 
-def _document(starts: "Starts", warm: "WarmStarts", training: "Training") -> str:
+def _document(starts: "Starts", warm: "WarmStarts", training: "Training", drifts: "Drifts") -> str:
     import json
 
     ratios = {name: training.ratio(name) for name in ("wall_s", "cpu_s", "all_cpu_s", "peak_bytes")}
@@ -154,6 +161,7 @@ def _document(starts: "Starts", warm: "WarmStarts", training: "Training") -> str
             "prepared_s": warm.prepared_s,
         },
         "training": {**training.model_dump(), "ratios": ratios},
+        "drift": {**drifts.model_dump(), "ratio": drifts.ratio},
     }
     return json.dumps(document, indent=2)
 
@@ -201,6 +209,26 @@ def _show(console: Console, starts: "Starts", warm: "WarmStarts", training: "Tra
         table.add_row("the same training again", f"{training.again.wall_s:.1f} s", "", "", "")
     console.print(table)
     console.print(_stages(training))
+
+
+def _show_drift(console: Console, drifts: "Drifts") -> None:
+    table = Table(title="Drift of twenty columns, from Parquet", title_justify="left")
+    for name in ("what", "CPU", "wall", "peak MiB"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    sides = {
+        "Evidently's DataDriftPreset, 1 M rows": drifts.evidently,
+        "our sketches, 1 M rows, median": drifts.median,
+        **{f"our sketches, {each.rows} M rows": each for each in drifts.larger},
+        "drawing the profile, 1 M rows": drifts.profile,
+    }
+    for name, each in sides.items():
+        peak = f"{each.peak_bytes / _MEBI:.0f}"
+        table.add_row(name, f"{each.cpu_s:.2f} s", f"{each.wall_s:.2f} s", peak)
+    console.print(table)
+    console.print(
+        f"Evidently takes {drifts.ratio:.0f} times our CPU (aim {DRIFT_AIM}). Beside SciPy: "
+        f"KS within {drifts.ks_error:.1e}, Wasserstein {drifts.wasserstein_error:.1e} deviations."
+    )
 
 
 def _stages(training: "Training") -> Table:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from deployments.bench.drifting import Compared, Drifts
 from deployments.bench.measuring import Starts, Training, Used
 from deployments.bench.script import trainer, weighted_auc
 from deployments.bench.usage import Peak, reaped_s, tree_s
@@ -93,3 +94,20 @@ def test_the_script_weighs_rows_as_repeating_them_does() -> None:
 
     # Rows of one score and both labels do not occur: a repeated row is tied with itself only.
     assert found == pytest.approx(roc_auc(np.repeat(labels, weights), spread))
+
+
+def test_drift_is_compared_by_the_median_of_ours() -> None:
+    """One slow comparison beside a busy neighbour does not decide."""
+    taken = [Compared(rows=1, wall_s=0, cpu_s=cpu, peak_bytes=0) for cpu in (0.3, 9.0, 0.2)]
+    evidently = taken[0].model_copy(update={"cpu_s": 45.0})
+
+    drifts = Drifts(
+        evidently=evidently,
+        ours=taken,
+        larger=[],
+        profile=taken[0],
+        ks_error=0,
+        wasserstein_error=0,
+    )
+
+    assert drifts.ratio == pytest.approx(150)
