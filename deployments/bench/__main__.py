@@ -136,7 +136,8 @@ def _trained(
 def _forget(home: Path) -> None:
     """Throw away what an earlier round made, so that each begins cold."""
     kept = [home / "prefect" / "storage", home / "bentoml", home / "store" / "features"]
-    kept += [home / "store" / "flights" / name for name in ("models", "evaluations", "bentos")]
+    made = ("models", "evaluations", "profiles", "bentos")
+    kept += [home / "store" / "flights" / name for name in made]
     for place in kept:
         shutil.rmtree(place, ignore_errors=True)
 

@@ -21,8 +21,9 @@ def profile(
 ) -> Profiled:
     """What a model learned from and what it said of its holdout, as sketches beside a sample.
 
-    Training rows are read in batches, so that memory does not grow with them. Of predictions those
-    on the holdout count: a model is surer of rows that it learned from.
+    Training rows are read in batches, so that memory does not grow with them; of rows without time
+    the share that was held out is among them, being drawn from the same. Of predictions those on
+    the holdout count: a model is surer of rows that it learned from.
 
     Raises:
         DataError: there are no rows.
