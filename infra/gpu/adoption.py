@@ -15,6 +15,8 @@ from infra.starts import start_of
 
 AGAIN: Final = "Start it again; finished steps are not repeated."
 
+_TOOK: Final = " took it with lease "
+
 LABEL: Final = "perennial.lease"
 """The label of a flow run that says by which lease it was taken last."""
 
@@ -74,13 +76,28 @@ def process_of(journal: Journal, lease: Lease) -> ProcessIdentity | None:
 def mark(lease: Lease) -> str:
     """By what a lease's run is known to be its: whoever took the run last has left his."""
     pool, worker = lease.worker.rsplit("/", 2)[1:]
-    return f"Worker {worker} of {pool} took it with lease {lease.id} of {lease.since:%FT%T.%fZ}."
+    return f"Worker {worker} of {pool}{_TOOK}{_number(lease)}"
 
 
 def is_of(run: FlowRun, lease: Lease) -> bool:
-    """Whether it was this lease's worker that took a run last, and nobody else since."""
-    said = run.state.message if run.state else None
-    return mark(lease) in {said, run.labels.get(LABEL)}
+    """Whether a run was taken last with this lease, whichever worker has the lease by now."""
+    return _taken_with(run).endswith(f"{_TOOK}{_number(lease)}")
+
+
+def of_another(run: FlowRun, lease: Lease) -> bool:
+    """Whether a run was taken with another lease since, perhaps on another machine."""
+    return bool(_taken_with(run)) and not is_of(run, lease)
+
+
+def _taken_with(run: FlowRun) -> str:
+    """What whoever took a run last has left: in its state first, then as a label."""
+    said = (run.state and run.state.message) or ""
+    return said if _TOOK in said else str(run.labels.get(LABEL, ""))
+
+
+def _number(lease: Lease) -> str:
+    """No other machine gives this lease: its number, and when."""
+    return f"{lease.id} of {lease.since:%FT%T.%fZ}."
 
 
 def conclusion(

@@ -31,7 +31,7 @@ from infra.errors import (
     PerennialError,
     ResourceError,
 )
-from infra.gpu.adoption import conclusion, is_of, process_of
+from infra.gpu.adoption import conclusion, is_of, of_another, process_of
 from infra.gpu.beginnings import (
     MOST,
     UNMET,
@@ -302,7 +302,8 @@ class Keeper:
         while True:
             try:
                 run = await self._client.read_flow_run(kept.lease.run)
-                if kept.began or is_of(run, kept.lease):  # else never this worker's, or no longer
+                ours = not of_another(run, kept.lease) if kept.began else is_of(run, kept.lease)
+                if ours:
                     await self._settle(kept, run)
             except ObjectNotFound:
                 return

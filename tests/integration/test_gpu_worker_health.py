@@ -254,7 +254,10 @@ _STEPS_OF_A_MOVE = (
 def test_a_move_goes_on_whatever_step_its_worker_is_killed_at(
     pool: Pool, gpus: SimulatedGpus
 ) -> None:
-    """One worker after another is killed a step later; the run is moved once, and no crash."""
+    """One worker after another is killed a step later; the run is moved once, and no crash.
+
+    Another machine takes it before the last of them has ended its old lease, and keeps it.
+    """
     there = {each.uuid: each for each in (gpus.add(), gpus.add())}
     saved = pool.folder / "saved"
     begun = pool.start()
@@ -267,9 +270,11 @@ def test_a_move_goes_on_whatever_step_its_worker_is_killed_at(
 
     with pool.doomed() as kill_at:
         ends = {step: kill_at(step) for step in _STEPS_OF_A_MOVE}
-    pool.start()
+    pool.start("right", PERENNIAL_LEASES=str(pool.folder / "elsewhere.db"))
     waited(lambda: run.seen()["pid"] != first["pid"])
     second = run.seen()["environment"]["CUDA_VISIBLE_DEVICES"]
+    pool.start()
+    waited(lambda: not pool.leases)
     run.let_go()
 
     assert run.over().state_name == "Completed"
@@ -284,7 +289,6 @@ def test_a_move_goes_on_whatever_step_its_worker_is_killed_at(
         "Running",
         "Completed",
     ]
-    waited(lambda: not pool.leases)
 
 
 def free_port() -> int:

@@ -183,9 +183,10 @@ class Pool:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGKILL)
             worker.wait(30)
-        for lease in self.leases if (self.folder / "leases.db").is_file() else []:
-            if lease.process is not None and lease.process.alive:
-                os.kill(lease.process.pid, signal.SIGKILL)
+        for journal in self.folder.glob("*.db"):
+            for lease in Journal(journal).leases():
+                if lease.process is not None and lease.process.alive:
+                    os.kill(lease.process.pid, signal.SIGKILL)
         sweep(self.folder / "leases.db", list)
 
 

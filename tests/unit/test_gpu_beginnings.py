@@ -7,7 +7,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Crashed, Pending, Running
 
-from infra.gpu.adoption import LABEL, mark
+from infra.gpu.adoption import LABEL, is_of, mark, of_another
 from infra.gpu.beginnings import MOST, UNBEGUN, met_no_server, never_began, successor
 from infra.gpu.leases import Lease
 from infra.gpu.placement import Grant
@@ -21,6 +21,7 @@ LEASE = Lease(
     grant=Grant(cpus=0, memory_bytes=0),
     since=datetime(2024, 4, 1, tzinfo=UTC),
 )
+NEXT = LEASE.model_copy(update={"id": 8})
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,29 @@ def test_only_a_run_that_is_pending_under_its_own_lease_has_not_begun(
     run = FlowRun(flow_id=UUID(int=2), state=state, labels={LABEL: label} if label else {})
 
     assert never_began(run, LEASE) is claim
+
+
+@pytest.mark.parametrize(
+    ("message", "label", "ours", "another"),
+    [
+        (None, mark(LEASE), True, False),
+        (mark(LEASE), mark(NEXT), True, False),
+        (mark(NEXT), mark(LEASE), False, True),
+        (None, mark(NEXT), False, True),
+        (None, "", False, False),
+        ("It waits again.", mark(LEASE.model_copy(update={"worker": "api/pool/b"})), True, False),
+    ],
+    ids=["ours", "just taken", "just taken by another", "another's", "nobody's", "taken over"],
+)
+def test_a_run_is_known_by_the_lease_that_it_was_taken_with_last(
+    message: str | None, label: str, *, ours: bool, another: bool
+) -> None:
+    """The label lags behind the state; a lease that was taken over twice is the same lease."""
+    labels = {LABEL: label} if label else {}
+    run = FlowRun(flow_id=UUID(int=2), state=Pending(message=message), labels=labels)
+
+    assert is_of(run, LEASE) is ours
+    assert of_another(run, LEASE) is another
 
 
 def test_a_run_that_never_begins_is_started_three_times_more() -> None:
