@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds between two rounds of a worker that looks after its machine's GPUs.",
     )
+    memory_patience_s: float = Field(
+        30.0,  # the driver clears 80 GB in a few seconds: what takes many times that is not coming
+        gt=0,
+        description="Seconds that the memory of a GPU may take to return when a run has ended, "
+        "before the GPU is quarantined.",
+    )
     metrics_port: int | None = Field(
         None,
         ge=1,

@@ -18,14 +18,6 @@ from infra.processes import end
 ASKED_S = 10.0
 """Whoever of a run outlives it is asked to end, and killed after so long."""
 
-PATIENCE_S = 30.0
-"""Memory of a process that has ended may take so long to return.
-
-Source:
-    ours: the driver clears 80 GB in a few seconds; what has not returned after many times that is
-    not on its way.
-"""
-
 _LOOK_S = 0.2
 _ROUNDS = 3
 """A process may fork while it is ended; whoever is there after so many rounds cannot be ended."""
@@ -34,14 +26,14 @@ Look = Callable[[], Observation]
 
 
 class Patience(NamedTuple):
-    """How long a lease's end may take: seconds for its processes, then for its memory."""
+    """How long a lease's end may take: seconds for its memory, and before for its processes."""
 
+    memory_s: float
     asked_s: float = ASKED_S
-    memory_s: float = PATIENCE_S
 
 
 def leave(
-    journal: Journal, worker: Worker, lease: Lease, look: Look, patience: Patience | None = None
+    journal: Journal, worker: Worker, lease: Lease, look: Look, patience: Patience
 ) -> tuple[Entry, ...]:
     """End a lease: its processes first, then wait for its devices, then release it.
 
@@ -62,9 +54,8 @@ def leave(
         IntegrityError: this worker was replaced.
         ResourceError: the journal could not be had.
     """
-    asked_s, memory_s = patience or Patience()
-    left = _ended(journal, lease, asked_s)
-    reasons = _waited(journal, lease, look, left, memory_s)
+    left = _ended(journal, lease, patience.asked_s)
+    reasons = _waited(journal, lease, look, left, patience.memory_s)
     before = baselines(journal, lease)
     now = datetime.now(UTC)
     with journal.deciding(worker) as decision:

@@ -17,7 +17,7 @@ from infra.gpu.claiming import Held, Left, WaitingRun, claim
 from infra.gpu.confinement import Confinement, adopted, confine, sweep
 from infra.gpu.devices import Inventory
 from infra.gpu.leases import Journal, Lease
-from infra.gpu.leaving import leave
+from infra.gpu.leaving import Patience, leave
 from infra.gpu.lookout import Lookout, blind
 from infra.gpu.notices import tell_quarantine
 from infra.gpu.patrol import Patrol
@@ -28,6 +28,7 @@ from infra.gpu.report import report
 from infra.gpu.usage import courses
 from infra.gpu.waiting import WaitingNote, keep_waits
 from infra.processes import ProcessIdentity, end
+from infra.settings import settings
 
 
 class Decided(NamedTuple):
@@ -212,7 +213,8 @@ class Machine:
         Raises:
             IntegrityError: another process has taken this worker's name.
         """
-        kept_out = leave(self.journal, self.worker, lease, self.lookout.read)
+        patience = Patience(settings().memory_patience_s)
+        kept_out = leave(self.journal, self.worker, lease, self.lookout.read, patience)
         with suppress(ResourceError):  # what does not die now is swept when a worker starts
             self.hold(lease).lift()
         self._holds.pop(lease.id, None)

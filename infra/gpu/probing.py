@@ -1,20 +1,19 @@
 """Devices that are kept out: probed by processes of their own, and let in again."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from infra.gpu.baselines import lingering
 from infra.gpu.health import Health
 from infra.gpu.leases import Journal, Lease, Worker
-from infra.gpu.probe import Result
+from infra.gpu.probe import read
 from infra.gpu.quarantine import Entry, Life, boot, entries, put
 from infra.gpu.readings import Observation
 from infra.processes import ProcessIdentity
@@ -59,14 +58,14 @@ class Probing:
         for entry in kept.values():
             if not entry.due(now) or entry.device in self._running or _probed(entry):
                 continue
-            target, why = _target(entry, seen, faults, leases)
-            changed.append(self._postpone(entry, why, now) if why else self._begin(entry, target))
+            targets, why = _targets(entry, seen, faults, leases)
+            changed.append(self._postpone(entry, why, now) if why else self._begin(entry, targets))
         return [each for each in changed if each is not None]
 
     def close(self) -> None:
         """End the probes that run; whoever comes next begins them anew."""
         for running in self._running.values():
-            running.process.kill()
+            _kill(running)
             running.process.communicate()
         self._running.clear()
 
@@ -75,10 +74,10 @@ class Probing:
         if running.process.poll() is None:
             if time.monotonic() - running.since_s < LONGEST_S:
                 return None
-            running.process.kill()
+            _kill(running)
         output, _ = running.process.communicate()
         del self._running[device]
-        result = _read(output, running.process.returncode)
+        result = read(output, running.process.returncode)
         with self._journal.deciding(self._worker) as decision:
             entry = entries(decision).get(device)
             if entry is None or not entry.out:
@@ -100,15 +99,14 @@ class Probing:
             put(decision, after)
         return _news(entry, after)
 
-    def _begin(self, entry: Entry, target: str) -> Entry | None:
+    def _begin(self, entry: Entry, targets: Sequence[str]) -> Entry | None:
         """Start a probe; noted in the journal before anyone else may start one."""
         with self._journal.deciding(self._worker) as decision:
             if entries(decision).get(entry.device) != entry:
                 return None
             process = subprocess.Popen(
-                [sys.executable, "-m", "infra.gpu.probe", target],
+                [sys.executable, "-m", "infra.gpu.probe", *targets],
                 cwd=PROJECT,
-                env=os.environ | {"CUDA_VISIBLE_DEVICES": target},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -132,24 +130,24 @@ def _probed(entry: Entry) -> bool:
     return entry.prober is not None and entry.prober.alive
 
 
-def _read(output: str, code: int) -> Result:
-    with suppress(ValidationError):
-        return Result.model_validate_json(output)
-    return Result(verdict="failed", said=f"the probe ended with {code} and no answer")
+def _kill(running: _Running) -> None:
+    """End a probe, and whichever slice it is at."""
+    with suppress(ProcessLookupError):
+        os.killpg(running.process.pid, signal.SIGKILL)
 
 
-def _target(
+def _targets(
     entry: Entry, seen: Observation, faults: Mapping[str, Health], leases: list[Lease]
-) -> tuple[str, str]:
+) -> tuple[list[str], str]:
     """What of a device a probe can see, and why it cannot be probed yet; empty where it can.
 
-    CUDA sees a GPU in MIG mode only through its slices: the first of them stands for it.
+    CUDA sees a GPU in MIG mode only through its slices: all of them stand for it.
     """
     parts = [each for each in seen.inventory.devices if entry.device in {each.uuid, each.parent}]
     if not parts:
-        return "", "it is not there"
-    uuids = {each.uuid for each in parts}
-    return parts[0].uuid, next(_unrest(entry, seen, faults, leases, uuids), "")
+        return [], "it is not there"
+    uuids = [each.uuid for each in parts]
+    return uuids, next(_unrest(entry, seen, faults, leases, {*uuids}), "")
 
 
 def _unrest(

@@ -220,6 +220,30 @@ def test_a_device_that_wants_a_reset_is_probed_after_one(
     assert (entry.out, entry.ended) == (False, None)
 
 
+def test_a_gpu_in_mig_mode_is_probed_on_every_slice(
+    cuda: pytest.MonkeyPatch,
+    journal: Journal,
+    worker: Worker,
+    gpus: SimulatedGpus,
+    observer: Observer,
+    probing: Probing,
+) -> None:
+    """A slice that cannot be tested keeps the whole GPU out; once all pass, it is let in."""
+    gpu = gpus.add()
+    first, second = gpu.slice("1g.10gb"), gpu.slice("2g.20gb")
+    out(journal, worker, gpu.uuid)
+
+    cuda.setenv("SIMULATED_CUDA_UUIDS", first.uuid)
+    stays = settled(probing, observer, RESTED)
+    cuda.setenv("SIMULATED_CUDA_UUIDS", f"{first.uuid} {second.uuid}")
+    comes = settled(probing, observer, RESTED + quiet(1))
+
+    assert stays.out
+    assert stays.said.startswith(f"slice {second.uuid}: the probe cannot run: CUDA offers no")
+    assert not comes.out
+    assert comes.said.startswith("each of 2 slices passed, the last: 0.04219 GiB of memory were")
+
+
 def test_a_slice_that_somebody_holds_keeps_its_gpu_from_being_probed(
     cuda: pytest.MonkeyPatch,
     journal: Journal,
