@@ -174,7 +174,8 @@ def _profile(folder: Path, _: int) -> dict[str, float]:
 
 
 def _ours(folder: Path, millions: int) -> dict[str, float]:
-    import pyarrow.parquet  # noqa: F401 - imports are left out on either side
+    import pandas as pd  # noqa: F401 - pyarrow imports it; imports are left out on either side
+    import pyarrow.parquet  # noqa: F401 - likewise
 
     import tasks.monitoring.sketches.storing  # noqa: F401 - likewise
 
