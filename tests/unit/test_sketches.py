@@ -1,6 +1,7 @@
 """Sketches of numbers: what they say of two samples is what SciPy says, to a stated bound."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,3 +246,26 @@ def test_a_grid_takes_no_more_room_for_more_distinct_values() -> None:
     edges = [len(column_of(profile_of(draws.normal(0, 1, n))).grid.edges) for n in (20_000, ROWS)]
 
     assert max(edges) < 2 * FINE
+
+
+def test_memory_is_that_of_a_few_batches_however_many_rows_there_are() -> None:
+    """Four times the rows, drawn and counted, take no more than one batch's values on top."""
+    import tracemalloc
+
+    from tasks.monitoring.sketches.profiles import draw_profile
+
+    batch = batches({"x": np.random.default_rng(1).normal(0, 1, SAMPLED)}, SAMPLED)
+
+    def peak(times: int) -> int:
+        arrow = pa.total_allocated_bytes()
+        tracemalloc.start()
+        profiled, _ = draw_profile(lambda: batch * times, ["x"], [], seed=77)
+        profiled.sketch(batch * times)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        held: int = pa.total_allocated_bytes() - arrow
+        return most + held
+
+    few, many = peak(4), peak(16)
+
+    assert many - few < SAMPLED * 8
