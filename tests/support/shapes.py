@@ -39,6 +39,9 @@ SHAPES: Mapping[str, Callable[[Draws, int], Array]] = {
     "with gaps": lambda draws, rows: np.where(
         draws.random(rows) < 0.3, np.nan, draws.normal(0, 1, rows)
     ),
+    "mostly missing": lambda draws, rows: np.where(
+        draws.random(rows) < 0.9, np.nan, draws.gamma(2, 2, rows)
+    ),
 }
 """By name; each draws so many values."""
 

@@ -73,23 +73,34 @@ def number_grid(known: Known, tail: float) -> NumberGrid:
         known: its values.
         tail: share of them at either end beyond which a value counts as new.
     """
-    sample, lowest, highest = known.sample, known.lowest, known.highest
-    floor = np.finfo(np.float64).min
-    if not len(sample):
+    floor, values = np.finfo(np.float64).min, np.sort(known.sample)
+    if not len(values):
         return NumberGrid(np.array([floor, np.inf]), np.zeros(0), np.inf, -np.inf, 0.0)
-    values = np.sort(sample)
-    points, singles = _points(values)
-    cuts = np.unique(np.quantile(values, _DECILES))
-    low, high = np.quantile(values, [tail, 1 - tail])
+    steps = _geometric(len(known.lowest))
+    with np.errstate(over="ignore", invalid="ignore"):  # the ends of what a float holds
+        points, singles = _points(values)
+        cuts = np.unique(np.quantile(values, _DECILES))
+        low, high = _limits(known, values, tail)
+        after = np.nextafter(np.concatenate([singles, known.highest[-1:]]), np.inf)
+    ends = (known.lowest[steps], known.highest[::-1][steps], np.array([low, high, floor, np.inf]))
+    cuts = cuts[np.isfinite(cuts)]
+    edges = np.unique(np.concatenate([points, after, cuts, *ends]))
+    return NumberGrid(edges, cuts, low, high, float(values[len(values) // 2]))
+
+
+def _limits(known: Known, values: Array, tail: float) -> tuple[float, float]:
+    """Below and above which a share of all values lies; of sorted values where it is not known."""
     place = tail * (known.rows - 1)
-    if place <= len(lowest) - 1:  # so far from either end every value is known
-        ranks = np.arange(len(lowest))
-        low, high = np.interp(place, ranks, lowest), np.interp(place, ranks, highest[::-1])
-    steps = _geometric(len(lowest))
-    chosen = (points, cuts, lowest[steps], highest[::-1][steps], lowest[:1])
-    after = np.nextafter(np.concatenate([singles, highest[-1:]]), np.inf)
-    edges = np.unique(np.concatenate([*chosen, after, [floor, np.inf]]))
-    return NumberGrid(edges, cuts, float(low), float(high), float(values[len(values) // 2]))
+    if place <= len(known.lowest) - 1:  # so far from either end every value is known
+        ranks = np.arange(len(known.lowest))
+        found = [np.interp(place, ranks, each) for each in (known.lowest, known.highest[::-1])]
+    else:
+        found = list(np.quantile(values, [tail, 1 - tail]))
+    ends = float(known.lowest[0]), float(known.highest[-1])
+    low, high = (
+        float(each) if np.isfinite(each) else end for each, end in zip(found, ends, strict=True)
+    )
+    return low, high
 
 
 def _points(values: Array) -> tuple[Array, Array]:
@@ -102,8 +113,7 @@ def _points(values: Array) -> tuple[Array, Array]:
     ties = distinct[times > rows / (2 * FINE)]
     steps = _geometric(rows // FINE)
     ends = np.concatenate([values[steps], values[::-1][steps]])
-    with np.errstate(over="ignore"):  # a gap between the ends of what a float holds
-        gaps = np.argpartition(np.diff(distinct), -_GAPS)[-_GAPS:]
+    gaps = np.argpartition(np.diff(distinct), -_GAPS)[-_GAPS:]
     before, behind = distinct[gaps], distinct[gaps + 1]
     return np.concatenate([even, ties, ends, behind]), np.concatenate([ties, before])
 

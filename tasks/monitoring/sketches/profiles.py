@@ -127,10 +127,10 @@ def draw_profile(
 
 def _uncounted(survey: Survey) -> dict[str, Column]:
     """Where each column is counted, as the survey chose it, with nothing counted yet."""
-    tail = TAILS / 2 / max(len(survey.ends), 1)
+    tail = TAILS / 2 / max(len(survey.numbers), 1)
     found: dict[str, Column] = {}
-    for name in survey.ends:
-        grid = number_grid(survey.known(name), tail)
+    for name, numbers in survey.numbers.items():
+        grid = number_grid(numbers.known(), tail)
         found[name] = NumberColumn(grid, no_numbers(grid))
     for name, held in survey.names.items():
         found[name] = CategoryColumn(Names(dict.fromkeys(held.counts, 0), rest=held.rest))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLED: Final = 131_072
-"""Rows of the sample: 42 for each fine bin of the grid, so that none holds twice its share."""
+"""Values of a sample: 42 for each fine bin of the grid, so that none holds twice its share."""
 
 
 class RowSample:
@@ -76,21 +76,29 @@ class RowSample:
             self._held = len(self._chances[0])
 
 
-class Ends:
-    """The smallest and the largest finite values of a column, each sorted."""
+class NumberSurvey:
+    """Of a column of numbers a sample of the finite ones, and the smallest and the largest."""
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self.lowest = self.highest = np.zeros(0)
+    def __init__(self, seed: int) -> None:
+        self._sample = RowSample(SAMPLED, seed)
+        self._lowest = self._highest = np.zeros(0)
 
     def add(self, values: Array) -> None:
         """Look at the values of a batch, shape (n_rows,)."""
-        self.rows += int(np.count_nonzero(np.isfinite(values)))
-        full = len(self.lowest) >= ENDS
-        small = values[values <= self.lowest[-1]] if full else values
-        large = values[values >= self.highest[0]] if full else values
-        self.lowest = _ends(np.concatenate([self.lowest, small]), ENDS)
-        self.highest = -_ends(-np.concatenate([self.highest, large]), ENDS)[::-1]
+        import pyarrow as pa
+
+        finite = values[np.isfinite(values)]
+        self._sample.add(pa.record_batch([pa.array(finite)], ["values"]))
+        full = len(self._lowest) >= ENDS
+        small = finite[finite <= self._lowest[-1]] if full else finite
+        large = finite[finite >= self._highest[0]] if full else finite
+        self._lowest = _ends(np.concatenate([self._lowest, small]), ENDS)
+        self._highest = -_ends(-np.concatenate([self._highest, large]), ENDS)[::-1]
+
+    def known(self) -> Known:
+        """What was kept."""
+        sample = self._sample.table().column("values").to_numpy()
+        return Known(sample, self._sample.rows, self._lowest, self._highest)
 
 
 class Survey:
@@ -98,22 +106,16 @@ class Survey:
 
     def __init__(self, numeric: Collection[str], categorical: Collection[str], seed: int) -> None:
         self.sample = RowSample(SAMPLED, seed)
-        self.ends = {name: Ends() for name in numeric}
+        self.numbers = {name: NumberSurvey(seed + 1) for name in numeric}
         self.names = {name: Names({}) for name in categorical}
 
     def add(self, batch: "pa.RecordBatch") -> None:
         """Look at a batch of rows that holds every column."""
         self.sample.add(batch)
-        for name, ends in self.ends.items():
-            ends.add(numbers_of(batch.column(name)))
+        for name, numbers in self.numbers.items():
+            numbers.add(numbers_of(batch.column(name)))
         for name, held in self.names.items():
             self.names[name] = (held + tally_names(batch.column(name))[0]).bounded()
-
-    def known(self, name: str) -> Known:
-        """What was kept of a column of numbers."""
-        numbers, ends = numbers_of(self.sample.table().column(name)), self.ends[name]
-        finite = numbers[np.isfinite(numbers)]
-        return Known(finite, ends.rows, ends.lowest, ends.highest)
 
 
 def numbers_of(column: Any) -> Array:  # noqa: ANN401 - pyarrow is untyped
@@ -125,12 +127,10 @@ def numbers_of(column: Any) -> Array:  # noqa: ANN401 - pyarrow is untyped
     import pyarrow as pa
 
     floats = column if pa.types.is_float64(column.type) else column.cast(pa.float64())
-    chunked = isinstance(floats, pa.ChunkedArray)
-    found: Array = floats.to_numpy() if chunked else floats.to_numpy(zero_copy_only=False)
+    found: Array = floats.to_numpy(zero_copy_only=False)
     return found
 
 
 def _ends(values: Array, most: int) -> Array:
-    finite = values[np.isfinite(values)]
-    smallest = np.partition(finite, most - 1)[:most] if len(finite) > most else finite
+    smallest = np.partition(values, most - 1)[:most] if len(values) > most else values
     return np.sort(smallest)
