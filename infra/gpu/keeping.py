@@ -152,6 +152,7 @@ class Keeper:
         """The end of a lease: its run's state is true, its processes are gone, it is released."""
         with anyio.CancelScope(shield=True):
             try:
+                await self._unless_fenced()
                 kept.trouble = await run_sync(self._machine.trouble, kept.lease)
                 if kept.trouble is not None:
                     PrefectNotices().tell(kept.lease.run, str(kept.trouble), logging.ERROR)
@@ -218,6 +219,7 @@ class Keeper:
 
     async def _told(self, run: UUID, state: "State[Any]") -> None:
         """Tell how a run is about to end, whatever retries it has; one that is deleted ends too."""
+        await self._unless_fenced()
         with suppress(ObjectNotFound):
             now = (await self._client.read_flow_run(run)).state
             if now is None or not now.is_final():
@@ -243,6 +245,7 @@ class Keeper:
         kept = self._kept.get(move.lease.run)
         if kept is None or kept.lease.id != move.lease.id or kept.moving or kept.process is None:
             return
+        await self._unless_fenced()
         kept.moving, grace = move.why, kept.lease.request.checkpoint_grace
         self._machine.patrol.notices.tell(
             kept.lease.run,
@@ -291,11 +294,22 @@ class Keeper:
         """End every run, for the worker is being stopped."""
         self._stopping = True
         begun = [kept for kept in self._kept.values() if kept.began]
+        if begun:
+            await self._unless_fenced()
         for kept in begun:
             kept.why = f"Worker {worker} was stopped, and its runs with it."
         async with anyio.create_task_group() as ends:
             for kept in begun:
                 ends.start_soon(run_sync, self._machine.end, kept.lease, STOP_S)
+
+    async def _unless_fenced(self) -> None:
+        """Go on only while the runs are this worker's to end and to speak for."""
+        try:
+            await run_sync(self._machine.check)
+        except IntegrityError as error:
+            self._fenced(error)
+        except (ResourceError, BackendError, ConfigError) as error:  # their release waits for it
+            _log.warning("The journal of leases does not answer. %s", error)
 
     async def _conclude(self, kept: Kept) -> None:
         """Let the run's state be true; asked again until the server answers."""

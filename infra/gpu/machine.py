@@ -149,6 +149,15 @@ class Machine:
             with self.journal.deciding(self.worker) as decision:
                 note_hardware(decision, lease, self._inventory, hold.stated)
 
+    def check(self) -> None:
+        """Do nothing where this worker has its name.
+
+        Raises:
+            IntegrityError: another process has taken it.
+        """
+        with self.journal.deciding(self.worker):
+            pass
+
     def trouble(self, lease: Lease) -> ResourceError | None:
         """Why the kernel killed something of a run, None where it did not."""
         return self.hold(lease).trouble()
