@@ -17,6 +17,7 @@ from tasks.monitoring.drift import compare
 from tasks.monitoring.learned import FEATURES, PREDICTIONS, SAMPLE, TARGET, Learned, learned
 from tasks.monitoring.sketches.profiles import draw_profile
 from tasks.references import Action, Profiled
+from tasks.registry.record import Request
 from tests.support.feature_tables import bare_home
 from tests.support.rides import ROWS, SPEC, WINDOWS, Kind, World
 from tests.support.shapes import CHANGES, SHAPES, batches, exact
@@ -64,6 +65,23 @@ def test_the_same_training_has_the_same_profile_under_the_same_name() -> None:
 
     assert drawn(world) == first
     assert all(store.exists(place) for place in first.uris.values())
+
+
+def test_a_profile_is_part_of_what_a_version_is() -> None:
+    """Another profile is another version; what was registered without one keeps its name."""
+    candidate = World().champion.candidate
+    asked = Request(
+        fitted=candidate.fitted,
+        evaluation=candidate.evaluation,
+        cause=candidate.cause,
+        as_of=candidate.as_of,
+    )
+    before = store.digest_of(
+        "rides", "f", "v", candidate.fitted.split.table.history, candidate.cause, candidate.as_of
+    )
+
+    assert asked.digest == before
+    assert asked.model_copy(update={"profiled": candidate.profiled}).digest != before
 
 
 def test_a_window_is_judged_without_a_row_of_the_training() -> None:
