@@ -1,5 +1,7 @@
 """A work pool on a real server, with real workers of simulated GPUs."""
 
+import atexit
+import functools
 import json
 import os
 import signal
@@ -13,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL
 from prefect.workers.base import BaseWorker
 
 from infra.gpu import cgroups
@@ -183,7 +186,7 @@ class Pool:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGKILL)
             worker.wait(30)
-        for journal in self.folder.glob("*.db"):
+        for journal in filter(Path.is_file, self.folder.glob("*.db")):
             for lease in Journal(journal).leases():
                 if lease.process is not None and lease.process.alive:
                     os.kill(lease.process.pid, signal.SIGKILL)
@@ -199,8 +202,7 @@ class Run:
     @property
     def now(self) -> FlowRun:
         """The run as the server has it."""
-        with get_client(sync_client=True) as client:
-            return client.read_flow_run(self.id)
+        return _client(PREFECT_API_URL.value()).read_flow_run(self.id)
 
     def seen(self) -> dict[str, Any]:
         """What its process saw, as soon as it has told."""
@@ -219,8 +221,8 @@ class Run:
 
     def log(self) -> list[str]:
         """The lines of its log that have come."""
-        with get_client(sync_client=True) as client:
-            logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[self.id])))
+        of_it = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[self.id]))
+        logs = _client(PREFECT_API_URL.value()).read_logs(of_it)
         return [each.message for each in logs]
 
     def let_go(self) -> None:
@@ -231,6 +233,14 @@ class Run:
         """The run once it is over."""
         waited(lambda: (state := self.now.state) and state.is_final(), lambda: repr(self.now.state))
         return self.now
+
+
+@functools.cache
+def _client(_api: str) -> SyncPrefectClient:
+    """The client by which a server is asked again and again; a new one is three requests."""
+    client = get_client(sync_client=True)
+    atexit.register(client.__exit__, None, None, None)
+    return client.__enter__()
 
 
 def waited(claim: Callable[[], object], why: Callable[[], str] = str) -> None:
