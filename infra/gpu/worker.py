@@ -212,9 +212,16 @@ class GpuProcessWorker(ProcessWorker):
         kept = self._keeper.of(flow_run.id)
         if kept is None:
             raise ResourceError("The run has no lease.", hint="Start it again.")
-        async with self._held(kept, flow_run, configuration.given) as environment:
-            configuration.env |= environment
-            result = await super().run(flow_run, configuration, task_status)
+        try:
+            async with self._held(kept, flow_run, configuration.given) as environment:
+                configuration.env |= environment
+                result = await super().run(flow_run, configuration, task_status)
+        except Exception as error:
+            if not kept.waits:
+                raise
+            if task_status is not None:  # as Prefect tells itself that nothing was started
+                task_status.started(error)  # type: ignore[arg-type] # it takes a pid or an error
+            return ProcessWorkerResult(status_code=0, identifier=str(flow_run.id))
         if kept.moving or kept.waits:  # it did not fail: it waits again
             result.status_code = 0
         return result
@@ -236,6 +243,12 @@ class GpuProcessWorker(ProcessWorker):
             told = self.get_flow_run_logger(flow_run).info
             launch.set(Launch(began, self._warm, told, kept.ended))
             yield hold.environment
+        except PerennialError:  # a refusal of ours, which another start would meet again
+            raise
+        except Exception as error:
+            if not kept.began:
+                kept.unbegun = f"No process could be started for it ({error})"
+            raise
         finally:
             await self._keeper.finish(kept)
 

@@ -38,6 +38,12 @@ def history(run: Run) -> list[str]:
     return [each.name or "" for each in states if not each.is_pending()]
 
 
+def told(run: Run) -> str:
+    """What its states have said."""
+    with get_client(sync_client=True) as client:
+        return "\n".join(str(each.message) for each in client.read_flow_run_states(run.id))
+
+
 def test_a_run_whose_process_met_no_server_is_started_again(served: Pool) -> None:
     """The engine's first call finds nobody: it gives up, and the flow has not begun."""
     command = first_and_then(served.folder, f"exec {_NOBODY} {_ENGINE}", f"exec {_ENGINE}")
@@ -49,6 +55,18 @@ def test_a_run_whose_process_met_no_server_is_started_again(served: Pool) -> Non
     assert over.state_name == "Completed"
     assert history(run) == ["Scheduled", "NotBegun", "Running", "Completed"]
     waited(lambda: not served.leases)
+
+
+def test_a_run_for_which_no_process_could_be_started_is_started_again(pool: Pool) -> None:
+    """The server went away after it had answered the worker, and before there was a process."""
+    run = pool.run(command=_ENGINE)
+    run.let_go()
+    pool.start_program("tests.support.cut_off")
+
+    assert run.over().state_name == "Completed"
+    assert history(run) == ["Scheduled", "NotBegun", "Running", "Completed"]
+    assert "No process could be started for it (no event stream)" in told(run)
+    waited(lambda: not pool.leases)
 
 
 def test_a_run_that_never_meets_its_server_is_crashed_and_says_why(served: Pool) -> None:

@@ -89,6 +89,19 @@ class Pool:
         self.workers.append(worker)
         return worker
 
+    def start_program(self, module: str) -> None:
+        """A worker of the pool that is a program of the tests' own."""
+        with (self.folder / f"left-{len(self.workers)}.log").open("wb") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", module, self.name],
+                cwd=PROJECT,
+                env=self._of_workers,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.workers.append(worker)
+
     @property
     def _of_workers(self) -> dict[str, str]:
         return {
