@@ -90,7 +90,8 @@ def tally_numbers(grid: NumberGrid, values: Array) -> Numbers:
         with np.errstate(over="ignore", invalid="ignore"):  # the ends of what a float holds
             distances = ordered[places[0] : places[-1]] - grid.center
             sums[filled] = np.add.reduceat(distances, starts - places[0])
-            square = float(distances @ distances)
+            # The product of two vectors would be left to threads, which add in any order.
+            square = float(np.einsum("i,i->", distances, distances))
     return Numbers(counts, sums, least, most, square, missing=len(values) - known)
 
 
