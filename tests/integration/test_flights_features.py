@@ -15,6 +15,9 @@ from tests.support.feeds import declared_frames
 
 FOLDER = PROJECT / "deployments" / "flights"
 FORBIDDEN = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "tailnum"}
+CLOCK = ["origin", "time_hour", "year", "month", "day", "hour"]
+"""Where and when the weather was; all other columns of its table are features."""
+
 DAYS = ["2013-02-08", "2013-07-10", "2013-11-03", "2013-12-31"]
 """A snowstorm that cancelled half of all flights, a plain day, the end of summer time, a gap."""
 
@@ -85,7 +88,7 @@ def scrambled_after(feed: Frames, moment: pd.Timestamp, draw: np.random.Generato
     flights["tailnum"] = flights["tailnum"].mask(coming, "N00000")
 
     later = weather["time_hour"] > moment
-    for column in ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "visib"):
+    for column in weather.columns.difference(CLOCK):
         noise = pd.Series(draw.normal(50, 30, len(weather)), index=weather.index)
         weather[column] = numbers(weather[column]).mask(later, noise)
     return {**feed, "flights": flights, "weather": weather}
@@ -177,6 +180,7 @@ def test_lags_and_weather_equal_a_plain_computation_row_by_row(
     near = around(feed, "2013-02-08")
     rows = build(near, "2013-02-08").sample(40, random_state=1)
     flights, weather = near["flights"], near["weather"]
+    measured = weather.columns.difference(CLOCK).tolist()
     due = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
     left = due + pd.to_timedelta(flights["dep_delay"].astype("float64"), unit="min")
 
@@ -192,9 +196,9 @@ def test_lags_and_weather_equal_a_plain_computation_row_by_row(
             .astype("float64")
             .mean(),
             flights.loc[plan & here, "dep_time"].isna().mean(),
-            seen.sort_values("time_hour")["temp"].iloc[-1],
+            *seen.sort_values("time_hour")[measured].iloc[-1].astype("float64"),
         ]
-        lags = ("origin_delay3h", "carrier_delay3h", "origin_cancel6h", "temp")
+        lags = ("origin_delay3h", "carrier_delay3h", "origin_cancel6h", *measured)
         found = [row[name] for name in lags]
         np.testing.assert_allclose(
             np.array(found, dtype=float), np.array(expected, dtype=float), equal_nan=True
