@@ -28,7 +28,7 @@ def resolve(folder: Path, import_string: str) -> Callable[..., Any]:
     except AttributeError as error:
         raise ConfigError(f"{import_string}: {module.__file__} has no {attribute!r}.") from error
     if not callable(found):
-        raise ConfigError(f"{import_string} in {folder} is a {type(found).__name__}, no function.")
+        raise ConfigError(f"{import_string} in {folder} is {type(found).__name__}, no function.")
     resolved: Callable[..., Any] = found
     return resolved
 
@@ -58,7 +58,7 @@ def _load(folder: Path, module_name: str, import_string: str) -> ModuleType:
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ConfigError(
             f"{import_string}: {path} fails while it is imported: {type(error).__name__}: {error}."

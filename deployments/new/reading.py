@@ -30,15 +30,10 @@ def read_table(path: Path) -> pa.Table:
             hint="Write it as CSV or Parquet; once the model is declared, JSON Lines are read too.",
         )
     try:
-        table = _parquet(payload.data) if payload.kind == "parquet" else _csv(payload.data)
+        table = _parquet(payload.data) if payload.kind == "parquet" else _csv(payload.data, path)
     except pa.ArrowException as error:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
     names = table.column_names
-    if len(names) == 1 and (found := next((each for each in ";\t|" if each in names[0]), "")):
-        raise ConfigError(
-            f"{path} has one column, {names[0][:80]!r}: its values are divided by {found!r}.",
-            hint="Write it with commas between values and points in numbers, or as Parquet.",
-        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not table.num_rows or "" in names:
         what = f"names {few(twice)} twice" if twice else "has no rows, or a column without a name"
@@ -50,8 +45,16 @@ def _parquet(data: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(data))
 
 
-def _csv(data: bytes) -> pa.Table:
-    decode(data, CsvSpec(), ())  # it says what an encoding is taken for; Arrow says that it is none
+def _csv(data: bytes, path: Path) -> pa.Table:
+    # It says what an encoding is taken for; Arrow says that it is none.
+    header = decode(data, CsvSpec(), ()).lstrip().split("\n", 1)[0]
+    divider = next((each for each in ";\t|" if each in header), "")
+    if divider and "," not in header:
+        raise ConfigError(
+            f"{path} has one column, {header.strip()[:80]!r}: its values are divided by "
+            f"{divider!r}.",
+            hint="Write it with commas between values and points in numbers, or as Parquet.",
+        )
     return csv.read_csv(pa.BufferReader(data))
 
 
@@ -62,7 +65,7 @@ def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         return _plain(values.cast(kind.value_type), name)
     for fits, target in _CASTS:
         if fits(kind):
-            return _without_blanks(values.cast(target))
+            return _without_voids(values.cast(target))
     if pa.types.is_null(kind) or pa.types.is_boolean(kind):
         return values
     raise ConfigError(
@@ -82,9 +85,12 @@ _CASTS = (
 )
 
 
-def _without_blanks(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text without its empty cells, which mean no value; other types as they are."""
-    if not pa.types.is_string(values.type):
+def _without_voids(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without empty text and what is not a number, which mean no value; other types as they are."""
+    if pa.types.is_string(values.type):
+        void = pc.equal(values, "")
+    elif pa.types.is_floating(values.type):
+        void = pc.is_nan(values)
+    else:
         return values
-    blank = pc.equal(values, "")
-    return pc.if_else(blank, pa.scalar(None, pa.string()), values)
+    return pc.if_else(void, pa.scalar(None, values.type), values)

@@ -3,6 +3,7 @@
 import json
 import re
 from importlib.resources import files
+from math import isfinite
 from string import Template
 from typing import Any, Final
 
@@ -68,7 +69,7 @@ def starter_suite(model: str, sheet: Sheet) -> dict[str, Any]:
                 _expectation("expect_column_values_to_be_in_set", name, _NEWS, value_set=known)
             )
         elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-            expectations.append(_range(values, name))
+            expectations += _range(values, name)
     return {"name": f"{model}.rows", "expectations": expectations, "meta": {}}
 
 
@@ -189,18 +190,21 @@ def _known_values(values: pa.ChunkedArray) -> list[str]:
     return known if len(known) <= _FEW_VALUES and len(known) < len(values) / 2 else []
 
 
-def _range(values: pa.ChunkedArray, name: str) -> dict[str, Any]:
-    """The range of a column, wider by its own width on either side."""
-    limits = pc.min_max(values).as_py()
+def _range(values: pa.ChunkedArray, name: str) -> list[dict[str, Any]]:
+    """The range of a column, wider by its own width on either side; none where nothing is finite.
+
+    Infinite values lie outside of it: their rows are set aside when the file is ingested.
+    """
+    limits = pc.min_max(values.filter(pc.is_finite(values))).as_py()
+    if limits["max"] is None:
+        return []
     width = (limits["max"] - limits["min"]) or abs(limits["max"]) or 1
     least = 0 if 0 <= limits["min"] < width else limits["min"] - width
-    return _expectation(
-        "expect_column_values_to_be_between",
-        name,
-        _UNIT,
-        min_value=least,
-        max_value=limits["max"] + width,
-    )
+    most = limits["max"] + width
+    if not isfinite(least) or not isfinite(most):  # of values near the end of what a float can be
+        return []
+    kind = "expect_column_values_to_be_between"
+    return [_expectation(kind, name, _UNIT, min_value=least, max_value=most)]
 
 
 def _flow(names: tuple[str, ...] | list[str]) -> str:

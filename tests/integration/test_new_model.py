@@ -167,6 +167,25 @@ def test_instants_of_a_parquet_file_and_a_key_of_its_own_are_kept(
     assert ingested("visits", ["2024-01"]) == [Ending.ACCEPT]
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_infinities_and_what_is_no_number_bound_nothing(
+    form: str, models: Path, tmp_path: Path
+) -> None:
+    """The declared range is that of the finite values; rows beyond it are set aside."""
+    frame = visits().drop(columns="empty").assign(heat=np.arange(400.0))
+    frame.loc[[3, 5], "heat"] = [np.inf, -np.inf]
+    frame.loc[7, "heat"] = np.nan
+    path = tmp_path / f"visits.{form}"
+    frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+
+    found("visits", path, "paid", time="when")
+
+    suite = json.loads((models / "visits" / "expectations" / "rows.json").read_text())
+    ranges = {each["kwargs"]["column"]: each["kwargs"] for each in suite["expectations"]}
+    assert (ranges["heat"]["min_value"], ranges["heat"]["max_value"]) == (0, 798.0)
+    assert ingested("visits", ["2024-01"]) == [Ending.QUARANTINE]
+
+
 def test_a_kind_that_was_named_is_taken(models: Path, tmp_path: Path) -> None:
     """Three numbers may be a quantity."""
     made = found("iris", bundled("iris", tmp_path), "target", kind=Kind.REGRESSION)
@@ -285,6 +304,7 @@ def test_a_wish_that_cannot_be_true_is_refused(
         (b"\x80\x04\x95pickled.", DataError, "pickle"),
         (b'{"a": 1, "b": 2}\n', ConfigError, "JSON Lines"),
         (b"a;b\n1;2\n3;4\n", ConfigError, "divided by ';'"),
+        (b"a;b\n1,5;2\n3;4,25\n", ConfigError, "divided by ';'"),
         (b"_a,b\n1,2\n3,4\n", ConfigError, "_a are taken"),
     ],
 )
