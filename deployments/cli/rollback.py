@@ -71,7 +71,9 @@ def roll_back(model: str, reason: str, actor: str, to: int | None = None) -> Rol
         BackendError: the promotion failed or did not end in ten minutes.
     """
     if len(reason.strip()) < 3:  # noqa: PLR2004 - as the review's form asks
-        raise ConfigError("A rollback wants a reason.", hint="Say it with --reason.")
+        raise ConfigError(
+            "A rollback wants a reason of three letters at least.", hint="Say it with --reason."
+        )
     current, target = versions(model, to)
     run = _promoted(model, target, reason.strip(), actor)
     state = run.state
