@@ -142,7 +142,7 @@ def require_free(server: str, port: int) -> None:
 
     who = listener_on(port)
     raise ResourceError(
-        f"Port {port}, which this home keeps for the {server} server, is taken by {who}.",
+        f"Port {port}, which this home keeps for the {server}, is taken by {who}.",
         hint=f"Stop that process, or delete {ports_file()} to choose new ports (old links end).",
         port=port,
         server=server,

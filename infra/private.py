@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -72,14 +73,34 @@ def clear_errors() -> Iterator[None]:
         raise explained(error) from error
 
 
+def require_room(least: int) -> None:
+    """Nothing, where the disk of the home has so many bytes left.
+
+    Servers that meet a full disk say so in their logs at best, and each in words of its own.
+
+    Raises:
+        ResourceError: it has fewer.
+    """
+    home = settings().home
+    with clear_errors():
+        free = shutil.disk_usage(home).free
+    if free < least:
+        raise ResourceError(
+            f"The disk that holds {home} is full: {free / 2**20:.0f} MiB are left, "
+            f"{least / 2**20:.0f} MiB are needed.",
+            hint=_larger_disk(),
+        )
+
+
+def _larger_disk() -> str:
+    return f"Free space, or set PERENNIAL_HOME (now {settings().home}) to a larger disk."
+
+
 def explained(error: OSError) -> ConfigError | ResourceError:
     """The error of ours that says what an error of the operating system means for a person."""
     where = error.filename or settings().home
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return ResourceError(
-            f"The disk that holds {where} is full.",
-            hint=f"Free space, or set PERENNIAL_HOME (now {settings().home}) to a larger disk.",
-        )
+        return ResourceError(f"The disk that holds {where} is full.", hint=_larger_disk())
     if error.errno in _UNFIT:
         return ConfigError(
             f"{where} cannot be written: {error.strerror}.",

@@ -15,7 +15,7 @@ from infra.databases import create_databases
 from infra.errors import BackendError, ConfigError, PerennialError, ResourceError
 from infra.places import Places, make_folders, make_places, places_file, read_places, stack_folder
 from infra.pools import POOL
-from infra.private import clear_errors, read_private, write_private
+from infra.private import clear_errors, read_private, require_room, write_private
 from infra.processes import ProcessIdentity, outliving
 from infra.settings import settings
 from infra.stack import reconcile
@@ -28,6 +28,10 @@ Progress = Callable[[str], None]
 _READY_S = 180.0
 _DOWN_S = 110.0
 _LOCK_S = 180.0
+_ROOM = 32 * 2**20
+_ROOM_OF_NEW = 128 * 2**20
+"""Bytes of its disk that a stack wants at its start; a new database and its logs take 75 MiB."""
+
 _STEP_S = 0.1
 
 
@@ -109,6 +113,7 @@ def _clear_the_way(places: Places, progress: Progress) -> Places:
     ended = reconcile.clear_remains(places)
     if ended:
         progress(f"Ended {ended} processes that a killed stack had left.")
+    require_room(_ROOM if places.embedded or settings().database_url else _ROOM_OF_NEW)
     if settings().database_url is None:
         if places.embedded is None:
             progress("Making the database.")

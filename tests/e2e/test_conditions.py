@@ -154,11 +154,12 @@ def test_a_home_where_nothing_can_be_made_is_named_too(user: User) -> None:
 
 
 @needs_mounts
-def test_a_full_disk_is_named_when_the_stack_starts(user: User) -> None:
-    """With the disk and the variable that chooses another."""
+@pytest.mark.parametrize("size", ["4k", "60m"])
+def test_a_full_disk_is_named_when_the_stack_starts(size: str, user: User) -> None:
+    """With the disk and the variable that chooses another, before a server meets it."""
     user.home.mkdir()
 
-    done = user.perennial("up", within=mounted(f"-t tmpfs -o size=4k none {user.home}"))
+    done = user.perennial("up", within=mounted(f"-t tmpfs -o size={size} none {user.home}"))
 
     told(done, 1, "full", "PERENNIAL_HOME")
 
