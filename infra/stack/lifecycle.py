@@ -85,6 +85,7 @@ def is_up() -> bool:
 
 
 def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
+    require_room(_ROOM if places.embedded or settings().database_url else _ROOM_OF_NEW)
     keep_ports()
     supervisor = Supervisor(places)
     was_up = supervisor.runs and keeper_pid() is not None
@@ -113,7 +114,6 @@ def _clear_the_way(places: Places, progress: Progress) -> Places:
     ended = reconcile.clear_remains(places)
     if ended:
         progress(f"Ended {ended} processes that a killed stack had left.")
-    require_room(_ROOM if places.embedded or settings().database_url else _ROOM_OF_NEW)
     if settings().database_url is None:
         if places.embedded is None:
             progress("Making the database.")
