@@ -3,6 +3,7 @@
 Each end is an environment of its own: what is installed here, with another Prefect before it.
 """
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -47,6 +48,7 @@ def said(python: Path, *arguments: str) -> tuple[int, str]:
     ended = subprocess.run(
         [python, *arguments],
         cwd=PROJECT,
+        env={**os.environ, "STOCK_WORKER": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -68,6 +70,16 @@ def test_every_claim_on_the_worker_holds_at_both_ends(prefect: str, tmp_path: Pa
 
     sys.stdout.write(f"prefect {release}: {printed.splitlines()[-1]}\n")
     assert ended == 0, printed[-4000:]
+
+
+def test_prefect_s_own_worker_keeps_the_same_promises() -> None:
+    """Of the release that is locked; else the list would be what ours does, and not what is due."""
+    contract = f"tests/integration/{CLAIMS[0]}"
+
+    ended, printed = said(Path(sys.executable), "-m", "pytest", "-q", contract)
+
+    assert ended == 0, printed[-4000:]
+    assert "[process]" in said(Path(sys.executable), "-m", "pytest", "--co", "-q", contract)[1]
 
 
 def test_a_release_before_the_range_is_refused_at_the_import(tmp_path: Path) -> None:
