@@ -8,11 +8,12 @@ there and called is looked for at the import (`groundwork`, decision 16).
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import anyio
 import anyio.abc
@@ -31,6 +32,7 @@ from infra.gpu.interrupts import listen
 from infra.gpu.moving import prepare, verdict
 from infra.gpu.rounds import going_round
 from infra.pools import NOT_AGAIN, SETTLED_S
+from infra.scratch import scratch
 from infra.settings import settings
 from infra.warm.launching import Launch, install, launch
 from infra.warm.pool import warm_pool
@@ -65,6 +67,29 @@ class GpuProcessWorker(ProcessWorker):
     """The machine that this worker runs on, from `setup` on."""
 
     # Its life
+
+    async def __aenter__(self) -> Self:
+        """As Prefect's, but that what it keeps of runs lies in the home.
+
+        Prefect's lies in a folder of the machine's, which belongs to the first user who had one.
+        """
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(scratch("worker"))
+            except PerennialError as error:
+                _exit(f"The worker cannot start. {error}", after_s=SETTLED_S)
+            before, tempfile.tempdir = tempfile.tempdir, str(folder)
+            try:
+                await super().__aenter__()
+            finally:
+                tempfile.tempdir = before
+            self._scratch = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """As Prefect's, and its folder is removed."""
+        with self._scratch:
+            await super().__aexit__(*exc_info)
 
     async def setup(self) -> None:
         """Join the machine's workers, before anything is asked of Prefect."""

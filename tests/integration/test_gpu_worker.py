@@ -31,6 +31,21 @@ def test_each_run_sees_exactly_the_devices_that_it_leased(pool: Pool, gpus: Simu
     assert process.pid == one.seen()["pid"]
 
 
+def test_a_worker_keeps_its_things_in_the_home(pool: Pool, tmp_path: Path) -> None:
+    """The machine's folder for them is another user's; what is left of it goes with the worker."""
+    (tmp_path / "runner_storage").touch()
+    (home := tmp_path / "home").mkdir()
+    worker = pool.start(TMPDIR=str(tmp_path), PERENNIAL_HOME=str(home))
+
+    pool.run().seen()
+    held = [each.name for each in (home / "tmp").iterdir()]
+    worker.terminate()
+    worker.wait(30)
+
+    assert [each.split("-")[:2] for each in held] == [["worker", str(worker.pid)]]
+    assert list((home / "tmp").iterdir()) == []
+
+
 def test_a_run_waits_until_a_device_is_free(pool: Pool, gpus: SimulatedGpus) -> None:
     """It stays Scheduled, for another worker to take, and starts when the lease has ended."""
     gpus.add()
