@@ -166,7 +166,8 @@ def approved(model: str) -> None:
 
 def working_folders() -> list[str]:
     """What lies where runs keep what they need for a moment."""
-    return [path.name for path in (settings().home / "tmp").iterdir()]
+    names = [path.name for path in (settings().home / "tmp").iterdir()]
+    return [name for name in names if not name.startswith("worker-")]  # it lives
 
 
 def _ingested(model: str) -> list[object]:
