@@ -8,7 +8,7 @@ from infra.runs import ended, moment, named
 from tasks.data import read_history
 from tasks.features import build_features
 from tasks.packaging import predict
-from tasks.registry import require_champion
+from tasks.registry import predecessors, require_champion
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
 
@@ -29,7 +29,9 @@ def score(
     window = window or latest_window(as_of, spec.data.grain, spec.data.timezone)
 
     table = build_features(read_history(model, as_of), spec.features, spec.data)
-    predictions = predict(require_champion(model, as_of), table, window, as_of, spec.data.label)
+    champion = require_champion(model, as_of)
+    before = predecessors(champion, window)
+    predictions = predict(champion, table, window, as_of, spec.data.label, before)
     return ended(
         "Scored", f"{predictions.rows} rows of {window} by version {predictions.model_version}"
     )

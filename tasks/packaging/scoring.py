@@ -1,6 +1,7 @@
 """Predicting a window with the champion of the time, and finding what was predicted."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime
 
@@ -10,6 +11,9 @@ from infra.steps import step
 from infra.store import content_digest, get_bytes, listed, put_bytes, uri, write_window
 from tasks.data.spec import LabelSpec
 from tasks.references import Champion, FeatureTable, Predictions, Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Scored(Reference):
@@ -21,39 +25,68 @@ class Scored(Reference):
 
 @step
 def predict(
-    champion: Champion, table: FeatureTable, window: str, as_of: datetime, label: LabelSpec
+    champion: Champion,
+    table: FeatureTable,
+    window: str,
+    as_of: datetime,
+    label: LabelSpec,
+    before: tuple[Champion, ...] = (),
 ) -> Predictions:
-    """The champion's prediction of every row of a window, each at the row's own prediction time.
+    """A prediction of every row of a window, by the champion of the row's own prediction time.
 
-    What another version predicted of the window stays beside it. The same version's predictions
+    What another champion predicted of the window stays beside it. The same champion's predictions
     of the same rows are written once, with the time of the first.
+
+    Args:
+        champion: the one in charge as of the run; rows from before any other are predicted by it.
+        table: the feature rows.
+        window: what to predict.
+        as_of: the time of the run.
+        label: what is predicted.
+        before: those in charge before it, oldest first. One that learned from features which the
+            table does not have any more predicts nothing; its rows are the champion's.
 
     Raises:
         DataError: the table does not hold the window or a feature, or a prediction is not finite.
         IntegrityError: the stored model is not the champion.
     """
     from tasks.frames import feature_rows
-    from tasks.packaging.scored import predicted_rows, signed
+    from tasks.packaging.scored import by_champion, in_order, signed
 
-    fitted = champion.candidate.fitted
-    model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
     frame = feature_rows(table, [window])
-    rows = predicted_rows(model, frame, table.key, fitted.split.table.features, label.kind)
-    digest = content_digest(rows.assign(model_version=champion.version), table.key)
+    able = [each for each in before if set(_features(each)) <= set(table.features)]
+    parts = [
+        (one.version, _predicted(one, rows, table.key, label))
+        for one, rows in by_champion(frame, (*able, champion))
+    ]
+    rows = in_order(parts)
+    digest = content_digest(rows, table.key)
     place = uri(champion.model, "predictions")
-    version = write_window(
-        place, signed(rows, champion.version, as_of), window, digest, beside=True
-    )
+    version = write_window(place, signed(rows, as_of), window, digest, beside=True)
     predictions = Predictions(
         uri=place,
         version=version,
         window=window,
         rows=len(rows),
         model=champion.model,
-        model_version=champion.version,
+        model_version=parts[-1][0],
         digest=digest,
     )
     return _remembered(Scored(as_of=as_of, predictions=predictions))
+
+
+def _features(champion: Champion) -> tuple[str, ...]:
+    return champion.candidate.fitted.split.table.features
+
+
+def _predicted(
+    champion: Champion, rows: "pd.DataFrame", key: tuple[str, ...], label: LabelSpec
+) -> "pd.DataFrame":
+    from tasks.packaging.scored import predicted_rows
+
+    fitted = champion.candidate.fitted
+    model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
+    return predicted_rows(model, rows, key, _features(champion), label.kind)
 
 
 @step(moving=True)

@@ -1,13 +1,21 @@
 """Candidates and champions: what is registered, and which version is in charge."""
 
 from tasks.registry.registration import register
-from tasks.registry.succession import champion, crown, find_version, repair, require_champion
+from tasks.registry.succession import (
+    champion,
+    crown,
+    find_version,
+    predecessors,
+    repair,
+    require_champion,
+)
 from tasks.registry.warrants import require_warrant
 
 __all__ = [
     "champion",
     "crown",
     "find_version",
+    "predecessors",
     "register",
     "repair",
     "require_champion",

@@ -22,6 +22,16 @@ def in_charge(model: str, as_of: datetime | None = None) -> Champion | None:
     return None if entry is None else champion_of(entry)
 
 
+def before_it(champion: Champion, since: datetime) -> tuple[Champion, ...]:
+    """Those in charge before a champion, oldest first: the one at a time, and who came after it."""
+    before = champion.since - timedelta(microseconds=1)
+    crowned = [champion_of(entry) for entry in Ledger().entries(champion.model, CROWNINGS, before)]
+    # At one time the last record counts, and each is in charge until the next.
+    reigns = {each.since: each for each in crowned}
+    ends = [*reigns, champion.since][1:]
+    return tuple(each for each, end in zip(reigns.values(), ends, strict=True) if end > since)
+
+
 def champions(model: str) -> tuple[int, ...]:
     """The champions that stand behind the one in charge, oldest first, itself the last."""
     return line_of(champion_of(entry).version for entry in Ledger().entries(model, CROWNINGS))

@@ -1,6 +1,6 @@
 """Who is champion: the ledger says it, MLflow's alias and what serves repeat it."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from infra import store
@@ -13,14 +13,17 @@ from infra.steps import step
 from infra.tracking import alias, point_alias, tracker, versions
 from infra.turns import turn
 from tasks.references import Bento, Candidate, Champion
-from tasks.registry.crownings import CROWNINGS, champion_of, in_charge
+from tasks.registry.crownings import CROWNINGS, before_it, champion_of, in_charge
 from tasks.registry.registration import record_of
+from tasks.windows import first_day
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ALIAS = "champion"
 """Name of the alias in MLflow."""
+
+_AHEAD = timedelta(days=2)
 
 
 @step(moving=True)
@@ -50,6 +53,16 @@ def require_champion(model: str, as_of: datetime | None = None) -> Champion:
             hint=f"Run `train/{model}` and promote a version first.",
         )
     return found
+
+
+@step(moving=True)
+def predecessors(champion: Champion, window: str) -> tuple[Champion, ...]:
+    """Those in charge before a champion while a window went on, oldest first.
+
+    Rows are predicted up to a day before they happen, wherever on Earth the window's days are.
+    """
+    day = max(first_day(window), date.min + _AHEAD)  # all that there is begins with time itself
+    return before_it(champion, datetime.combine(day - _AHEAD, time(), UTC))
 
 
 @step(moving=True)

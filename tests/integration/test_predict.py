@@ -68,6 +68,50 @@ def test_every_row_is_predicted_as_of_its_own_time(kind: Kind) -> None:
     assert set(rows["scored_at"]) == {pd.Timestamp(LATER)}
 
 
+def test_each_row_is_predicted_by_the_champion_of_its_time() -> None:
+    """The first days are its predecessor's, which is in charge again at the end."""
+    first, second = in_charge(version=1), in_charge(version=2)
+    table = features_of(first)
+    frame = feature_rows(table, ["2013-03"])
+    times = frame["prediction_time"].sort_values().to_list()
+    reigns = [
+        each.model_copy(update={"since": since.to_pydatetime()})
+        for each, since in ((first, times[9]), (second, times[39]), (first, times[79]))
+    ]
+
+    predictions = predict.fn(reigns[2], table, "2013-03", LATER, BINARY, (reigns[0], reigns[1]))
+
+    rows = rows_of(predictions)
+    when = rows["prediction_time"]
+    middle = (when > times[39]) & (when <= times[79])
+    assert list(rows["model_version"] == 2) == list(middle)
+    assert 0 < middle.sum() < len(rows) == 120
+    model = load_model(
+        second.candidate.fitted.uri,
+        second.candidate.fitted.digest,
+        second.candidate.fitted.trusted_types,
+    )
+    asked = frame.set_index("ride").loc[rows.loc[middle, "ride"], list(FEATURES)]
+    assert list(rows.loc[middle, "prediction"]) == list(predict_scores(model, asked, "binary"))
+    assert predictions.model_version == 1
+
+
+def test_who_learned_from_other_features_predicts_nothing_any_more() -> None:
+    """Its rows are the champion's: the table does not have what it would look at."""
+    champion, other = in_charge(version=2), in_charge(version=1)
+    split = other.candidate.fitted.split
+    table = split.table.model_copy(update={"features": (*split.table.features, "gone")})
+    fitted = other.candidate.fitted.model_copy(
+        update={"split": split.model_copy(update={"table": table})}
+    )
+    candidate = other.candidate.model_copy(update={"fitted": fitted})
+    before = other.model_copy(update={"candidate": candidate, "since": AS_OF - timedelta(days=90)})
+
+    predictions = predict.fn(champion, features_of(champion), "2013-03", LATER, BINARY, (before,))
+
+    assert set(rows_of(predictions)["model_version"]) == {2}
+
+
 def test_a_class_is_predicted_with_the_probability_of_each() -> None:
     """The most likely class stands beside all of the probabilities."""
     champion = in_charge("multiclass")

@@ -9,11 +9,11 @@ import pytest
 from infra.entries import Entry, Kind
 from infra.errors import ConfigError
 from infra.ledger import Ledger
-from tasks.registry import require_warrant
+from tasks.registry import predecessors, require_champion, require_warrant
 from tests.support.crowning_flow import crowned
 from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
-from tests.support.subjects import candidate
+from tests.support.subjects import bento, candidate
 
 _MAY = datetime(2013, 5, 1, tzinfo=UTC)
 VERSION = candidate(2)
@@ -63,6 +63,46 @@ def decided(ledger: Ledger, *, approved: bool, evidence: str = "e1") -> None:
             payload={"approved": approved},
         )
     )
+
+
+def put_in_charge(ledger: Ledger, version: int, at: datetime) -> None:
+    """A promotion, whatever warrants it."""
+    made = candidate(version)
+    ledger.append(
+        Entry(
+            kind=Kind.PROMOTION,
+            model=made.model,
+            as_of=at,
+            subject=f"{version} at {at}",
+            payload={
+                "candidate": made.model_dump(mode="json"),
+                "bento": bento(version).model_dump(mode="json"),
+            },
+        )
+    )
+
+
+def test_who_was_in_charge_while_a_window_went_on(ledger: Ledger) -> None:
+    """From the one that was there when it began, without those of before and of the same moment."""
+    for version, day in ((1, -80), (2, -40), (3, 3), (4, 3), (2, 10), (5, 31)):
+        put_in_charge(ledger, version, _MAY + timedelta(days=day))
+    champion = require_champion.fn(VERSION.model, _MAY + timedelta(days=32))
+
+    told = [
+        [each.version for each in predecessors.fn(champion, window)]
+        for window in ("2013-01", "2013-05", "2013-06", "2013-05-20")
+    ]
+
+    assert told == [[1, 2, 4, 2], [2, 4, 2], [2], [2]]
+
+
+def test_the_first_champion_has_nobody_before_it(ledger: Ledger) -> None:
+    """Whatever the window."""
+    put_in_charge(ledger, 1, _MAY)
+    champion = require_champion.fn(VERSION.model, _MAY + timedelta(days=1))
+
+    assert predecessors.fn(champion, "2013-05") == ()
+    assert predecessors.fn(champion, "all") == ()
 
 
 def refusal(evidence: str = "") -> tuple[str, str]:
