@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import anyio
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from infra.gpu.machine import Machine
 
 _PATROL_S: Final = 2.0
+_MARGIN_S: Final = 0.25
 
 
 class GpuProcessWorker(ProcessWorker):
@@ -354,5 +356,7 @@ class GpuProcessWorker(ProcessWorker):
 def _exit(why: str, after_s: float = 0.0) -> NoReturn:
     """Leave with a sentence: any other way out ends the runs, or is a page of Prefect's calls."""
     print(why, file=sys.stderr, flush=True)  # noqa: T201 - whoever started the worker reads it
-    time.sleep(after_s)
+    began = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
+    time.sleep(max(0.0, after_s + _MARGIN_S - age) if after_s else 0.0)
     os._exit(NOT_AGAIN)
