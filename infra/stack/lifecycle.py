@@ -138,7 +138,11 @@ def _start_all(
         progress(kept)
     since = time.time()
     fresh = supervisor.state("worker") != "RUNNING"
-    ready = (lambda _: reconcile.worker_since(since)) if fresh else is_healthy
+
+    def came(server: Server) -> bool:
+        return reconcile.worker_came(supervisor.pid(server.name), since)
+
+    ready = came if fresh else is_healthy
     _start(supervisor, [by_name["worker"]], ready, progress)
 
 

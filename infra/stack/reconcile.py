@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from infra import postgres, processes
 from infra.addresses import addresses, addresses_of, read_ports
+from infra.errors import IntegrityError
 from infra.places import Places, stack_folder
 from infra.pools import POOL, ensure_pool
 from infra.private import clear_errors
@@ -131,8 +132,26 @@ def _unfinished(client: "SyncPrefectClient") -> "list[FlowRun]":
     return found
 
 
-def worker_since(moment_s: float) -> bool:
-    """Whether the worker of our pool has reported to the server since a moment (Unix time)."""
+def worker_came(pid: int, since_s: float) -> bool:
+    """Whether the worker of a pid is in the journal of leases, and one reported to the server.
+
+    The server tells workers apart by name, and each machine of a pool has one of ours: that one
+    reported says nothing of this one. What is in the journal has begun well.
+
+    Args:
+        pid: of the worker's process.
+        since_s: the moment from which a report counts, as Unix time.
+    """
+    from infra.gpu.leases import Journal
+
+    try:
+        there = Journal.existing(settings().journal).workers()
+    except IntegrityError:  # not begun yet; of one that is damaged the worker says so, and leaves
+        return False
+    return any(each.process.pid == pid for each in there) and _reported(since_s)
+
+
+def _reported(since_s: float) -> bool:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.exceptions import PrefectHTTPStatusError
 
@@ -142,4 +161,4 @@ def worker_since(moment_s: float) -> bool:
         except PrefectHTTPStatusError:  # the worker makes the pool when it first comes
             return False
     beats = (worker.last_heartbeat_time for worker in workers)
-    return any(beat is not None and beat.timestamp() >= moment_s for beat in beats)
+    return any(beat is not None and beat.timestamp() >= since_s for beat in beats)

@@ -92,6 +92,10 @@ class Supervisor:
         """The supervisor's word for a server: RUNNING, STARTING, BACKOFF, FATAL, STOPPED, ..."""
         return str(self._call("supervisor.getProcessInfo", _full(name))["statename"])
 
+    def pid(self, name: str) -> int:
+        """The process of a server; 0 where it has none."""
+        return int(self._call("supervisor.getProcessInfo", _full(name))["pid"])
+
     def processes(self) -> list[dict[str, Any]]:
         """What the supervisor knows about each of its servers."""
         found: list[dict[str, Any]] = self._call("supervisor.getAllProcessInfo")
