@@ -37,7 +37,7 @@ def watch(
     from tasks.monitoring import sources
     from tasks.monitoring.learned import learned
     from tasks.monitoring.observing import Watched, numbers, observe
-    from tasks.monitoring.verdict import judge
+    from tasks.monitoring.verdict import judge, unjudged
 
     champion = contest.champion
     known = learned(champion.candidate.profiled) if champion.candidate.profiled else None
@@ -58,7 +58,7 @@ def watch(
         metric=evaluation.metric,
     )
     seen = observe(watched, monitoring)
-    action, reasons = judge(seen, monitoring)
+    action, reasons, causes = judge(seen, monitoring)
     psi = {name: each.psi for name, each in seen.drift.features.items()} if seen.drift else {}
     found = numbers(watched, seen, monitoring)
     inputs = (predictions.digest, champion.entry, table.digest, table.as_of, monitoring)
@@ -69,6 +69,8 @@ def watch(
         as_of=table.as_of,
         action=action,
         reasons=reasons,
+        causes=tuple(each.model_copy(update={"windows": (predictions.window,)}) for each in causes),
+        unjudged=unjudged(seen, monitoring),
         drift=psi,
         metrics=found,
         champion=champion.version,

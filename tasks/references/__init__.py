@@ -39,6 +39,8 @@ from tasks.references.verdicts import (
     Promote,
     Refuse,
     Verdict,
+    VerdictCause,
+    WatchKind,
 )
 
 __all__ = [
@@ -73,4 +75,6 @@ __all__ = [
     "TableVersion",
     "Trial",
     "Verdict",
+    "VerdictCause",
+    "WatchKind",
 ]

@@ -62,6 +62,43 @@ class Action(StrEnum):
         return self.value.capitalize()
 
 
+class WatchKind(StrEnum):
+    """What is watched: a cause of a verdict is of one of these kinds."""
+
+    QUALITY = "quality"
+    VOLUME = "volume"
+    MISSING = "missing"
+    LATE = "late"
+    COVERAGE = "coverage"
+    FEATURES = "features"
+    NOVELTY = "novelty"
+    PREDICTIONS = "predictions"
+    TARGET = "target"
+    ATTRIBUTION = "attribution"
+    ESTIMATE = "estimate"
+    PERFORMANCE = "performance"
+    CALIBRATION = "calibration"
+    VALUE = "value"
+    SLICES = "slices"
+    STALENESS = "staleness"
+
+
+class VerdictCause(Reference):
+    """One thing that was seen of a window, and what it would lead to by itself."""
+
+    kind: WatchKind
+    action: Action
+    weight: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How far beyond its limit: 0 within it, 0.5 at twice, towards 1 without end.",
+    )
+    sentence: str = Field(description="One sentence with numbers.")
+    rows: int = Field(0, ge=0, description="Rows concerned; 0 for the whole window.")
+    windows: tuple[WindowName, ...] = Field((), description="Where it was seen, newest last.")
+
+
 class DriftVerdict(Reference):
     """What monitoring concluded of one window, and why."""
 
@@ -70,6 +107,10 @@ class DriftVerdict(Reference):
     as_of: datetime
     action: Action
     reasons: tuple[str, ...]
+    causes: tuple[VerdictCause, ...] = Field(
+        (), description="The same by kind: what asks for most first, then the heaviest."
+    )
+    unjudged: tuple[str, ...] = Field((), description="What could not be judged, and why.")
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
     metrics: dict[str, float] = Field(description="Performance on the window's labels.")
     champion: int

@@ -14,7 +14,7 @@ from tasks.monitoring.performance import (
     perform,
 )
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.verdict import Observation, Tried, judge
+from tasks.monitoring.verdict import Observation, Tried, judge, unjudged
 from tasks.references import Action
 from tests.support.verdicts import AS_OF
 
@@ -66,7 +66,7 @@ def performance(value: float, expected: float = 0.76, noise: float = 0.003) -> P
 
 def test_a_quiet_month_rests_and_says_how_the_champion_did() -> None:
     """Resting has its reasons too."""
-    action, reasons = judge(seen(), SPEC)
+    action, reasons, *_ = judge(seen(), SPEC)
 
     assert action is Action.REST
     assert reasons == (
@@ -77,9 +77,32 @@ def test_a_quiet_month_rests_and_says_how_the_champion_did() -> None:
     )
 
 
+def test_causes_come_by_what_they_ask_for_and_then_by_weight() -> None:
+    """A gap of ten times its limit is named before predictions that moved by twice theirs."""
+    gap = Gap(value=0.5, predicted=0.75, happened=0.25, noise=0.003)
+    month = seen(prediction_psi=0.5, gap=gap, drift=drift(0.1, 0.5, psi=6.0, new=0.48))
+
+    causes = judge(month, SPEC).causes
+
+    assert [each.kind for each in causes[:3]] == ["novelty", "calibration", "predictions"]
+    assert [round(each.weight, 2) for each in causes[:3]] == [0.5, 0.9, 0.5]
+    assert causes[0].rows == 10_000
+    assert causes[-1].weight == 0
+
+
+def test_a_verdict_says_what_it_could_not_judge() -> None:
+    """Rows without labels tell nothing of performance, nor a version without profile of drift."""
+    assert unjudged(seen(), SPEC) == ()
+    assert unjudged(seen(rows=0), SPEC) == ("Everything: the window has no rows.",)
+    assert unjudged(seen(drift=None, profiled=False), SPEC) == ("Drift: version 1 has no profile.",)
+    assert unjudged(seen(labelled=7, performance=None), SPEC) == (
+        "Performance: 7 of the 200 labels that it takes are known.",
+    )
+
+
 def test_a_season_that_moves_features_far_is_no_reason_by_itself() -> None:
     """PSI of 8 in a feature of little weight, inside what the champion knows: rest."""
-    action, reasons = judge(seen(drift=drift(0.15, 0.04, psi=8.0)), SPEC)
+    action, reasons, *_ = judge(seen(drift=drift(0.15, 0.04, psi=8.0)), SPEC)
 
     assert action is Action.REST
     assert "1 of 2 features moved (PSI above 0.2: temp 8.00)" in reasons[1]
@@ -87,7 +110,7 @@ def test_a_season_that_moves_features_far_is_no_reason_by_itself() -> None:
 
 def test_rows_beyond_what_the_champion_learned_ask_for_a_training() -> None:
     """Half of the rows are warmer than any it has seen: it extrapolates."""
-    action, reasons = judge(seen(drift=drift(0.1, 0.5, psi=6.0, new=0.48)), SPEC)
+    action, reasons, *_ = judge(seen(drift=drift(0.1, 0.5, psi=6.0, new=0.48)), SPEC)
 
     assert action is Action.RETRAIN
     assert reasons[0].startswith(
@@ -99,7 +122,7 @@ def test_novelty_without_labels_is_for_a_person_to_decide() -> None:
     """Nothing tells whether it hurts, and there is nothing new to learn from."""
     novel = seen(labelled=0, performance=None, promotion=None, gap=None, drift=drift(0.1, 0.5))
 
-    action, reasons = judge(novel, SPEC)
+    action, reasons, *_ = judge(novel, SPEC)
 
     assert action is Action.ASK
     assert "No labels tell whether that hurts." in reasons[0]
@@ -109,8 +132,8 @@ def test_a_challenger_that_was_turned_down_is_not_tried_again_on_the_same_rows()
     """The need is told and nobody trains in vain, until there is a quarter more to learn from."""
     falls = performance(0.66)
 
-    resting, told = judge(seen(performance=falls, tried=Tried(4, AS_OF, growth=0.14)), SPEC)
-    grown, _ = judge(seen(performance=falls, tried=Tried(4, AS_OF, growth=0.25)), SPEC)
+    resting, told, *_ = judge(seen(performance=falls, tried=Tried(4, AS_OF, growth=0.14)), SPEC)
+    grown, _, *_ = judge(seen(performance=falls, tried=Tried(4, AS_OF, growth=0.25)), SPEC)
 
     assert (resting, grown) == (Action.ALERT, Action.RETRAIN)
     assert told[0] == (
@@ -124,14 +147,14 @@ def test_a_declaration_may_try_again_in_every_window() -> None:
     """With no growth asked for, a refusal holds nothing back."""
     tried = seen(performance=performance(0.66), tried=Tried(4, AS_OF, growth=0.0))
 
-    action, _ = judge(tried, MonitoringSpec(min_growth=0))
+    action, _, *_ = judge(tried, MonitoringSpec(min_growth=0))
 
     assert action is Action.RETRAIN
 
 
 def test_a_quiet_month_rests_whatever_was_turned_down_before() -> None:
     """The rule holds trainings back, it finds no fault."""
-    action, _ = judge(seen(tried=Tried(4, AS_OF, growth=0.0)), SPEC)
+    action, _, *_ = judge(seen(tried=Tried(4, AS_OF, growth=0.0)), SPEC)
 
     assert action is Action.REST
 
@@ -140,8 +163,8 @@ def test_a_version_without_a_profile_alerts_and_is_judged_by_its_labels_alone() 
     """It was registered before there were profiles: the record says so, and performance counts."""
     old = {"drift": None, "prediction_psi": None, "profiled": False}
 
-    resting, told = judge(seen(**old), SPEC)
-    falling, _ = judge(seen(**old, performance=performance(0.66)), SPEC)
+    resting, told, *_ = judge(seen(**old), SPEC)
+    falling, _, *_ = judge(seen(**old, performance=performance(0.66)), SPEC)
 
     assert (resting, falling) == (Action.ALERT, Action.RETRAIN)
     assert told[0] == (
@@ -152,7 +175,7 @@ def test_a_version_without_a_profile_alerts_and_is_judged_by_its_labels_alone() 
 
 def test_a_fall_below_its_own_confidence_asks_for_a_training() -> None:
     """0.10 below what was expected of these rows, 0.01 at its promotion."""
-    action, reasons = judge(seen(performance=performance(0.66)), SPEC)
+    action, reasons, *_ = judge(seen(performance=performance(0.66)), SPEC)
 
     assert action is Action.RETRAIN
     assert reasons[0].endswith("more than 0.02 and 0.090 worse than then.")
@@ -162,21 +185,21 @@ def test_an_overconfident_champion_that_was_so_when_promoted_rests() -> None:
     """It falls 0.05 short, as it did on its holdout: the gates knew when it was promoted."""
     usual = performance(0.71)
 
-    action, _ = judge(seen(performance=usual, promotion=usual), SPEC)
+    action, _, *_ = judge(seen(performance=usual, promotion=usual), SPEC)
 
     assert action is Action.REST
 
 
 def test_a_hard_month_rests_when_the_confidence_knew_that_it_is_hard() -> None:
     """The AUC fell by 0.09 since the holdout, but no more was expected of these rows."""
-    action, _ = judge(seen(performance=performance(0.66, expected=0.67)), SPEC)
+    action, _, *_ = judge(seen(performance=performance(0.66, expected=0.67)), SPEC)
 
     assert action is Action.REST
 
 
 def test_a_fall_that_chance_explains_rests() -> None:
     """0.05 on so few labels that chance alone moves the metric by 0.04."""
-    action, _ = judge(seen(performance=performance(0.71, noise=0.04)), SPEC)
+    action, _, *_ = judge(seen(performance=performance(0.71, noise=0.04)), SPEC)
 
     assert action is Action.REST
 
@@ -186,7 +209,7 @@ def test_a_stale_champion_is_trained_again_only_where_features_moved(
     moved: float, action: Action
 ) -> None:
     """Twice as many labels as it learned from are no reason in a world that stands still."""
-    found, _ = judge(seen(staleness=2.0, drift=drift(0.1, 0.0, psi=moved)), SPEC)
+    found, _, *_ = judge(seen(staleness=2.0, drift=drift(0.1, 0.0, psi=moved)), SPEC)
 
     assert found is action
 
@@ -195,7 +218,7 @@ def test_a_fault_of_the_data_turns_a_training_into_a_question() -> None:
     """A feature went missing and the AUC fell: a training would learn the fault."""
     broken = seen(performance=performance(0.66), drift=drift(0.3, 0.0, psi=2.0, missing=0.6))
 
-    action, reasons = judge(broken, SPEC)
+    action, reasons, *_ = judge(broken, SPEC)
 
     assert action is Action.ASK
     assert reasons[0] == "A training now would learn the fault of the data: a person decides."
@@ -220,7 +243,7 @@ def test_what_cannot_be_judged_alerts_with_its_reason(
     """A window without rows, predictions or labels is a finding, not an exception."""
     blind = {"performance": None, "promotion": None, "gap": None, "drift": None}
 
-    action, reasons = judge(seen(**{**blind, "prediction_psi": None, **change}), SPEC)
+    action, reasons, *_ = judge(seen(**{**blind, "prediction_psi": None, **change}), SPEC)
 
     assert action is Action.ALERT
     assert sentence in reasons[0]
@@ -236,7 +259,7 @@ def test_what_cannot_be_judged_alerts_with_its_reason(
 )
 def test_what_a_training_need_not_cure_alerts(change: dict[str, object], sentence: str) -> None:
     """Calibration, predictions that moved and severe drift are for somebody to look at."""
-    action, reasons = judge(seen(**change), SPEC)
+    action, reasons, *_ = judge(seen(**change), SPEC)
 
     assert action is Action.ALERT
     assert sentence in reasons[0]
@@ -244,7 +267,7 @@ def test_what_a_training_need_not_cure_alerts(change: dict[str, object], sentenc
 
 def test_a_gap_that_chance_explains_rests() -> None:
     """Few rows: 0.064 is 1.6 standard errors."""
-    action, _ = judge(seen(gap=Gap(0.064, 0.219, 0.155, 0.04)), SPEC)
+    action, _, *_ = judge(seen(gap=Gap(0.064, 0.219, 0.155, 0.04)), SPEC)
 
     assert action is Action.REST
 
@@ -253,7 +276,7 @@ def test_the_gravest_reason_comes_first() -> None:
     """What decided stands at the top of the page."""
     both = seen(performance=performance(0.66), prediction_psi=0.6)
 
-    action, reasons = judge(both, SPEC)
+    action, reasons, *_ = judge(both, SPEC)
 
     assert action is Action.RETRAIN
     assert reasons[0].startswith("roc_auc is 0.660")
@@ -263,10 +286,10 @@ def test_errors_are_judged_by_their_growth() -> None:
     """An RMSE has the label's unit: 20 % more than on the holdout is too much, 5 % is not."""
     holdout = Performance("rmse", 50.0, 50.0, 0.5, 5000)
 
-    worse, _ = judge(
+    worse, _, *_ = judge(
         seen(performance=Performance("rmse", 60.0, 50.0, 0.5, 5000), promotion=holdout), SPEC
     )
-    alike, reasons = judge(
+    alike, reasons, *_ = judge(
         seen(performance=Performance("rmse", 52.5, 50.0, 0.5, 5000), promotion=holdout), SPEC
     )
 
