@@ -1,7 +1,7 @@
 """Labels as numbers: what estimators are fitted on and what metrics compare."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from tasks.metrics import Array, encode
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FEWEST_ROWS: Final = 50
+"""Labelled rows that a training takes at least."""
 
 
 class Label(Protocol):
@@ -63,7 +66,7 @@ def targets(rows: "pd.DataFrame", label: Label) -> npt.NDArray[Any]:
     return numbers.astype(np.int64) if label.kind == "binary" else numbers
 
 
-def learnable(rows: "pd.DataFrame", label: Label, fewest: int = 50) -> npt.NDArray[Any]:
+def learnable(rows: "pd.DataFrame", label: Label, fewest: int = FEWEST_ROWS) -> npt.NDArray[Any]:
     """`targets` of rows that are enough to learn from.
 
     Raises:

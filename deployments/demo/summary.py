@@ -92,7 +92,8 @@ def show(
     console.print(table)
     console.print(
         "[dim]AUC: of the version in charge on the month's own labels. paid: that AUC less what "
-        "the version before it has on the same rows.[/dim]\n"
+        "the version before it has on the same rows; of a challenger that was refused or turned "
+        "down nothing is known but what its gates said.[/dim]\n"
     )
     if stays:
         console.print("The stack was up before and stays up; look at:")

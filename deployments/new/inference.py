@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.errors import ConfigError, DataError, few
+from tasks.labels import FEWEST_ROWS
 
 Kind = Literal["binary", "multiclass", "regression"]
 Grain = Literal["day", "month", "year", "all"]
@@ -19,6 +20,9 @@ MOST_CATEGORIES: Final = 254
 """Text with more values than this is no feature of a first model: it names rows or is prose."""
 
 RESERVED: Final = frozenset({"event_time", "prediction_time", "label_time", "_window", "_digest"})
+HOLDOUT_SHARE: Final = 0.2
+"""Of rows without a time, how many a candidate is judged on."""
+
 _FEWEST_WINDOWS: Final = 3
 _KEY_NAME: Final = re.compile(
     r"(^|_)(id|key|uuid|guid|code|number|no)$|^(row|index)$", re.IGNORECASE
@@ -62,7 +66,7 @@ def understand(table: pa.Table, wishes: Wishes) -> Sheet:
 
     Raises:
         ConfigError: a wish names no column or cannot be true, or nothing is left to learn from.
-        DataError: the target or the time does not vary enough.
+        DataError: the target or the time does not vary enough, or there are too few rows.
     """
     _hold_names(table, wishes)
     table, left_out = _without_empty(table, wishes)
@@ -79,13 +83,15 @@ def understand(table: pa.Table, wishes: Wishes) -> Sheet:
             f"Beside key, time and target no column is left to learn from: {few(left_out)}.",
             hint="Give a file with at least one column of numbers or categories.",
         )
+    grain = _grain(table[wishes.time], wishes.time) if wishes.time else "all"
+    _hold_rows(table, wishes, grain)
     return Sheet(
         table=table,
         target=wishes.target,
         kind=kind,
         key=key,
         time=wishes.time,
-        grain=_grain(table[wishes.time], wishes.time) if wishes.time else "all",
+        grain=grain,
         numeric=tuple(name for name in fit if not pa.types.is_string(table[name].type)),
         categorical=tuple(name for name in fit if pa.types.is_string(table[name].type)),
         positive=positive,
@@ -157,6 +163,24 @@ def _hold_target(values: pa.ChunkedArray, name: str, kind: Kind) -> None:
             raise ConfigError(f"The target {name!r} holds fractions, which are no classes.")
 
 
+def _hold_rows(table: pa.Table, wishes: Wishes, grain: Grain) -> None:
+    """A training learns from rows with a target, but for those that it is judged on."""
+    rows = table.filter(pc.is_valid(table[wishes.target]))
+    if wishes.time:
+        windows = _windows(_days(rows[wishes.time], wishes.time), grain)
+        learned = pc.sum(pc.not_equal(windows, pc.max(windows))).as_py() or 0
+        beside = f"before the newest {grain}, which is held out"
+    else:
+        learned = int(rows.num_rows * (1 - HOLDOUT_SHARE))
+        beside = f"beside the {HOLDOUT_SHARE:.0%} that are held out"
+    if learned < FEWEST_ROWS:
+        raise DataError(
+            f"Of {rows.num_rows:,} rows with a target {learned:,} are left to learn from {beside}; "
+            f"{FEWEST_ROWS} are the least.",
+            hint="Give a file with more rows.",
+        )
+
+
 def _positive(values: pa.ChunkedArray, name: str) -> object:
     """The value that counts as 1: the greater of two numbers, the later of two words."""
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
@@ -205,11 +229,8 @@ def _grain(values: pa.ChunkedArray, name: str) -> Grain:
         raise DataError(f"The time {name!r} is missing in {values.null_count:,} rows.")
     if pa.types.is_integer(values.type):
         return "year"
-    windows: dict[Grain, int] = {
-        "year": len(_distinct(pc.year(days))),
-        "month": len(_distinct(pc.strftime(days, "%Y-%m"))),
-        "day": len(_distinct(days)),
-    }
+    grains: tuple[Grain, ...] = ("year", "month", "day")
+    windows = {grain: len(_distinct(_windows(days, grain))) for grain in grains}
     for fewest in (_FEWEST_WINDOWS, 2):
         for grain, count in windows.items():
             if count >= fewest:
@@ -218,6 +239,13 @@ def _grain(values: pa.ChunkedArray, name: str) -> Grain:
         f"The times in {name!r} are all of one day; training and judging need two windows.",
         hint="Leave --time out to hold out a share of the rows instead.",
     )
+
+
+def _windows(days: pa.ChunkedArray, grain: Grain) -> pa.ChunkedArray:
+    """What sorts as the windows of a grain do, for each of the days; whole years as they are."""
+    if grain == "day" or pa.types.is_integer(days.type):
+        return days
+    return pc.year(days) if grain == "year" else pc.strftime(days, "%Y-%m")
 
 
 def _days(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

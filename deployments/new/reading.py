@@ -47,7 +47,11 @@ def _parquet(data: bytes) -> pa.Table:
 
 def _csv(data: bytes, path: Path) -> pa.Table:
     # It says what an encoding is taken for; Arrow says that it is none.
-    header = decode(data, CsvSpec(), ()).lstrip().split("\n", 1)[0]
+    try:
+        header = decode(data, CsvSpec(), ()).lstrip().split("\n", 1)[0]
+    except DataError as error:
+        hint = "Save it as UTF-8 with commas between values, and run the command again."
+        raise DataError(f"{path}: {error.args[0]}", hint=hint) from error
     divider = next((each for each in ";\t|" if each in header), "")
     if divider and "," not in header:
         raise ConfigError(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from deployments.new.inference import Sheet
+from deployments.new.inference import HOLDOUT_SHARE, Sheet
 
 METRICS: Final = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 _TOO_GOOD: Final = {
@@ -21,7 +21,6 @@ _TOO_GOOD: Final = {
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _FEW_VALUES: Final = 30
-_HOLDOUT_SHARE: Final = 0.2
 _ROW: Final = {"on_failure": "quarantine"}
 _NEWS: Final = {"on_failure": "warn"}
 _UNIT: Final = {"on_failure": "quarantine", "when_most": "hold"}
@@ -123,7 +122,7 @@ def _declared(sheet: Sheet) -> dict[str, str]:
         "categorical": f"  categorical: {_flow(sheet.categorical)}",
         "holdout": "  window: expanding\n  holdout: {windows: 1}  # the newest labelled window"
         if timed
-        else f"  holdout: {{share: {_HOLDOUT_SHARE}}}  # by hash of the key, as there is no time",
+        else f"  holdout: {{share: {HOLDOUT_SHARE}}}  # by hash of the key, as there is no time",
         "metric": METRICS[sheet.kind],
         "too_good": _TOO_GOOD[sheet.kind],
     }
@@ -169,7 +168,7 @@ def _told(sheet: Sheet, suite: dict[str, Any]) -> dict[str, str]:
         "categorical_count": str(len(sheet.categorical)),
         "time_sentence": f"Time: `{sheet.time}`, in windows of a {sheet.grain}."
         if windowed
-        else f"No time: {_HOLDOUT_SHARE:.0%} of the rows are held out by the hash of their key.",
+        else f"No time: {HOLDOUT_SHARE:.0%} of the rows are held out by the hash of their key.",
         "left_out": "\n".join(["\nLeft out:", *left_out]) if left_out else "",
         "parameters": "-p window=WINDOW" if windowed else "",
         "windows_hint": "\nIngest each window in turn, oldest first; training needs two."

@@ -21,6 +21,11 @@ _MARKS: Final = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_USUAL: Final = "cp1252"
+"""What Windows writes west of Poland, and by far most of what is not UTF-8."""
+
+_LOOKED_AT: Final = 32_768
+_DIVIDES: Final = re.compile(rb"[,;|:\s\"']")
 
 
 @dataclass
@@ -62,11 +67,12 @@ def decode(data: bytes, spec: CsvSpec, names: tuple[str, ...]) -> str:
         raise DataError(f"There is no encoding {spec.encoding!r}.") from error
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        guess = _guess(data)
+        maybe = _readings(data, error.start)
+        listed = " or ".join(f"{name} ({said!r})" for name, said in maybe.items())
         raise DataError(
             f"The file is not {spec.encoding}: byte {error.start} in line {line} does not fit. "
-            f"It looks like {guess}.",
-            hint=_redeliver(guess),
+            + (f"It may be {listed}." if maybe else "It is no text at all, or damaged."),
+            hint=_redeliver(next(iter(maybe), "utf-8")),
         ) from error
 
 
@@ -190,11 +196,26 @@ def _nul(data: bytes) -> str:
     return f"The file holds {count} NUL bytes, the first at byte {first} in line {line}: damaged."
 
 
-def _guess(data: bytes) -> str:
+def _readings(data: bytes, at: int) -> dict[str, str]:
+    """Encodings that a file may be in, and what the word at a byte says in each.
+
+    One letter beyond ASCII fits dozens of them, and a person sees at once which word is meant.
+    """
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:65_536]).best()
-    return best.encoding.replace("_", "-") if best else "no text at all, or damaged"
+    around = data[max(0, at - _LOOKED_AT) : at + _LOOKED_AT]
+    best = from_bytes(around).best()
+    word = _DIVIDES.split(data[max(0, at - 40) : at])[-1] + _DIVIDES.split(data[at : at + 40])[0]
+    found: dict[str, str] = {}
+    for name in dict.fromkeys([_USUAL, *([best.encoding] if best else [])]):
+        try:
+            around.decode(name)
+            said = word.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if said not in found.values() and said.isprintable():
+            found[name.replace("_", "-")] = said
+    return found
 
 
 def _redeliver(encoding: str) -> str:

@@ -52,7 +52,7 @@ def _gained(candidate: Candidate, comparison: Comparison) -> str:
     other = "the baseline" if against == "baseline" else f"version {against}"
     verb = "gained" if comparison.gain > 0 else "lost" if comparison.gain < 0 else "moved"
     return (
-        f"{comparison.metric} {verb} {comparison.gain:+.4f} "
+        f"{comparison.metric} {verb} {abs(comparison.gain):.4f} "
         f"[{comparison.lower:+.4f}, {comparison.upper:+.4f}] against {other} "
         f"on {_where(candidate)}"
     )

@@ -74,10 +74,12 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 {% endif %}
 {% if drift %}
 <h2>Features against the training data</h2>
+<p class="faint">Four distances, each 0 where nothing moved: PSI, the population stability index,
+marked above {{ threshold }}; KS, the largest gap between the two distribution functions; W, the
+Wasserstein distance in standard deviations; JS, the Jensen-Shannon distance.</p>
 <div class="card"><table>
 <tr><th>feature</th><th>PSI</th><th>KS</th>
-<th title="Wasserstein distance in standard deviations">W</th>
-<th title="Jensen-Shannon distance">JS</th><th>beyond</th><th>missing then</th>
+<th>W</th><th>JS</th><th>beyond</th><th>missing then</th>
 <th>missing now</th><th>importance</th></tr>
 {% for name, each in drift.features.items() %}
 <tr><td>{{ name }}</td>

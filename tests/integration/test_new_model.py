@@ -301,6 +301,8 @@ def test_a_wish_that_cannot_be_true_is_refused(
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], DataError, "gzip"),
         ("a,b\n1,2\n3,4\n".encode("utf-16"), DataError, "UTF-16"),
         (b"a,b\n1,\xe9\n3,4\n", DataError, "byte 6 in line 2 does not fit"),
+        ("a,b\nMüller,2\n3,4\n".encode("latin-1"), DataError, r"cp1252 \('Müller'\)"),
+        (b"a,b\n" + b"1,2\n3,4\n" * 31, DataError, "62 rows with a target 49 are left"),
         (b"\x80\x04\x95pickled.", DataError, "pickle"),
         (b'{"a": 1, "b": 2}\n', ConfigError, "JSON Lines"),
         (b"a;b\n1;2\n3;4\n", ConfigError, "divided by ';'"),

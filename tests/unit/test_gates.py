@@ -40,7 +40,7 @@ def test_a_certain_gain_is_promoted() -> None:
     verdict = decided(comparison(gain=0.065, lower=0.058, upper=0.074))
 
     assert verdict == Promote(
-        why="roc_auc gained +0.0650 [+0.0580, +0.0740] against version 1 on 2013-10, above 0.0050"
+        why="roc_auc gained 0.0650 [+0.0580, +0.0740] against version 1 on 2013-10, above 0.0050"
     )
 
 
@@ -49,7 +49,7 @@ def test_a_gain_whose_interval_reaches_below_the_margin_asks() -> None:
     verdict = decided(comparison(gain=0.0061, lower=-0.004, upper=0.011))
 
     assert isinstance(verdict, Ask)
-    assert "roc_auc gained +0.0061 [-0.0040, +0.0110]" in verdict.why
+    assert "roc_auc gained 0.0061 [-0.0040, +0.0110]" in verdict.why
 
 
 def test_a_gain_below_the_margin_is_refused_with_its_numbers() -> None:
@@ -57,7 +57,7 @@ def test_a_gain_below_the_margin_is_refused_with_its_numbers() -> None:
     verdict = decided(comparison(gain=0.0042, lower=0.0035, upper=0.0049))
 
     assert verdict == Refuse(
-        why="roc_auc gained +0.0042 [+0.0035, +0.0049] against version 1 on 2013-10, below 0.0050"
+        why="roc_auc gained 0.0042 [+0.0035, +0.0049] against version 1 on 2013-10, below 0.0050"
     )
 
 
@@ -66,7 +66,7 @@ def test_the_december_challenger_is_refused() -> None:
     verdict = decided(comparison(gain=-0.023, lower=-0.027, upper=-0.019))
 
     assert isinstance(verdict, Refuse)
-    assert "lost -0.0230" in verdict.why
+    assert "lost 0.0230" in verdict.why
 
 
 def test_the_same_model_again_is_refused_even_without_a_margin() -> None:
