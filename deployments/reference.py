@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, time, timedelta
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -26,7 +26,15 @@ resolved by `perennial deploy`, by the tests and by the step that uses them. Dur
 This page is written from the code: `python -m deployments.reference`.
 """
 
-_PLAIN = {str: "text", int: "integer", float: "number", bool: "yes or no", timedelta: "duration"}
+_PLAIN = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "yes or no",
+    timedelta: "duration",
+    date: "day",
+    time: "time of day",
+}
 
 
 def render() -> str:
@@ -82,7 +90,8 @@ def _shown(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | dict):
-        return "[]" if isinstance(value, tuple) else "{}"
+        held = f"[{', '.join(str(each) for each in value)}]"
+        return held if isinstance(value, tuple) else "{}"
     return "none" if value is None else str(value)
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -21,7 +21,7 @@ from tasks.features.spec import FeatureSpec
 from tasks.governance.spec import ApprovalSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.packaging.spec import ServingSpec
-from tasks.schedules import ScheduleSpec
+from tasks.schedules import CalendarSpec, ScheduleSpec
 from tasks.sections import Section
 from tasks.training.spec import TrainingSpec
 
@@ -56,7 +56,15 @@ class ModelSpec(Section):
     monitoring: MonitoringSpec = MonitoringSpec()
     serving: ServingSpec = ServingSpec()
     schedules: tuple[ScheduleSpec, ...] = ()
+    calendar: CalendarSpec = CalendarSpec()
     folder: Path = Field(exclude=True, description="Where it was read from; not part of the file.")
+
+    @model_validator(mode="after")
+    def _names_once(self) -> "ModelSpec":
+        named = [(each.flow, each.name) for each in self.schedules if each.name is not None]
+        if len(named) > len(set(named)):
+            raise ValueError("two schedules of one flow bear the same name")
+        return self
 
 
 def declared_models(models: Path | None = None) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""When the flows of a model run: business days, freezes, shared calendars, the days to come."""

@@ -1,0 +1,212 @@
+"""Calendars that others keep: fetched, read apart from us, and kept as they were last read."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.errors import BackendError, ConfigError, DataError, PerennialError
+from infra.files import read_file, shown
+from infra.private import write_private
+from infra.settings import PROJECT, settings
+from tasks.calendars.expansion import Event, Events
+from tasks.calendars.moments import moment_of
+from tasks.calendars.rules import place
+from tasks.schedules import CalendarSpec, EventsSpec, ScheduleSpec
+
+if TYPE_CHECKING:
+    import httpx
+
+_MOST_BYTES: Final = 4 << 20
+"""A team's calendar of ten years has 1 MiB."""
+
+MOST_S: Final = 10
+"""Seconds of a core that a calendar may take to be read; one of 5,000 events takes two."""
+
+_PATIENCE_S: Final = 10.0
+_NETWORK: Final = ("http://", "https://")
+_DAY: Final = timedelta(days=1)
+
+
+class Feed(BaseModel):
+    """The events of a calendar, as it was last read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    read_at: datetime
+    first: date
+    last: date
+    events: tuple[Event, ...]
+
+
+def sources(schedules: Iterable[ScheduleSpec], calendar: CalendarSpec) -> tuple[str, ...]:
+    """The calendars of others that a declaration names, each once."""
+    declared: list[EventsSpec | None] = [each.events for each in schedules]
+    declared += [calendar.events_off, *(each.events for each in calendar.freezes)]
+    return tuple(dict.fromkeys(each.source for each in declared if each is not None))
+
+
+def read_feed(source: str, folder: Path, first: date, last: date) -> Feed:
+    """The events of a calendar as it is now; a copy is kept for `kept_feed`.
+
+    Args:
+        source: as declared.
+        folder: the model's.
+        first: first day of interest.
+        last: last day of interest.
+
+    Raises:
+        ConfigError: a file is not there, an environment variable is not set, or what was read is
+            no iCalendar or has events without measure.
+        BackendError: the address does not answer, or not with a calendar.
+    """
+    where = _resolved(source)
+    content = _fetched(where, source) if where.startswith(_NETWORK) else _file(folder / where)
+    events = _expanded(content, source, first, last)
+    feed = Feed(read_at=datetime.now(UTC), first=first, last=last, events=events)
+    path = _path(source, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_private(path, feed.model_dump_json())
+    return feed
+
+
+def kept_feed(source: str, folder: Path) -> Feed | None:
+    """A calendar as it was last read on this machine, None where it never was."""
+    path = _path(source, folder)
+    if not path.exists():
+        return None
+    try:
+        return Feed.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None  # of another version of ours: it is read again by the next deploy
+
+
+def moments(feed: Feed, declared: EventsSpec, zone: ZoneInfo) -> Iterator[datetime]:
+    """When the events that are meant begin, in UTC."""
+    for event in _meant(feed, declared):
+        if not isinstance(event.begins, datetime):
+            yield moment_of(event.begins, declared.at, zone)
+        elif event.begins.tzinfo is None:
+            yield moment_of(event.begins.date(), event.begins.time(), zone)
+        else:
+            yield event.begins.astimezone(UTC)
+
+
+def stretches(feed: Feed, declared: EventsSpec, zone: ZoneInfo) -> Iterator[tuple[date, date, str]]:
+    """First and last local day of each event that is meant, and what it is called."""
+    for event in _meant(feed, declared):
+        begin, end = _day(event.begins, zone), _day(event.ends, zone, end=True)
+        yield begin, max(begin, end), shown(event.summary) or "event"
+
+
+def _meant(feed: Feed, declared: EventsSpec) -> Iterator[Event]:
+    wanted = (declared.matching or "").casefold()
+    return (event for event in feed.events if wanted in event.summary.casefold())
+
+
+def _day(moment: date | datetime, zone: ZoneInfo, *, end: bool = False) -> date:
+    """The local day of a moment; of an end the last day that the event still has."""
+    if not isinstance(moment, datetime):
+        return moment - _DAY if end else moment
+    local = moment if moment.tzinfo is None else moment.astimezone(zone)
+    return (local - timedelta(microseconds=1) if end else local).date()
+
+
+def _resolved(source: str) -> str:
+    if not source.startswith("$"):
+        return source
+    held = os.environ.get(source[1:])
+    if not held:
+        raise ConfigError(
+            f"The calendar {source} is not there: the environment has no {source[1:]}.",
+            hint=f"Set {source[1:]} to its address, where `perennial` runs.",
+        )
+    return held
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return read_file(path, _MOST_BYTES)
+    except DataError as error:
+        raise ConfigError(
+            f"The calendar is not readable: {error.args[0]}",
+            hint="Its path in model.yaml counts from the model's folder.",
+        ) from error
+
+
+def _fetched(address: str, source: str) -> bytes:
+    import httpx
+
+    try:
+        with (
+            httpx.Client(timeout=_PATIENCE_S, follow_redirects=True, max_redirects=3) as client,
+            client.stream("GET", address) as answer,
+        ):
+            answer.raise_for_status()
+            return _body(answer, source)
+    except httpx.HTTPStatusError as error:
+        raise _away(source, f"answers {error.response.status_code}") from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise _away(source, f"does not answer ({type(error).__name__})") from error
+
+
+def _body(answer: "httpx.Response", source: str) -> bytes:
+    content, began = bytearray(), datetime.now(UTC)
+    for part in answer.iter_bytes():
+        content += part
+        if len(content) > _MOST_BYTES:
+            raise _away(source, f"sends more than {_MOST_BYTES >> 20} MiB")
+        if datetime.now(UTC) - began > timedelta(seconds=3 * _PATIENCE_S):
+            raise _away(source, f"takes more than {3 * _PATIENCE_S:.0f} s to send it")
+    return bytes(content)
+
+
+def _away(source: str, what: str) -> PerennialError:
+    return BackendError(
+        f"The calendar at {place(source)} {what}.",
+        hint="What Prefect holds of it stays as it is. Open the address, and run this again.",
+    )
+
+
+def _expanded(content: bytes, source: str, first: date, last: date) -> tuple[Event, ...]:
+    """Its events, read in a process of its own that ends at its bounds."""
+    bounds = (str(first), str(last), str(MOST_S))
+    command = [sys.executable, "-m", "tasks.calendars.expansion", *bounds]
+    endless = f"reading it takes more than {MOST_S} s of a core: it recurs without measure"
+    try:
+        done = subprocess.run(
+            command,
+            input=content,
+            capture_output=True,
+            cwd=PROJECT,
+            timeout=6 * MOST_S,  # of a loaded machine; its own bound is seconds of a core
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _useless(source, endless) from error
+    if done.returncode < 0:
+        raise _useless(source, endless)
+    if done.returncode:
+        said = shown(done.stderr.decode("utf-8", "replace").strip())
+        raise _useless(source, said.partition(": ")[2] or said)
+    return Events.validate_json(done.stdout)
+
+
+def _useless(source: str, why: str) -> PerennialError:
+    return ConfigError(
+        f"The calendar at {place(source)} cannot be used: {why.rstrip('.')}.",
+        hint="It must be an iCalendar (RFC 5545) with at most 5,000 events a year; ask who keeps "
+        "it.",
+    )
+
+
+def _path(source: str, folder: Path) -> Path:
+    name = sha256(f"{folder}\n{source}".encode()).hexdigest()[:16]
+    return settings().home / "calendars" / f"{name}.json"
