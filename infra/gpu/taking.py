@@ -16,6 +16,7 @@ from infra.errors import ConfigError, PerennialError
 from infra.gpu.asking import Requests
 from infra.gpu.claiming import Left, WaitingRun
 from infra.gpu.configuration import GpuProcessJobConfiguration
+from infra.gpu.lateness import Lateness
 from infra.gpu.offers import Neighbours
 from infra.gpu.placement import Impossible
 from infra.gpu.telling import Pages
@@ -56,6 +57,7 @@ class Taking:
         self._machine, self._keeper, self._client = machine, keeper, client
         self._logger, self._worker = logger, worker
         self._requests = Requests(GpuProcessJobConfiguration)
+        self._lateness = Lateness(client)
         self._neighbours = Neighbours(client, pool, worker, machine.journal.identity)
         self._pages = Pages(client, worker, gethostname())
         self._told_s, self._took_s = -_TOLD_S, -_ALONE_S
@@ -76,6 +78,7 @@ class Taking:
             BackendError: its disk fails.
         """
         self._took_s = time.monotonic()
+        due = await self._lateness.wanted(due, datetime.now(UTC))
         waiting, gone = await self._read(due, pool)
         waiting += [each.waiter for each in self._standing.values()]
         if not waiting and not self._machine.notes:  # else what is noted of them is cleared
