@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from deployments.plan import TAG, Desired, plan
+from deployments.renewal import renew
+from deployments.timetable import Timetable, read_feeds
 from infra.addresses import addresses
 from infra.errors import ConfigError, few
 from infra.plugins import resolve
 from infra.pools import POOL, ensure_pool
 from infra.settings import PROJECT, settings
+from tasks.calendars.rules import words
 from tasks.governance.reviews import reachable_prefect
 from tasks.spec import ModelSpec, declared_models, load_spec
 
@@ -24,15 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.responses import DeploymentResponse
-    from prefect.client.schemas.schedules import SCHEDULE_TYPES
 
     from tasks.data.spec import TableSpec
     from tasks.schedules import FlowName, ScheduleSpec
-
-_ANCHOR: Final = datetime(2020, 1, 1, tzinfo=UTC)
-"""Intervals count from here, so that a deployment made anew keeps its times."""
 
 _ENTER: Final = "prefect.deployments.steps.set_working_directory"
 """The pull step of a checkout that is already there."""
@@ -79,13 +77,19 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
     specs = [load_spec(name) for name in ([model] if model else declared_models())]
     for spec in specs:
         check(spec)
+    now = datetime.now(UTC)
+    times = {spec.name: Timetable(now, read_feeds(spec, now)) for spec in specs}
+    for spec in specs:
+        times[spec.name].check(spec)
     found = addresses()
     links = {"Prefect": found.prefect_ui, "MLflow": found.mlflow, "Reports": found.pages}
     desired = plan(specs, paused=paused, links=links)
     with reachable_prefect() as client:
         ensure_pool(client)
-        there = {_name(each): each for each in _ours(client)}
-        applied = [_apply(client, each, there.get(each.name)) for each in desired]
+        there = {deployed(each): each for each in ours(client)}
+        applied = [
+            _apply(client, each, there.get(each.name), times[each.model]) for each in desired
+        ]
         if model is None:
             gone = sorted(there.keys() - {each.name for each in desired})
             applied += [_remove(client, name, there[name]) for name in gone]
@@ -126,7 +130,7 @@ def _check_suite(path: Path, table: TableSpec, *, observed: bool) -> None:
     read_suite(path, {**dict.fromkeys(named), **table.columns})
 
 
-def _ours(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
+def ours(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
     """The deployments on the server that were made from this folder of models."""
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
@@ -140,17 +144,20 @@ def _ours(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
         offset += len(page)
 
 
-def _name(there: DeploymentResponse) -> str:
+def deployed(there: DeploymentResponse) -> str:
+    """What people type for a deployment that is there: ``train/flights``."""
     return f"{(there.entrypoint or '').rpartition(':')[2]}/{there.name}"
 
 
 def _apply(
-    client: SyncPrefectClient, desired: Desired, there: DeploymentResponse | None
+    client: SyncPrefectClient, desired: Desired, there: DeploymentResponse | None, times: Timetable
 ) -> Applied:
     schema = _schema(desired.flow)
     version = desired.digest(schema, str(PROJECT))
+    told = times.told(desired.schedules, desired.calendar)
     if there is not None and there.version == version:
-        return _report(desired, Change.UNCHANGED, there.id)
+        renewed = renew(client, there, told, times.now)
+        return _report(desired, Change.UPDATED if renewed else Change.UNCHANGED, there.id)
     made = client.create_deployment(
         flow_id=client.create_flow_from_name(desired.flow),
         name=desired.model,
@@ -164,7 +171,7 @@ def _apply(
         enforce_parameter_schema=True,
         work_pool_name=POOL,
         job_variables=desired.job_variables,
-        schedules=[_scheduled(each) for each in desired.schedules],
+        schedules=told,
         tags=list(desired.tags),
         paused=False,
     )
@@ -194,24 +201,5 @@ def _schema(flow: FlowName) -> dict[str, Any]:
     return parameter_schema(entry.fn).model_dump_for_openapi()
 
 
-def _scheduled(declared: ScheduleSpec) -> DeploymentScheduleCreate:
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
-
-    return DeploymentScheduleCreate(schedule=_times(declared), active=declared.active)
-
-
-def _times(declared: ScheduleSpec) -> SCHEDULE_TYPES:
-    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
-
-    if declared.cron is not None:
-        return CronSchedule(cron=declared.cron, timezone=declared.timezone)
-    if declared.interval is not None:
-        return IntervalSchedule(
-            interval=declared.interval, anchor_date=_ANCHOR, timezone=declared.timezone
-        )
-    return RRuleSchedule(rrule=declared.rrule or "", timezone=declared.timezone)
-
-
 def _words(schedule: ScheduleSpec) -> str:
-    times = schedule.cron or schedule.rrule or f"every {schedule.interval}"
-    return f"{' '.join(times.split())} {schedule.timezone}{'' if schedule.active else ' (paused)'}"
+    return f"{words(schedule)}{'' if schedule.active else ' (paused)'}"

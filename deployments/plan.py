@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Final, get_args
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from deployments.timetable import late_rules
 from infra.resources import RunRequest
 from infra.settings import PROJECT, settings
-from tasks.schedules import FlowName, ScheduleSpec
+from tasks.calendars.agenda import by_rule
+from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
 from tasks.spec import ModelSpec
 
 TAG: Final = "perennial"
@@ -44,6 +46,7 @@ class Desired(BaseModel):
     model: str
     description: str
     schedules: tuple[ScheduleSpec, ...] = ()
+    calendar: CalendarSpec | None = Field(None, description="None where it touches no schedule.")
     environment: dict[str, str]
     request: RunRequest = RunRequest()
 
@@ -71,7 +74,9 @@ class Desired(BaseModel):
     def job_variables(self) -> dict[str, JsonValue]:
         """What the worker starts a run with; its environment is added to the worker's own."""
         start = {"command": ENGINE, "env": dict(self.environment), "working_dir": str(PROJECT)}
-        return {**start, **self.request.model_dump(mode="json", exclude_defaults=True)}
+        late = late_rules(self.schedules)
+        rules: dict[str, JsonValue] = {"late": late} if late else {}
+        return {**start, **rules, **self.request.model_dump(mode="json", exclude_defaults=True)}
 
     def digest(self, *also: JsonValue) -> str:
         """Twelve hex digits that change when anything about it does.
@@ -99,6 +104,7 @@ def plan(
             model=spec.name,
             description=_description(flow, spec, links or {}),
             schedules=_schedules(flow, spec, paused=paused),
+            calendar=_calendar(flow, spec),
             environment=_environment(flow, spec),
             request=_request(flow, spec),
         )
@@ -114,6 +120,12 @@ def _schedules(flow: FlowName, spec: ModelSpec, *, paused: bool) -> tuple[Schedu
         for schedule in spec.schedules
         if schedule.flow == flow
     )
+
+
+def _calendar(flow: FlowName, spec: ModelSpec) -> CalendarSpec | None:
+    """The calendar, where a schedule of the flow goes by it: others stay when it is changed."""
+    own = [each for each in spec.schedules if each.flow == flow]
+    return None if all(by_rule(each, spec.calendar) for each in own) else spec.calendar
 
 
 def _request(flow: FlowName, spec: ModelSpec) -> RunRequest:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployments.ahead import Ahead, ScheduleStatus, Upcoming, ahead
+from deployments.apply import deployed, ours
 from deployments.plan import FLOWS
 from infra.addresses import addresses
 from infra.entries import Kind
@@ -17,7 +19,7 @@ from tasks.references import Action, Comparison
 from tasks.registry.crownings import in_charge
 from tasks.registry.succession import differences
 from tasks.schedules import FlowName
-from tasks.spec import ModelSpec, load_spec
+from tasks.spec import ModelSpec, declared_models, load_spec
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -88,6 +90,11 @@ class Status(_Fact):
         description="What MLflow's alias or what serves says otherwise than the ledger; "
         "`perennial up` repairs it."
     )
+    schedules: tuple[ScheduleStatus, ...] = Field(description="As declared, in Prefect or not.")
+    next_30_days: tuple[Upcoming, ...] = Field(
+        description="What runs, is paused or is left out, in the order of time; at most a "
+        "thousand times of each schedule."
+    )
 
 
 def status(model: str) -> Status:
@@ -100,6 +107,8 @@ def status(model: str) -> Status:
     spec = load_spec(model)
     with reachable_prefect() as client:
         last = {flow: _last(client, flow, model) for flow in FLOWS}
+        there = {deployed(each): each for each in ours(client)}
+    found = ahead(spec, there, datetime.now(UTC))
     return Status(
         model=model,
         champion=_champion(spec),
@@ -108,7 +117,23 @@ def status(model: str) -> Status:
         pending_reviews=pending_reviews(model),
         verdict=_verdict(model),
         differs=_differs(model),
+        schedules=found.schedules,
+        next_30_days=found.upcoming,
     )
+
+
+def coming() -> dict[str, Ahead]:
+    """What will run of every model that is declared here, by its name.
+
+    Raises:
+        ConfigError: a declaration is wrong.
+        BackendError: Prefect's server does not answer.
+    """
+    specs = [load_spec(name) for name in declared_models()]
+    with reachable_prefect() as client:
+        there = {deployed(each): each for each in ours(client)}
+    now = datetime.now(UTC)
+    return {spec.name: ahead(spec, there, now) for spec in specs if spec.schedules}
 
 
 def _champion(spec: ModelSpec) -> ChampionStatus | None:

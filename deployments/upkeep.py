@@ -3,15 +3,24 @@
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from deployments.apply import deployed, ours
+from deployments.renewal import make_up, renew
+from deployments.timetable import Timetable, called, read_feeds
+from infra.errors import ConfigError, PerennialError
 from infra.halves import sweep_halves
 from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
-from tasks.governance.reviews import expire
+from tasks.governance.reviews import expire, reachable_prefect
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
-from tasks.spec import declared_models
+from tasks.spec import ModelSpec, declared_models, load_spec
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
 
 
 def put_right(now: datetime) -> Iterator[str]:
@@ -42,6 +51,52 @@ def put_right(now: datetime) -> Iterator[str]:
             f"{review.title}: nobody decided by {review.deadline:%Y-%m-%d %H:%M}; the default is "
             f"{review.default}."
         )
+
+
+def catch_up(now: datetime) -> Iterator[str]:
+    """Bring the schedules in Prefect up to date, a sentence for each thing that was done.
+
+    Lists of times follow their calendars, and runs that an outage has swallowed are made up for,
+    as declared. A declaration that is wrong, or a calendar that does not answer, keeps what is
+    there and holds nothing up. Called again it finds nothing to do.
+
+    Args:
+        now: until when runs are made up for.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+    """
+    with reachable_prefect() as client:
+        there = list(ours(client))
+        for model in sorted({each.name for each in there} & set(declared_models())):
+            try:
+                spec = load_spec(model)
+                times = Timetable(now, read_feeds(spec, now))
+            except PerennialError as error:
+                yield f"The schedules of {model} stay as they are. {error.args[0]}"
+                continue
+            for each in there:
+                if each.name == model:
+                    yield from _caught_up(client, each, spec, times)
+
+
+def _caught_up(
+    client: "SyncPrefectClient", there: "DeploymentResponse", spec: ModelSpec, times: Timetable
+) -> Iterator[str]:
+    name = deployed(there)
+    schedules = [each for each in spec.schedules if f"{each.flow}/{spec.name}" == name]
+    if not schedules:
+        return
+    made = make_up(client, there, called(schedules), times.now)
+    if made:
+        yield f"Made {made} runs of {name} that were due while the servers were down."
+    try:
+        told = times.told(schedules, spec.calendar)
+    except ConfigError as error:
+        yield f"The schedules of {name} stay as they are. {error.args[0]}"
+        return
+    for renewed in renew(client, there, told, times.now):
+        yield f"The times of {renewed} of {name} follow their calendar again."
 
 
 def _written() -> list[Path]:

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from deployments.ahead import Ahead
 from deployments.apply import Applied, Change
 from deployments.apply import deploy as apply
+from deployments.cli.agenda import print_ahead
 from deployments.cli.screen import console
 from deployments.cli.screen import show as show_table
 from deployments.standing import LastRun, Status
@@ -81,6 +84,8 @@ def _print(found: Status) -> None:
     _print_runs(found.last)
     if found.candidates:
         _print_candidates(found)
+    coming = Ahead(schedules=found.schedules, upcoming=found.next_30_days)
+    print_ahead({found.model: coming}, datetime.now(UTC))
 
 
 def _in_charge(found: Status) -> str:

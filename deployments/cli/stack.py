@@ -1,12 +1,16 @@
 """The commands of the embedded stack: up, down, status, logs, doctor."""
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.errors import PerennialError
+
 if TYPE_CHECKING:
+    from deployments.ahead import Ahead
     from infra.addresses import Addresses
     from infra.stack import Progress
     from infra.stack.doctor import Check
@@ -39,7 +43,7 @@ def up(
     def say(line: str) -> None:
         typer.echo(f"  {line}", err=as_json)
 
-    started = start(owner, progress=say)
+    started = start(owner, progress=say, before_work=lambda: _before_work(say))
     _put_right(say)
     if as_json:
         typer.echo(json.dumps(started.model_dump(), indent=2))
@@ -72,11 +76,35 @@ def status(
     from infra.stack.health import server_status
 
     found = server_status()
+    ahead = _ahead(found)
     if as_json:
         facts = {"servers": [server.model_dump() for server in found]}
-        typer.echo(json.dumps(facts, indent=2))
-    else:
-        _show_servers(found)
+        coming = {name: each.model_dump(mode="json") for name, each in (ahead or {}).items()}
+        typer.echo(json.dumps({**facts, "ahead": None if ahead is None else coming}, indent=2))
+        return
+    _show_servers(found)
+    if ahead is not None:
+        from deployments.cli.agenda import print_ahead
+
+        print_ahead(ahead, datetime.now(UTC))
+
+
+def _ahead(servers: "list[ServerStatus]") -> "dict[str, Ahead] | None":
+    """What will run of every model; None where Prefect's server does not run, or cannot say."""
+    from infra.addresses import ports_file
+    from infra.environment import OVERRIDES
+
+    runs = any(each.name == "prefect" and each.state in _WELL for each in servers)
+    elsewhere = not ports_file().exists() and OVERRIDES["prefect"] in os.environ
+    if not (runs or elsewhere):
+        return None
+    from deployments.standing import coming
+
+    try:
+        return coming()
+    except PerennialError as error:
+        typer.secho(f"What runs next is not known. {error}", fg="yellow", err=True)
+        return None
 
 
 def logs(
@@ -113,6 +141,16 @@ def doctor(*, as_json: AsJson = False) -> None:
         _show_checks(checks)
     if any(check.verdict == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+def _before_work(say: "Progress") -> None:
+    from deployments.upkeep import catch_up  # reads the environment that `up` has set
+
+    try:
+        for line in catch_up(datetime.now(UTC)):
+            say(line)
+    except PerennialError as error:  # the servers run, and runs that wait are as good as before
+        say(f"The schedules were not looked at. {error.args[0]}")
 
 
 def _put_right(say: "Progress") -> None:

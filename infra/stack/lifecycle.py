@@ -39,7 +39,11 @@ def _silent(_line: str) -> None:
     """Say nothing: for callers who do not watch."""
 
 
-def up(owner: int | None = None, progress: Progress = _silent) -> Addresses:
+def up(
+    owner: int | None = None,
+    progress: Progress = _silent,
+    before_work: Callable[[], None] | None = None,
+) -> Addresses:
     """The addresses of the stack of this home, which runs when this returns.
 
     What a crash left is put right first. Called again while it is up, it starts what is missing.
@@ -48,6 +52,8 @@ def up(owner: int | None = None, progress: Progress = _silent) -> Addresses:
         owner: a process with whose end, however it comes, the stack ends. The stack lives as
             long as one of its owners; a call without an owner makes it stay until `down`.
         progress: told what was done, line by line.
+        before_work: called once the servers run and before a worker that does not run is
+            started: what it settles, no run is ahead of.
 
     Raises:
         ConfigError: the home cannot be written, or a setting is wrong.
@@ -56,7 +62,8 @@ def up(owner: int | None = None, progress: Progress = _silent) -> Addresses:
     """
     make_folders()
     with _one_at_a_time():
-        return _up(make_places(), owner, progress)  # read under the lock: who was first wrote them
+        places = make_places()  # read under the lock: who was first wrote them
+        return _up(places, owner, progress, before_work)
 
 
 def down(progress: Progress = _silent) -> int:
@@ -84,7 +91,9 @@ def is_up() -> bool:
     return places_file().exists() and Supervisor(read_places()).runs
 
 
-def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
+def _up(
+    places: Places, owner: int | None, progress: Progress, before_work: Callable[[], None] | None
+) -> Addresses:
     require_room(_ROOM if places.embedded or settings().database_url else _ROOM_OF_NEW)
     keep_ports()
     supervisor = Supervisor(places)
@@ -100,7 +109,10 @@ def _up(places: Places, owner: int | None, progress: Progress) -> Addresses:
     try:
         if not was_up:
             supervisor.launch(started)
-        _start_all(places, supervisor, started, progress)
+        _start_servers(places, supervisor, started, progress)
+        if before_work is not None:
+            before_work()
+        _start_worker(supervisor, started, progress)
     except BaseException:  # Ctrl-C as well: what was started half is of no use to anybody
         if not was_up:
             _down(_silent)
@@ -123,7 +135,7 @@ def _clear_the_way(places: Places, progress: Progress) -> Places:
     return places
 
 
-def _start_all(
+def _start_servers(
     places: Places, supervisor: Supervisor, started: Sequence[Server], progress: Progress
 ) -> None:
     by_name = {server.name: server for server in started}
@@ -136,6 +148,10 @@ def _start_all(
     _put_runs_right(places, supervisor, progress)
     if kept := reconcile.keep_pool():
         progress(kept)
+
+
+def _start_worker(supervisor: Supervisor, started: Sequence[Server], progress: Progress) -> None:
+    worker = next(server for server in started if server.name == "worker")
     since = time.time()
     fresh = supervisor.state("worker") != "RUNNING"
 
@@ -143,7 +159,7 @@ def _start_all(
         return reconcile.worker_came(supervisor.pid(server.name), since)
 
     ready = came if fresh else is_healthy
-    _start(supervisor, [by_name["worker"]], ready, progress)
+    _start(supervisor, [worker], ready, progress)
 
 
 def _start(

@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Running, Scheduled
 from typer.testing import CliRunner
 
+from deployments.ahead import Outcome
 from deployments.apply import deploy
 from deployments.cli import build
 from deployments.plan import FLOWS
@@ -92,7 +93,7 @@ def test_a_model_without_history_has_no_champion_and_no_runs(home: Path) -> None
     """What is not there is null, and every flow is listed all the same."""
     found = status("flights")
 
-    assert found == Status(
+    assert found.model_copy(update={"schedules": (), "next_30_days": ()}) == Status(
         model="flights",
         champion=None,
         candidates=(),
@@ -100,7 +101,37 @@ def test_a_model_without_history_has_no_champion_and_no_runs(home: Path) -> None
         pending_reviews=(),
         verdict=None,
         differs=(),
+        schedules=(),
+        next_30_days=(),
     )
+
+
+def test_the_days_to_come_are_as_prefect_holds_them(home: Path) -> None:
+    """Flights was deployed paused: each time is there, and says so."""
+    found = status("flights")
+
+    assert [(each.name, each.active, each.said) for each in found.schedules] == [
+        ("ingest-1", False, ""),
+        ("monitor-1", False, ""),
+        ("score-1", False, ""),
+    ]
+    assert {each.outcome for each in found.next_30_days} == {Outcome.PAUSED}
+    assert {each.flow for each in found.next_30_days} == {"ingest", "monitor", "score"}
+    assert all(each.at and each.at.day == 1 for each in found.next_30_days)
+
+
+def test_without_a_name_the_days_to_come_of_all_models_follow_the_servers(home: Path) -> None:
+    """For machines under ``ahead``, by model; null where Prefect's server does not run."""
+    printed = CliRunner().invoke(build(), ["status", "--json"])
+
+    assert printed.exit_code == 0, printed.output
+    facts = json.loads(printed.stdout)
+    assert {each["name"] for each in facts["servers"]} >= {"prefect", "worker"}
+    assert set(facts["ahead"]) == {"employment", "flights"}
+    assert [each["active"] for each in facts["ahead"]["flights"]["schedules"]] == [False] * 3
+    assert {each["said"] for each in facts["ahead"]["employment"]["schedules"]} == {
+        "It is declared, and not in Prefect: run `perennial deploy`."
+    }
 
 
 def test_the_champion_is_told_by_what_it_was_made_of(home: Path) -> None:
@@ -218,6 +249,8 @@ def test_people_see_the_same_facts(home: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "version 2 is in charge" in done.stdout
     assert "better by far" in done.stdout
+    assert "Next 30 days" in done.stdout
+    assert "0 6 1 * * UTC" in done.stdout
 
 
 def test_a_model_that_nobody_declared_is_a_mistake(home: Path) -> None:
