@@ -11,6 +11,7 @@ from tasks.calendars.rules import MOST_DATES, times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -65,8 +66,12 @@ def renew(
 
 
 def is_list(schedule: SCHEDULE_TYPES) -> bool:
-    """Whether a schedule lists its moments, as those that Prefect has no rule for."""
-    return str(getattr(schedule, "rrule", "")).startswith("RDATE:")
+    """Whether a schedule lists its moments, as those that Prefect has no rule for.
+
+    Prefect writes a start of its own before them.
+    """
+    text = str(getattr(schedule, "rrule", ""))
+    return "RDATE:" in text and "RRULE:" not in text
 
 
 def list_of(schedule: SCHEDULE_TYPES, now: datetime) -> list[datetime]:
@@ -94,14 +99,14 @@ def make_up(
     active = [each for each in there.schedules if each.active and str(each.slug) in declared]
     if there.paused or not active:
         return 0
-    made = 0
+    made = []
     runs = _newest_runs(client, there, now)
     for schedule in active:
         rule = declared[str(schedule.slug)]
         since = _last_looked_after(schedule, runs, now)
-        for due in wanted(tuple(times(schedule.schedule, since + _INSTANT, now)), rule, now):
-            made += _make(client, there, schedule, due)
-    return made
+        missed = wanted(tuple(times(schedule.schedule, since + _INSTANT, now)), rule, now)
+        made += [_make(client, there, schedule, due) for due in missed]
+    return len(made)
 
 
 def wanted(missed: Sequence[datetime], rule: ScheduleSpec, now: datetime) -> tuple[datetime, ...]:
@@ -134,10 +139,11 @@ def _last_looked_after(
     until then has missed nothing.
     """
     changed = schedule.updated or schedule.created or now
+    tag = f"{MADE_UP_FOR}{schedule.slug}"
     due = (
         run.expected_start_time
         for run in runs
-        if run.created_by is not None and run.created_by.id == schedule.id
+        if tag in run.tags or (run.created_by is not None and run.created_by.id == schedule.id)
     )
     newest = max((each for each in due if each is not None), default=changed)
     return max(changed, newest).astimezone(UTC)
@@ -148,15 +154,15 @@ def _make(
     there: DeploymentResponse,
     schedule: DeploymentSchedule,
     due: datetime,
-) -> int:
-    """One, for the run that is there now."""
+) -> UUID:
+    """The id of the run that is there now; asked again it is the same."""
     from prefect.states import Scheduled
 
-    client.create_flow_run_from_deployment(
+    run = client.create_flow_run_from_deployment(
         there.id,
         parameters=dict(schedule.parameters),
         state=Scheduled(scheduled_time=due, message="Made up for: nothing ran when it was due."),
         idempotency_key=f"missed {there.id} {schedule.id} {due.isoformat()}",
         tags=[f"{MADE_UP_FOR}{schedule.slug}"],
     )
-    return 1
+    return run.id

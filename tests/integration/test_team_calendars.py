@@ -1,0 +1,123 @@
+"""Calendars that others keep, by file and by address: read as they are, refused in a sentence."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from infra.errors import BackendError, ConfigError, PerennialError
+from tasks.calendars import feeds
+from tasks.calendars.feeds import kept_feed, moments, read_feed
+from tasks.schedules import EventsSpec
+from tests.support.calendars import CalendarServer, calendar_server, event, icalendar
+from tests.support.homes import environment
+
+FIRST, LAST = date(2026, 12, 1), date(2027, 12, 31)
+MORNING = datetime(2026, 12, 9, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[CalendarServer]:
+    """A team's calendar in the network."""
+    with calendar_server() as server:
+        yield server
+
+
+def test_a_calendar_in_the_network_is_read_and_kept(
+    home: Path, server: CalendarServer, tmp_path: Path
+) -> None:
+    """What was read last is there while the address is away."""
+    server.content = icalendar(event("Retrain", MORNING, "RRULE:FREQ=WEEKLY;COUNT=3"))
+
+    feed = read_feed(server.address, tmp_path, FIRST, LAST)
+    server.status = 503
+
+    declared = EventsSpec(source=server.address, matching="retrain")
+    found = list(moments(feed, declared, UTC))  # type: ignore[arg-type] # a zone is a zone
+    assert [f"{each:%m-%d %H}" for each in found] == ["12-09 08", "12-16 08", "12-23 08"]
+    assert kept_feed(server.address, tmp_path) == feed
+    with pytest.raises(BackendError, match="answers 503"):
+        read_feed(server.address, tmp_path, FIRST, LAST)
+    assert kept_feed(server.address, tmp_path) == feed
+
+
+def test_a_file_and_a_secret_address_are_read_too(
+    home: Path, server: CalendarServer, tmp_path: Path
+) -> None:
+    """A path counts from the model's folder, ``$NAME`` is read from the environment."""
+    (tmp_path / "team.ics").write_bytes(icalendar(event("Retrain", MORNING)))
+    server.content = icalendar(event("Retrain", MORNING), event("Again", MORNING))
+
+    with environment({"TEAM_CALENDAR": server.address}):
+        by_secret = read_feed("$TEAM_CALENDAR", tmp_path, FIRST, LAST)
+
+    assert len(read_feed("team.ics", tmp_path, FIRST, LAST).events) == 1
+    assert len(by_secret.events) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "said"),
+    [
+        (404, b"", "answers 404"),
+        (200, b"<html>Sign in</html>", "does not begin with BEGIN:VCALENDAR"),
+        (200, b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n", "cannot be used"),
+        (200, icalendar("SUMMARY:no start"), "cannot be used"),
+        (200, icalendar("DTSTART:someday\nSUMMARY:x"), "cannot be used"),
+        (200, icalendar(event("x", MORNING, "RRULE:FREQ=NEVER")), "cannot be used"),
+        (200, b"x" * (5 << 20), "more than 4 MiB"),
+    ],
+)
+def test_what_is_no_calendar_is_refused(
+    home: Path, server: CalendarServer, status: int, content: bytes, said: str
+) -> None:
+    """By a sentence that shows the host and not the secret behind it."""
+    server.status, server.content = status, content
+
+    with pytest.raises(PerennialError, match=said) as refused:
+        read_feed(server.address, home, FIRST, LAST)
+
+    assert "private-0f3a" not in str(refused.value)
+    assert kept_feed(server.address, home) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("RRULE:FREQ=MINUTELY;COUNT=6000", "6,000 events"),
+        ("RRULE:FREQ=SECONDLY", "recurs without measure"),
+        ("RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30", "recurs without measure"),
+    ],
+)
+def test_a_rule_without_measure_ends_its_reader_and_not_us(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, said: str
+) -> None:
+    """It is read in a process that has so many seconds of a core; here one."""
+    monkeypatch.setattr(feeds, "MOST_S", 1)
+    (tmp_path / "team.ics").write_bytes(icalendar(event("x", MORNING, rule)))
+    began = time.monotonic()
+
+    with pytest.raises(ConfigError, match=said):
+        read_feed("team.ics", tmp_path, FIRST, LAST)
+
+    assert time.monotonic() - began < 30
+
+
+def test_an_address_that_does_not_answer_is_given_up(
+    home: Path, server: CalendarServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused at once, or silent for longer than we wait."""
+    monkeypatch.setattr(feeds, "_PATIENCE_S", 0.2)
+    server.waits_s = 1.0
+
+    for address in (server.address, "http://127.0.0.1:9/team.ics", "http://nowhere.invalid/t"):
+        with pytest.raises(BackendError, match="does not answer"):
+            read_feed(address, home, FIRST, LAST)
+
+
+@pytest.mark.parametrize("source", ["gone.ics", "$NO_SUCH_CALENDAR", ".", "../../etc"])
+def test_a_source_that_is_not_there_is_a_sentence(home: Path, source: str) -> None:
+    """A file, a variable, a folder."""
+    with pytest.raises(ConfigError, match=r"not readable|environment has no"):
+        read_feed(source, home, FIRST, LAST)
