@@ -14,6 +14,7 @@ from infra.addresses import addresses
 from infra.entries import Kind
 from infra.errors import BackendError
 from infra.ledger import Ledger
+from tasks.governance.recording import conclusion_of
 from tasks.governance.reviews import Pending, pending_reviews, reachable_prefect
 from tasks.references import Action, Comparison
 from tasks.registry.crownings import in_charge
@@ -71,7 +72,8 @@ class DriftStatus(_Fact):
 
     window: str
     as_of: datetime
-    action: Action
+    action: Action = Field(description="What it asked for.")
+    done: Action = Field(description="What the policy made of it.")
     reasons: str
 
 
@@ -190,6 +192,7 @@ def _verdict(model: str) -> DriftStatus | None:
         {
             "window": newest.payload["window"],
             "action": newest.payload["action"],
+            "done": conclusion_of(newest).action,
             "as_of": newest.as_of,
             "reasons": newest.reason,
         }

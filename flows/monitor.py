@@ -10,14 +10,16 @@ from tasks.features import build_features
 from tasks.governance import (
     contest,
     evidence_for_drift,
+    follow,
     record_drift,
     request_review,
+    request_rollback,
     request_training,
 )
 from tasks.monitoring import watch
 from tasks.packaging import find_predictions
 from tasks.references import Action
-from tasks.registry import require_champion
+from tasks.registry import fallback, require_champion
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
 
@@ -26,7 +28,7 @@ from tasks.windows import WindowName, latest_window
 def monitor(
     model: str, window: WindowName | None = None, as_of: datetime | None = None
 ) -> State[None]:
-    """Judge a window whose labels have come, and rest, alert, ask or retrain.
+    """Judge a window whose labels have come, and do what the policy makes of the verdict.
 
     Args:
         model: name of the model.
@@ -38,14 +40,18 @@ def monitor(
 
     table = build_features(read_history(model, as_of), spec.features, spec.data)
     predictions = find_predictions(model, window, as_of)
-    rivals = contest(require_champion(model, as_of), as_of)
+    champion = require_champion(model, as_of)
+    rivals = contest(champion, as_of)
     verdict = watch(predictions, rivals, table, spec.monitoring, spec.data.label, spec.evaluation)
-    evidence = evidence_for_drift(verdict)
-    record_drift(evidence, verdict)
+    conclusion = follow(verdict, champion.since, fallback(champion), spec.policy)
+    evidence = evidence_for_drift(verdict, conclusion)
+    record_drift(evidence, verdict, conclusion)
 
-    match verdict.action:
+    match conclusion.action:
         case Action.RETRAIN:
             request_training(evidence)
         case Action.ASK:
             request_review(evidence)
-    return ended(verdict.action.state, " ".join(verdict.reasons))
+        case Action.ROLLBACK:
+            request_rollback(evidence, conclusion)
+    return ended(conclusion.action.state, " ".join((*conclusion.why, *verdict.reasons)))

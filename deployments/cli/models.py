@@ -77,7 +77,7 @@ def _print(found: Status) -> None:
         screen.print(f"{difference} `perennial up` repairs it.", style="red", markup=False)
     if found.verdict is not None:
         verdict = found.verdict
-        screen.print(f"{verdict.window}: {verdict.action}. {verdict.reasons}", markup=False)
+        screen.print(f"{verdict.window}: {verdict.done}. {verdict.reasons}", markup=False)
     for review in found.pending_reviews:
         said = f"{review.title} waits for a person: {review.run_url}"
         screen.print(said, markup=False, soft_wrap=True)

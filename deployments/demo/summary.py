@@ -14,10 +14,10 @@ from infra.models import load_model, predict_scores
 from infra.store import get_bytes, uri
 from tasks.data import read_history
 from tasks.frames import feature_rows
+from tasks.governance.recording import verdict_of
 from tasks.metrics import direction, score
 from tasks.references import (
     Candidate,
-    DriftVerdict,
     Ending,
     Evidence,
     FeatureTable,
@@ -160,7 +160,7 @@ def _month(spec: ModelSpec, manifest: Manifest, entries: Sequence[Recorded], pas
     action = _action(said)
     if drift is None:
         return Month(month=window, rows=rows, refused=refused, action=action)
-    verdict = DriftVerdict.model_validate({**drift.payload, "reasons": (), "report_url": ""})
+    verdict = verdict_of(drift)
     metric = verdict.metrics.get(spec.evaluation.metric)
     earlier = [version for version in sorted(past.versions) if version < verdict.champion]
     paid = None

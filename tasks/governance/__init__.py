@@ -2,7 +2,12 @@
 
 from tasks.governance.answers import Answer
 from tasks.governance.asking import ask
-from tasks.governance.consequences import request_promotion, request_review, request_training
+from tasks.governance.consequences import (
+    request_promotion,
+    request_review,
+    request_rollback,
+    request_training,
+)
 from tasks.governance.contests import contest
 from tasks.governance.evidence import (
     evidence_for_batch,
@@ -10,6 +15,7 @@ from tasks.governance.evidence import (
     evidence_for_drift,
     read_evidence,
 )
+from tasks.governance.following import follow
 from tasks.governance.recording import (
     decide,
     record,
@@ -27,6 +33,7 @@ __all__ = [
     "evidence_for_batch",
     "evidence_for_candidate",
     "evidence_for_drift",
+    "follow",
     "read_evidence",
     "record",
     "record_approved",
@@ -35,5 +42,6 @@ __all__ = [
     "record_verdict",
     "request_promotion",
     "request_review",
+    "request_rollback",
     "request_training",
 ]

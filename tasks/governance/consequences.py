@@ -1,7 +1,7 @@
 """What follows from evidence: the runs that it starts, each of them once."""
 
 from infra.runs import start
-from tasks.references import Candidate, Cause, Evidence
+from tasks.references import Candidate, Cause, Conclusion, DriftVerdict, Evidence
 
 
 def request_review(evidence: Evidence) -> str:
@@ -43,11 +43,34 @@ def request_promotion(evidence: Evidence, reason: str, actor: str) -> str:
 
 
 def request_training(evidence: Evidence) -> str:
-    """Id of the run that trains again because the world has moved.
+    """Id of the run that trains again because the world has moved: one for a version of the data.
 
     Raises:
         ConfigError: the model has no deployment of ``train``.
     """
+    seen = DriftVerdict.model_validate(evidence.payload["verdict"])
     return start(
-        "train", evidence.model, because=evidence.digest, cause=Cause.DRIFT, as_of=evidence.as_of
+        "train",
+        evidence.model,
+        because=(Cause.DRIFT.value, seen.data_version) if seen.data_version else evidence.digest,
+        cause=Cause.DRIFT,
+        as_of=evidence.as_of,
+    )
+
+
+def request_rollback(evidence: Evidence, conclusion: Conclusion) -> str:
+    """Id of the run that puts the version before the champion in charge again.
+
+    Raises:
+        ConfigError: the model has no deployment of ``promote``.
+    """
+    return start(
+        "promote",
+        evidence.model,
+        because=evidence.digest,
+        version=conclusion.version,
+        reason=" ".join((*conclusion.why, evidence.title)),
+        actor="policy",
+        as_of=evidence.as_of,
+        evidence=evidence.digest,
     )

@@ -13,6 +13,7 @@ from tasks.references import (
     Bento,
     Candidate,
     Comparison,
+    Conclusion,
     DriftVerdict,
     Evidence,
     Inspection,
@@ -52,10 +53,15 @@ def evidence_for_candidate(
 
 
 @step
-def evidence_for_drift(verdict: DriftVerdict) -> Evidence:
+def evidence_for_drift(verdict: DriftVerdict, conclusion: Conclusion) -> Evidence:
     """What a reviewer needs to decide whether to train again."""
     return _stored(
-        Subject.DRIFT, verdict.model, verdict.as_of, drift_page(verdict), verdict=verdict
+        Subject.DRIFT,
+        verdict.model,
+        verdict.as_of,
+        drift_page(verdict, conclusion),
+        verdict=verdict,
+        conclusion=conclusion,
     )
 
 

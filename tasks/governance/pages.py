@@ -8,6 +8,7 @@ from tasks.references import (
     Bento,
     Candidate,
     Comparison,
+    Conclusion,
     DriftVerdict,
     Finding,
     Inspection,
@@ -141,9 +142,10 @@ def _candidate_facts(
     )
 
 
-def drift_page(verdict: DriftVerdict) -> tuple[str, str]:
+def drift_page(verdict: DriftVerdict, conclusion: Conclusion) -> tuple[str, str]:
     """Title and markdown for a window in which the world may have moved."""
     title = f"{verdict.model}: {verdict.window} differs; train again?"
+    said = (*conclusion.why, *verdict.reasons)
     most_first = sorted(verdict.drift.items(), key=lambda item: -item[1])
     body = (
         _choice(
@@ -151,7 +153,7 @@ def drift_page(verdict: DriftVerdict) -> tuple[str, str]:
             f"version {verdict.champion} goes on as it is.",
         ),
         _links({"Drift report": verdict.report_url}),
-        "\n".join(f"- {escaped(reason, 400)}" for reason in verdict.reasons[:_MOST_ROWS]),
+        "\n".join(f"- {escaped(each, 400)}" for each in said[:_MOST_ROWS]),
         f"### Performance on {verdict.rows:,} rows",
         _table(("metric", "value"), [(k, _number(v)) for k, v in verdict.metrics.items()]),
         "### Drift against the training data",

@@ -9,7 +9,16 @@ from infra.steps import step
 from tasks.governance.answers import DEADLINE, Answer, faults
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Decision, DriftVerdict, Ending, Evidence, Inspection, Manifest, Verdict
+from tasks.references import (
+    Conclusion,
+    Decision,
+    DriftVerdict,
+    Ending,
+    Evidence,
+    Inspection,
+    Manifest,
+    Verdict,
+)
 
 _KIND_OF = {Ending.HOLD: Kind.HOLD, Ending.REJECT: Kind.REFUSAL}
 
@@ -115,8 +124,8 @@ def record_verdict(evidence: Evidence, verdict: Verdict) -> Recorded:
 
 
 @step(moving=True)
-def record_drift(evidence: Evidence, verdict: DriftVerdict) -> Recorded:
-    """The record of what monitoring concluded of a window.
+def record_drift(evidence: Evidence, verdict: DriftVerdict, conclusion: Conclusion) -> Recorded:
+    """The record of what monitoring saw of a window, and of what the policy made of it.
 
     Raises:
         BackendError: the database is gone.
@@ -129,8 +138,11 @@ def record_drift(evidence: Evidence, verdict: DriftVerdict) -> Recorded:
             subject=verdict.digest,
             actor="monitor",
             evidence=evidence.digest,
-            reason=" ".join(verdict.reasons),
-            payload=_facts(verdict, without={"report_url", "reasons"}),
+            reason=" ".join((*conclusion.why, *verdict.reasons)),
+            payload={
+                **_facts(verdict, without={"report_url", "reasons"}),
+                "conclusion": _facts(conclusion, without=set()),
+            },
         )
     )
 
@@ -175,6 +187,18 @@ def decided(digest: str) -> Decision | None:
 def review_key(digest: str) -> str:
     """The key under which the decision on evidence is recorded, whoever takes it."""
     return f"{Kind.REVIEW}:{digest}"
+
+
+def verdict_of(drift: Recorded) -> DriftVerdict:
+    """The verdict that a record of drift holds; its reasons are the record's own."""
+    facts = {name: value for name, value in drift.payload.items() if name != "conclusion"}
+    return DriftVerdict.model_validate({**facts, "reasons": (), "report_url": ""})
+
+
+def conclusion_of(drift: Recorded) -> Conclusion:
+    """What a record of drift says was done; before there were policies, what was asked for."""
+    said = drift.payload.get("conclusion", {"action": drift.payload["action"]})
+    return Conclusion.model_validate(said)
 
 
 def _decision(recorded: Recorded) -> Decision:

@@ -24,7 +24,7 @@ from tasks.monitoring.picture import Course
 from tasks.monitoring.sketches.profiles import Profile
 from tasks.monitoring.sources import Seen, scored_rows
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.verdict import Observation, Tried
+from tasks.monitoring.verdict import Observation
 from tasks.references import Champion, Predictions
 
 
@@ -43,7 +43,6 @@ class Watched:
         since: labelled rows that came after those that the champion learned from.
         label: what is predicted.
         metric: what performance is measured by.
-        tried: the last challenger of this champion that was turned down.
     """
 
     predictions: Predictions
@@ -56,7 +55,6 @@ class Watched:
     since: int
     label: LabelSpec
     metric: str
-    tried: Tried | None = None
 
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
@@ -82,7 +80,6 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         staleness=watched.since / watched.champion.candidate.fitted.rows,
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
-        tried=watched.tried,
     )
 
 

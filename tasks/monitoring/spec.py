@@ -13,9 +13,8 @@ class MonitoringSpec(Section):
     (`max_novelty`). Or it does worse than its own confidence said it would on these very rows
     (`max_drop`) and clearly more so than on its holdout when it was promoted (`margin`), which
     takes the difficulty of the season out. Or features moved and the champion is stale: almost as
-    many labelled rows have come since as it learned from (`max_staleness`). The rest alerts,
-    and so does a need for which a challenger was turned down, until there are new rows to learn
-    from (`min_growth`).
+    many labelled rows have come since as it learned from (`max_staleness`). The rest alerts. What
+    is done about it, and how often, the section `policy` says.
     """
 
     psi: float = Field(0.2, gt=0, description="PSI at which a feature counts as moved.")
@@ -31,12 +30,6 @@ class MonitoringSpec(Section):
         0.75,
         gt=0,
         description="Most labelled rows since training, as a share of those learned from.",
-    )
-    min_growth: float = Field(
-        0.25,
-        ge=0,
-        description="Fewest labelled rows since a challenger was turned down, as a share of those "
-        "it learned from, before another is trained; with 0 each window may ask for one.",
     )
     max_drop: float = Field(
         0.02, ge=0, description="Largest fall of a score (more is better) below what was expected."

@@ -3,13 +3,12 @@
 Three things ask for a training: the window lies beyond what the champion learned from; the
 champion falls short of its own confidence by more than when it was promoted; features moved and
 nearly as many labelled rows have come since as it learned from. A fault of the data turns that
-into a question, because a training would learn the fault; a challenger that was turned down on
-nearly the same rows turns it into an alert. The rest alerts.
+into a question, because a training would learn the fault. The rest alerts. What is done about it
+is the policy's to say.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from infra.errors import few
@@ -21,21 +20,6 @@ from tasks.references import Action, VerdictCause, WatchKind
 
 _SURE: Final = 1.96
 """Standard errors beyond which a gap is no chance, at 95 %."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A challenger that was trained for drift and turned down.
-
-    Attributes:
-        version: its number.
-        as_of: the time that it was trained for.
-        growth: labelled rows that came since it was, as a share of those that it learned from.
-    """
-
-    version: int
-    as_of: datetime
-    growth: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +39,6 @@ class Observation:
         staleness: labelled rows that came since training, as a share of those learned from.
         scored_by: version whose predictions they are.
         champion: version in charge.
-        tried: the last challenger of this champion that was turned down.
         profiled: what the champion learned from is on record.
     """
 
@@ -71,7 +54,6 @@ class Observation:
     staleness: float = 0.0
     scored_by: int = 0
     champion: int = 0
-    tried: Tried | None = None
     profiled: bool = True
 
 
@@ -90,9 +72,6 @@ def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
     causes = tuple(sorted([*reasons, *faults], key=_gravity, reverse=True))
     sentences = tuple(each.sentence for each in causes)
     action = causes[0].action if causes else Action.REST
-    if action is Action.RETRAIN and seen.tried and seen.tried.growth < spec.min_growth:
-        said = _tried_already(seen.tried, spec.min_growth)
-        return Judgement(Action.ALERT, (said, *sentences), causes)
     if action is Action.RETRAIN and any(fault.action is not Action.REST for fault in faults):
         said = "A training now would learn the fault of the data: a person decides."
         return Judgement(Action.ASK, (said, *sentences), causes)
@@ -127,14 +106,6 @@ def _weight(value: float, limit: float) -> float:
     if not value > limit:
         return 0.0
     return 1 - limit / value if value < float("inf") else 1.0
-
-
-def _tried_already(tried: Tried, least: float) -> str:
-    return (
-        f"Version {tried.version} was trained for this as of {tried.as_of:%Y-%m-%d} and turned "
-        f"down; since then {tried.growth:.0%} as many labelled rows have come as it learned from, "
-        f"and another is trained at {least:.0%}."
-    )
 
 
 def _cause(
@@ -335,7 +306,7 @@ def _signed(performance: Performance) -> str:
 
 
 def _gravity(cause: VerdictCause) -> tuple[int, float]:
-    return list(Action).index(cause.action), cause.weight
+    return cause.action.rank, cause.weight
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

@@ -10,11 +10,11 @@ from infra.store import digest_of, put_bytes
 from tasks.data.spec import LabelSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.references import Candidate, Contest, DriftVerdict, FeatureTable, Predictions
+from tasks.references import Candidate, Contest, DriftVerdict, FeatureTable, Predictions, TurnedDown
 
 if TYPE_CHECKING:
     from tasks.monitoring.observing import Watched
-    from tasks.monitoring.verdict import Observation, Tried
+    from tasks.monitoring.verdict import Observation
 
 
 @step
@@ -53,7 +53,6 @@ def watch(
         holdout=sources.holdout_rows(champion),
         past=sources.past_rows(predictions, table, label),
         since=sources.rows_since(champion.candidate, predictions, table),
-        tried=_tried(contest.turned_down, predictions, table),
         label=label,
         metric=evaluation.metric,
     )
@@ -75,6 +74,8 @@ def watch(
         metrics=found,
         champion=champion.version,
         rows=seen.rows,
+        data_version=table.history,
+        turned_down=_turned_down(contest.turned_down, predictions, table),
         report_url=addresses().page(folder / "index.html"),
         digest=digest_of(inputs, action, reasons, psi, found),
     )
@@ -82,17 +83,15 @@ def watch(
     return verdict
 
 
-def _tried(
-    turned_down: Candidate | None, predictions: Predictions, table: FeatureTable
-) -> "Tried | None":
+def _turned_down(
+    challenger: Candidate | None, predictions: Predictions, table: FeatureTable
+) -> TurnedDown | None:
     from tasks.monitoring import sources
-    from tasks.monitoring.verdict import Tried
 
-    if turned_down is None:
+    if challenger is None:
         return None
-    since = sources.rows_since(turned_down, predictions, table)
-    growth = since / turned_down.fitted.rows
-    return Tried(version=turned_down.version, as_of=turned_down.as_of, growth=growth)
+    growth = sources.rows_since(challenger, predictions, table) / challenger.fitted.rows
+    return TurnedDown(version=challenger.version, as_of=challenger.as_of, growth=growth)
 
 
 def _publish(

@@ -49,17 +49,23 @@ Verdict = Annotated[Promote | Ask | Refuse, Field(discriminator="kind")]
 
 
 class Action(StrEnum):
-    """What monitoring asks for."""
+    """What monitoring asks for, and what the policy makes of it, from least to most."""
 
     REST = "rest"
     ALERT = "alert"
     ASK = "ask"
     RETRAIN = "retrain"
+    ROLLBACK = "rollback"
+
+    @property
+    def rank(self) -> int:
+        """From 0 (rest) to 4 (rollback)."""
+        return list(Action).index(self)
 
     @property
     def state(self) -> str:
         """Name of the monitoring run's final state."""
-        return self.value.capitalize()
+        return {"rollback": "Rolling back"}.get(self.value, self.value.capitalize())
 
 
 class WatchKind(StrEnum):
@@ -99,6 +105,16 @@ class VerdictCause(Reference):
     windows: tuple[WindowName, ...] = Field((), description="Where it was seen, newest last.")
 
 
+class TurnedDown(Reference):
+    """A challenger that was trained for drift and did not take the champion's place."""
+
+    version: int
+    as_of: datetime = Field(description="The time that it was trained for.")
+    growth: float = Field(
+        description="Labelled rows that came since, as a share of those that it learned from."
+    )
+
+
 class DriftVerdict(Reference):
     """What monitoring concluded of one window, and why."""
 
@@ -116,4 +132,17 @@ class DriftVerdict(Reference):
     champion: int
     rows: int
     report_url: str
+    data_version: str = Field("", description="Digest of the history that it was reached on.")
+    turned_down: TurnedDown | None = Field(
+        None, description="The last challenger that was trained for drift of this champion."
+    )
     digest: str
+
+
+class Conclusion(Reference):
+    """What the policy made of a verdict."""
+
+    action: Action
+    why: tuple[str, ...] = Field((), description="What the policy changed; empty for nothing.")
+    kinds: tuple[WatchKind, ...] = Field((), description="The causes that ask for the action.")
+    version: int | None = Field(None, description="For a rollback, the version that comes back.")

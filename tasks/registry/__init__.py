@@ -4,6 +4,7 @@ from tasks.registry.registration import register
 from tasks.registry.succession import (
     champion,
     crown,
+    fallback,
     find_version,
     predecessors,
     repair,
@@ -14,6 +15,7 @@ from tasks.registry.warrants import require_warrant
 __all__ = [
     "champion",
     "crown",
+    "fallback",
     "find_version",
     "predecessors",
     "register",

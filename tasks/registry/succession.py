@@ -13,7 +13,7 @@ from infra.steps import step
 from infra.tracking import alias, point_alias, tracker, versions
 from infra.turns import turn
 from tasks.references import Bento, Candidate, Champion
-from tasks.registry.crownings import CROWNINGS, before_it, champion_of, in_charge
+from tasks.registry.crownings import CROWNINGS, before_it, champion_of, in_charge, line_of
 from tasks.registry.registration import record_of
 from tasks.windows import first_day
 
@@ -63,6 +63,18 @@ def predecessors(champion: Champion, window: str) -> tuple[Champion, ...]:
     """
     day = max(first_day(window), date.min + _AHEAD)  # all that there is begins with time itself
     return before_it(champion, datetime.combine(day - _AHEAD, time(), UTC))
+
+
+@step(moving=True)
+def fallback(champion: Champion) -> int | None:
+    """The version that a rollback of a champion would put in charge, if there is one.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    ever = datetime.min.replace(tzinfo=UTC)
+    line = line_of([*(each.version for each in before_it(champion, ever)), champion.version])
+    return line[-2] if len(line) > 1 else None
 
 
 @step(moving=True)

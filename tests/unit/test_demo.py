@@ -24,7 +24,7 @@ from tasks.governance.evidence import (
     evidence_for_candidate,
     evidence_for_drift,
 )
-from tasks.references import Ask, Cause, Evidence
+from tasks.references import Action, Ask, Cause, Conclusion, Evidence
 from tests.support.homes import environment
 from tests.support.subjects import batch, bento, candidate, comparison, drift, finding
 
@@ -130,7 +130,7 @@ def test_a_candidate_of_another_training_is_left_to_others(
 
 def test_a_question_about_drift_is_left_to_others() -> None:
     """The story asks none."""
-    assert review(evidence_for_drift.fn(drift())) is None
+    assert review(evidence_for_drift.fn(drift(), Conclusion(action=Action.ASK))) is None
 
 
 @pytest.mark.parametrize("outcome", [StateType.FAILED, StateType.CRASHED, StateType.CANCELLED])

@@ -17,7 +17,7 @@ from tasks.governance.pages import (
     trained_page,
 )
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Ask
+from tasks.references import Action, Ask, Conclusion
 from tests.support.subjects import batch, bento, candidate, comparison, drift, finding
 
 _HOSTILE = "=cmd()|<img src=x onerror=alert(1)> [a](javascript:x) `code` http://evil.example\n# h"
@@ -88,7 +88,7 @@ def test_a_run_is_shown_what_came_of_it_without_a_question() -> None:
 
 def test_drift_is_shown_from_the_worst_column_on() -> None:
     """The first row of the table is what moved most."""
-    _, markdown = drift_page(drift(hour=0.1, carrier=0.4))
+    _, markdown = drift_page(drift(hour=0.1, carrier=0.4), Conclusion(action=Action.ASK))
 
     assert markdown.index("carrier") < markdown.index("hour")
     assert "- roc\\_auc fell by 0.04" in markdown
@@ -96,7 +96,9 @@ def test_drift_is_shown_from_the_worst_column_on() -> None:
 
 def test_a_long_table_is_cut_and_says_so() -> None:
     """A form is read, not scrolled."""
-    _, markdown = drift_page(drift(**{f"column{number}": 0.1 for number in range(50)}))
+    _, markdown = drift_page(
+        drift(**{f"column{number}": 0.1 for number in range(50)}), Conclusion(action=Action.ASK)
+    )
 
     assert "and 30 more." in markdown
 

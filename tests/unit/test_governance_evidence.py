@@ -13,7 +13,7 @@ from tasks.governance.evidence import (
     evidence_for_drift,
     read_evidence,
 )
-from tasks.references import Ask, Candidate, DriftVerdict, Inspection
+from tasks.references import Action, Ask, Candidate, Conclusion, DriftVerdict, Inspection
 from tests.support.homes import environment
 from tests.support.subjects import batch, bento, candidate, comparison, drift, finding
 
@@ -51,10 +51,10 @@ def test_other_findings_are_other_evidence() -> None:
 
 def test_numbers_that_json_cannot_hold_come_back() -> None:
     """An infinite PSI and a metric that could not be computed must not stop a review."""
-    odd = candidate(2, roc_auc=math.nan)
+    odd, conclusion = candidate(2, roc_auc=math.nan), Conclusion(action=Action.ASK)
 
     asked = evidence_for_candidate.fn(odd, bento(), comparison(), Ask(why="why"))
-    moved = read_evidence.fn(evidence_for_drift.fn(drift(hour=math.inf)).uri)
+    moved = read_evidence.fn(evidence_for_drift.fn(drift(hour=math.inf), conclusion).uri)
 
     back = Candidate.model_validate(read_evidence.fn(asked.uri).payload["candidate"])
     assert math.isnan(back.evaluation.metrics["roc_auc"])

@@ -14,9 +14,8 @@ from tasks.monitoring.performance import (
     perform,
 )
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.verdict import Observation, Tried, judge, unjudged
+from tasks.monitoring.verdict import Observation, judge, unjudged
 from tasks.references import Action
-from tests.support.verdicts import AS_OF
 
 SPEC = MonitoringSpec()
 GOOD = Performance(metric="roc_auc", value=0.75, expected=0.76, noise=0.003, rows=20_000)
@@ -126,37 +125,6 @@ def test_novelty_without_labels_is_for_a_person_to_decide() -> None:
 
     assert action is Action.ASK
     assert "No labels tell whether that hurts." in reasons[0]
-
-
-def test_a_challenger_that_was_turned_down_is_not_tried_again_on_the_same_rows() -> None:
-    """The need is told and nobody trains in vain, until there is a quarter more to learn from."""
-    falls = performance(0.66)
-
-    resting, told, *_ = judge(seen(performance=falls, tried=Tried(4, AS_OF, growth=0.14)), SPEC)
-    grown, _, *_ = judge(seen(performance=falls, tried=Tried(4, AS_OF, growth=0.25)), SPEC)
-
-    assert (resting, grown) == (Action.ALERT, Action.RETRAIN)
-    assert told[0] == (
-        "Version 4 was trained for this as of 2013-11-01 and turned down; since then 14% as many "
-        "labelled rows have come as it learned from, and another is trained at 25%."
-    )
-    assert "worse than then" in told[1]
-
-
-def test_a_declaration_may_try_again_in_every_window() -> None:
-    """With no growth asked for, a refusal holds nothing back."""
-    tried = seen(performance=performance(0.66), tried=Tried(4, AS_OF, growth=0.0))
-
-    action, _, *_ = judge(tried, MonitoringSpec(min_growth=0))
-
-    assert action is Action.RETRAIN
-
-
-def test_a_quiet_month_rests_whatever_was_turned_down_before() -> None:
-    """The rule holds trainings back, it finds no fault."""
-    action, _, *_ = judge(seen(tried=Tried(4, AS_OF, growth=0.0)), SPEC)
-
-    assert action is Action.REST
 
 
 def test_a_version_without_a_profile_alerts_and_is_judged_by_its_labels_alone() -> None:

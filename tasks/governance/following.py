@@ -1,0 +1,138 @@
+"""What is done about a verdict: the declared policy, with what the ledger and Prefect know."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from prefect.client.schemas import filters
+from prefect.client.schemas.objects import FlowRun, StateType
+
+from infra import store
+from infra.ledger import Kind, Ledger, Recorded
+from infra.steps import step
+from tasks.governance.evidence import read_evidence
+from tasks.governance.policy import WEEK, Past, PolicySpec, Training, conclude
+from tasks.governance.recording import conclusion_of
+from tasks.governance.reviews import pending_reviews, reachable_prefect
+from tasks.references import Action, Candidate, Cause, Conclusion, DriftVerdict, Subject
+
+_GOES_ON = (
+    StateType.SCHEDULED,
+    StateType.PENDING,
+    StateType.RUNNING,
+    StateType.PAUSED,
+    StateType.CANCELLING,
+)
+
+
+@step(moving=True)
+def follow(
+    verdict: DriftVerdict, since: datetime, predecessor: int | None, policy: PolicySpec
+) -> Conclusion:
+    """What is done about a verdict; what the verdict itself has started does not count.
+
+    Args:
+        verdict: of a window.
+        since: from when the champion is in charge.
+        predecessor: the version that a rollback would put in charge.
+        policy: what is declared.
+
+    Raises:
+        BackendError: the database or Prefect's server does not answer.
+        DataError: the evidence of a decision is gone.
+    """
+    asked = conclude(verdict, Past(predecessor=predecessor), policy)
+    if asked.action.rank < Action.ASK.rank and policy.every is None:
+        return asked  # nothing is started, whatever was before
+    return conclude(verdict, _past(verdict, since, predecessor, policy), policy)
+
+
+def _past(
+    verdict: DriftVerdict, since: datetime, predecessor: int | None, policy: PolicySpec
+) -> Past:
+    model, before = verdict.model, verdict.as_of - timedelta(microseconds=1)
+    said = Ledger().entries(model, (Kind.DRIFT, Kind.REVIEW, Kind.GATE), before)
+    drifts = {each.evidence: each for each in said if each.kind == Kind.DRIFT}
+    answers = [
+        each
+        for each in said
+        if each.kind == Kind.REVIEW and each.payload["subject"] == Subject.DRIFT
+    ]
+    begun = [each.as_of for each in drifts.values() if conclusion_of(each).action is Action.RETRAIN]
+    begun += [each.as_of for each in answers if each.payload["approved"] is True]
+    hours = _gpu_hours(said, verdict.as_of) if policy.budget.gpu_hours else {}
+    gates = [each.as_of for each in said if each.kind == Kind.GATE]
+    return Past(
+        trainings=tuple(Training(each, hours.get(each, 0.0)) for each in sorted(set(begun))),
+        trained=max(gates, default=None),
+        underway=_underway(verdict),
+        asking=_asking(verdict),
+        declined=tuple(
+            frozenset(conclusion_of(drifts[each.evidence]).kinds)
+            for each in answers
+            if each.as_of >= since and each.payload["approved"] is False and each.evidence in drifts
+        ),
+        predecessor=predecessor,
+    )
+
+
+def _gpu_hours(said: tuple[Recorded, ...], as_of: datetime) -> dict[datetime, float]:
+    """What the trainings for drift of the last seven days took, by the time of each."""
+    found: dict[datetime, float] = {}
+    for gate in said:
+        if gate.kind == Kind.GATE and as_of - gate.as_of < WEEK:
+            place = store.uri("evidence", gate.model, f"{gate.evidence}.json")
+            candidate = Candidate.model_validate(read_evidence.fn(place).payload["candidate"])
+            if candidate.cause is Cause.DRIFT:
+                found[gate.as_of] = found.get(gate.as_of, 0.0) + _hours_of(candidate)
+    return found
+
+
+def _hours_of(candidate: Candidate) -> float:
+    """Hours of a whole GPU: the parts that were held, for as long as candidates were tried."""
+    hardware = candidate.fitted.hardware
+    held = sum(each.share for each in hardware.devices) if hardware else 0.0
+    return held * sum(each.seconds for each in candidate.fitted.trials) / 3600
+
+
+def _underway(verdict: DriftVerdict) -> str:
+    """The name of a run that trains for drift, unless this very verdict has started it."""
+    with reachable_prefect() as client:
+        runs = client.read_flow_runs(
+            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
+            deployment_filter=filters.DeploymentFilter(
+                name=filters.DeploymentFilterName(any_=[verdict.model])
+            ),
+            flow_run_filter=filters.FlowRunFilter(
+                state=filters.FlowRunFilterState(
+                    type=filters.FlowRunFilterStateType(any_=list(_GOES_ON))
+                )
+            ),
+        )
+    others = (each.name for each in runs if _for_drift(each) and not _its_own(each, verdict))
+    return next(others, "")
+
+
+def _for_drift(run: FlowRun) -> bool:
+    return run.parameters.get("cause") == Cause.DRIFT.value
+
+
+def _its_own(run: FlowRun, verdict: DriftVerdict) -> bool:
+    as_of = run.parameters.get("as_of")
+    return isinstance(as_of, str) and datetime.fromisoformat(as_of) == verdict.as_of
+
+
+def _asking(verdict: DriftVerdict) -> str:
+    """The name of a run that asks about drift, unless this very verdict has started it."""
+    waiting = pending_reviews(verdict.model)
+    others = (
+        each.run
+        for each in waiting
+        if each.subject is Subject.DRIFT and each.as_of != verdict.as_of and _is_there(each.run_id)
+    )
+    return next(others, "")
+
+
+def _is_there(run: str) -> bool:
+    with reachable_prefect() as client:
+        wanted = filters.FlowRunFilter(id=filters.FlowRunFilterId(any_=[UUID(run)]))
+        return bool(client.read_flow_runs(flow_run_filter=wanted, limit=1))

@@ -1,0 +1,189 @@
+"""What a policy makes of a verdict, with the past of a real ledger and runs of a real server."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.states import Completed, Running
+
+from infra.hardware import DeviceRecord, Hardware
+from infra.ledger import Entry, Kind, Ledger
+from tasks.governance import (
+    evidence_for_candidate,
+    evidence_for_drift,
+    follow,
+    record_drift,
+    record_verdict,
+)
+from tasks.governance.policy import BudgetSpec, PolicySpec
+from tasks.references import (
+    Action,
+    Cause,
+    Conclusion,
+    DriftVerdict,
+    Refuse,
+    Subject,
+    Trial,
+    TurnedDown,
+    VerdictCause,
+    WatchKind,
+)
+from tests.support.homes import home_on
+from tests.support.postgres import postgres_server
+from tests.support.subjects import bento, candidate, comparison, drift
+
+DAY = timedelta(days=1)
+NOVEL = VerdictCause(kind=WatchKind.NOVELTY, action=Action.RETRAIN, sentence="Half is new.")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL server for this module."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def _ledger(server: str, api: str, tmp_path: Path) -> Iterator[None]:
+    assert api
+    with home_on(server, tmp_path):
+        yield
+
+
+@pytest.fixture
+def model() -> str:
+    """A model that no other test of the server has runs of."""
+    return f"m{uuid4().hex[:8]}"
+
+
+def seen(model: str, day: int, *, growth: float | None = None) -> DriftVerdict:
+    """A verdict of a day that asks for a training."""
+    quiet = drift()
+    as_of = quiet.as_of + day * DAY
+    tried = None if growth is None else TurnedDown(version=2, as_of=as_of - DAY, growth=growth)
+    changes = {"model": model, "as_of": as_of, "action": Action.RETRAIN, "causes": (NOVEL,)}
+    return quiet.model_copy(update={**changes, "turned_down": tried, "digest": f"d{day}"})
+
+
+def followed(verdict: DriftVerdict, policy: PolicySpec) -> Conclusion:
+    """What is done about it under a champion of long ago."""
+    return follow.fn(verdict, drift().as_of - 400 * DAY, None, policy)
+
+
+def recorded(verdict: DriftVerdict, conclusion: Conclusion) -> str:
+    """The digest of the evidence of a verdict that is in the ledger with what followed."""
+    evidence = evidence_for_drift.fn(verdict, conclusion)
+    record_drift.fn(evidence, verdict, conclusion)
+    return evidence.digest
+
+
+def trains(model: str, as_of: datetime) -> str:
+    """The name of a run that trains for drift and goes on."""
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("train")
+        deployment = client.create_deployment(flow_id=flow, name=model)
+        run = client.create_flow_run_from_deployment(
+            deployment, parameters={"cause": Cause.DRIFT, "as_of": as_of.isoformat()}
+        )
+        client.set_flow_run_state(run.id, Running(), force=True)
+        return run.name
+
+
+def finished(name: str) -> None:
+    """End the run of a name."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    with get_client(sync_client=True) as client:
+        wanted = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
+        [run] = client.read_flow_runs(flow_run_filter=wanted)
+        client.set_flow_run_state(run.id, Completed(), force=True)
+
+
+def test_one_training_for_drift_at_a_time(model: str) -> None:
+    """A verdict that is reached again while its own training goes on concludes the same."""
+    verdict, later = seen(model, 0), seen(model, 30)
+    name = trains(model, verdict.as_of)
+
+    assert followed(verdict, PolicySpec()).action is Action.RETRAIN
+    assert followed(later, PolicySpec()).why == (f"{name} trains for drift already.",)
+
+    finished(name)
+    assert followed(later, PolicySpec()).action is Action.RETRAIN
+
+
+def test_the_cooldown_counts_from_the_last_training_that_a_verdict_started(model: str) -> None:
+    """What alerted only, or came later than the verdict, does not count."""
+    policy = PolicySpec(cooldown=14 * DAY)
+    recorded(seen(model, 0), Conclusion(action=Action.RETRAIN))
+    recorded(seen(model, 9), Conclusion(action=Action.ALERT))
+    recorded(seen(model, 40), Conclusion(action=Action.RETRAIN))
+
+    assert followed(seen(model, 10), policy).action is Action.ALERT
+    assert followed(seen(model, 15), policy).action is Action.RETRAIN
+
+
+def test_a_person_who_wanted_no_training_is_not_asked_again_about_the_same(model: str) -> None:
+    """Until there are new rows to learn from."""
+    asked = followed(seen(model, 0, growth=0.1), PolicySpec())
+    digest = recorded(seen(model, 0, growth=0.1), asked)
+    Ledger().append(
+        Entry(
+            kind=Kind.REVIEW,
+            model=model,
+            as_of=seen(model, 0).as_of,
+            subject=digest,
+            evidence=digest,
+            payload={"approved": False, "subject": Subject.DRIFT.value},
+        )
+    )
+
+    again = followed(seen(model, 30, growth=0.2), PolicySpec())
+    grown = followed(seen(model, 60, growth=0.3), PolicySpec())
+
+    assert (asked.action, again.action, grown.action) == ("ask", "alert", "retrain")
+    assert again.why[0].endswith("a person was asked and wanted none.")
+
+
+def test_gpu_hours_are_those_of_the_trainings_on_record(model: str) -> None:
+    """Half of a GPU for two hours is one hour; a week later it counts no more."""
+    device = DeviceRecord(
+        uuid="GPU-1",
+        name="H100",
+        memory_bytes=2**36,
+        capability=(9, 0),
+        profile=None,
+        share=0.5,
+        held_bytes=2**35,
+        by="mps",
+    )
+    hardware = Hardware(
+        machine="m",
+        driver="1",
+        cuda="13",
+        devices=(device,),
+        cpu_count=1,
+        cpus="",
+        memory_bytes=0,
+        memory="",
+    )
+    trial = Trial(parameters={}, metric="roc_auc", score=0.7, seconds=7200)
+    made = candidate(2)
+    fitted = made.fitted.model_copy(update={"hardware": hardware, "trials": (trial,)})
+    as_of = seen(model, 0).as_of
+    changes = {"model": model, "fitted": fitted, "cause": Cause.DRIFT, "as_of": as_of}
+    challenger = made.model_copy(update=changes)
+    recorded(seen(model, 0), Conclusion(action=Action.RETRAIN))
+    refused = Refuse(why="It gains nothing.")
+    record_verdict.fn(
+        evidence_for_candidate.fn(challenger, bento(2), comparison(), refused), refused
+    )
+    one, more = (PolicySpec(budget=BudgetSpec(gpu_hours=hours)) for hours in (1, 1.5))
+
+    assert followed(seen(model, 3), one).why == (
+        "Trainings took 1.0 GPU hours within seven days; 1 may be spent.",
+    )
+    assert followed(seen(model, 3), more).action is Action.RETRAIN
+    assert followed(seen(model, 8), one).action is Action.RETRAIN
