@@ -103,7 +103,7 @@ def make_up(
     runs = _newest_runs(client, there, now)
     for schedule in active:
         rule = declared[str(schedule.slug)]
-        since = _last_looked_after(schedule, runs, now)
+        since = last_looked_after(there, schedule, runs, now)
         missed = wanted(tuple(times(schedule.schedule, since + _INSTANT, now)), rule, now)
         made += [_make(client, there, schedule, due) for due in missed]
     return len(made)
@@ -130,23 +130,25 @@ def _newest_runs(
     )
 
 
-def _last_looked_after(
-    schedule: DeploymentSchedule, runs: Sequence[FlowRun], now: datetime
+def last_looked_after(
+    there: DeploymentResponse, schedule: DeploymentSchedule, runs: Sequence[FlowRun], now: datetime
 ) -> datetime:
     """Until when the times of a schedule were surely made to runs, or were nobody's wish.
 
-    That is its newest run that was due, or the last change of the schedule: one that was paused
-    until then has missed nothing.
+    That is its newest run that was due, or the last change of the schedule or its deployment: one
+    that was paused until then has missed nothing. Prefect leaves the time of the change alone
+    when a worker polls.
     """
-    changed = schedule.updated or schedule.created or now
     tag = f"{MADE_UP_FOR}{schedule.slug}"
-    due = (
+    due = [
         run.expected_start_time
         for run in runs
         if tag in run.tags or (run.created_by is not None and run.created_by.id == schedule.id)
+    ]
+    known = [each for each in (schedule.updated, there.updated, *due) if each is not None]
+    return datetime.fromtimestamp(
+        max((each.timestamp() for each in known), default=now.timestamp()), UTC
     )
-    newest = max((each for each in due if each is not None), default=changed)
-    return max(changed, newest).astimezone(UTC)
 
 
 def _make(

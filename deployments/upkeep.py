@@ -1,4 +1,4 @@
-"""What `perennial up` puts right once the servers run: what moved on while they did not."""
+"""What `perennial up` puts right once the servers run, and what becomes due while they do."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -46,6 +46,25 @@ def put_right(now: datetime) -> Iterator[str]:
         if in_charge(model) is not None:
             with turn("crown", model):  # a promotion that runs now is not undone
                 yield from repair(model)
+    yield from _expired(now)
+
+
+def tend(now: datetime) -> Iterator[str]:
+    """Do what becomes due while everything runs, a sentence for each thing that was done.
+
+    That is `catch_up`, and reviews past their deadline go on by their default.
+
+    Args:
+        now: the time.
+
+    Raises:
+        BackendError: the database or Prefect's server does not answer.
+    """
+    yield from catch_up(now)
+    yield from _expired(now)
+
+
+def _expired(now: datetime) -> Iterator[str]:
     for review in expire(now):
         yield (
             f"{review.title}: nobody decided by {review.deadline:%Y-%m-%d %H:%M}; the default is "

@@ -3,7 +3,8 @@
 It ends the stack on SIGTERM, when the supervisor is gone, when every owner is gone, even by
 kill -9, and when its home was deleted, with which goes what says where the stack is: servers in
 their order first, then whatever still carries the marker of the home.
-Run as ``python -m infra.keeper HOME CONFIGURATION``; it imports little, for it always runs.
+Meanwhile it starts `perennial upkeep` every so often, in a process of its own.
+Run as ``python -m infra.keeper HOME CONFIGURATION SECONDS``; it imports little, for it always runs.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -32,6 +34,41 @@ class _Asked:
     @classmethod
     def note(cls, _number: int, _frame: FrameType | None) -> None:
         cls.yes = True
+
+
+class Rounds:
+    """Starts a command every so often, never a second one beside the first."""
+
+    def __init__(self, command: Sequence[str], every_s: float, log: Path) -> None:
+        """Begin to count; the first round is a whole interval away.
+
+        Args:
+            command: what is started.
+            every_s: seconds from one start to the next; 0 for never.
+            log: what the last round said.
+        """
+        self._command, self._every_s, self._log = list(command), every_s, log
+        self._last_s = time.monotonic()
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Start a round where one is due and none runs; a machine that cannot has the next."""
+        if self._running is not None and self._running.poll() is None:
+            return
+        self._running = None
+        if not self._every_s or time.monotonic() < self._last_s + self._every_s:
+            return
+        self._last_s = time.monotonic()
+        with contextlib.suppress(OSError), self._log.open("wb") as log:
+            self._running = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def end(self) -> None:
+        """End the round that runs, if one does; what it left is done by the next."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.kill()
+            self._running.wait(_LOOK_S * 20)
 
 
 def owners_gone(path: Path) -> bool:
@@ -72,8 +109,14 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def keep(home: Path, configuration: Path) -> None:
-    """Run the supervisor until the stack is to end, then end it."""
+def keep(home: Path, configuration: Path, upkeep_s: float) -> None:
+    """Run the supervisor until the stack is to end, then end it.
+
+    Args:
+        home: of the stack.
+        configuration: of the supervisor.
+        upkeep_s: seconds between two rounds of upkeep, 0 for none.
+    """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _Asked.note)
     stack = home / "stack"
@@ -81,10 +124,14 @@ def keep(home: Path, configuration: Path) -> None:
         [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
     )
+    command = [sys.executable, "-m", "deployments.cli", "upkeep"]
+    rounds = Rounds(command, upkeep_s, home / "logs" / "upkeep.log")
     while supervisor.poll() is None and not _Asked.yes:
         if owners_gone(stack / "owners.json") or is_deleted(stack):
             break
+        rounds.look()
         time.sleep(_LOOK_S)
+    rounds.end()
     supervisor.terminate()
     try:
         supervisor.wait(_ORDERLY_S)
@@ -110,4 +157,4 @@ def _sweep(home: Path) -> None:
 
 if __name__ == "__main__":
     detach(Path(sys.argv[1]))
-    keep(Path(sys.argv[1]), Path(sys.argv[2]))
+    keep(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

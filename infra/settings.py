@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     worker_poll_s: float = Field(
         0.5, gt=0, description="Seconds between two looks of the worker for new runs."
     )
+    upkeep_s: float = Field(
+        600.0,
+        ge=0,
+        description="Seconds between two rounds of `perennial upkeep` while the stack is up; 0 for "
+        "none.",
+    )
     warm_environments: int = Field(
         2,
         ge=0,

@@ -11,6 +11,7 @@ COMMANDS: Final = {
     "up": ("stack", "Start the servers and the worker, or what is missing of them."),
     "down": ("stack", "Stop everything that belongs to this home."),
     "status": ("stack", "Show the servers, or with a name everything about that model."),
+    "upkeep": ("stack", "Do what has become due: calendars, missed runs, reviews past their end."),
     "logs": ("stack", "Show what the servers last said."),
     "doctor": ("stack", "Look at this machine: is everything there that Perennial needs?"),
     "deploy": ("models", "Make Prefect hold what is declared: six deployments for each model."),

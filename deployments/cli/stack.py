@@ -23,7 +23,7 @@ _MARKS = {"ok": ("green", "ok"), "warn": ("yellow", "note"), "fail": ("red", "FA
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application."""
-    for command in (up, down, status, logs, doctor):
+    for command in (up, down, status, upkeep, logs, doctor):
         app.command()(command)
 
 
@@ -105,6 +105,20 @@ def _ahead(servers: "list[ServerStatus]") -> "dict[str, Ahead] | None":
     except PerennialError as error:
         typer.secho(f"What runs next is not known. {error}", fg="yellow", err=True)
         return None
+
+
+def upkeep(*, as_json: AsJson = False) -> None:
+    """Do what has become due: calendars, missed runs, reviews past their end.
+
+    The embedded stack does it every ten minutes; with servers of one's own, a timer does.
+    """
+    from deployments.upkeep import tend
+
+    done = list(tend(datetime.now(UTC)))
+    if as_json:
+        typer.echo(json.dumps({"done": done}, indent=2))
+        return
+    typer.echo("\n".join(done) if done else "Nothing was due.")
 
 
 def logs(

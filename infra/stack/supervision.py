@@ -59,8 +59,9 @@ class Supervisor:
             log = (settings().home / "logs" / "keeper.log").open("wb")
         with log, contextlib.suppress(subprocess.TimeoutExpired):  # told below: no keeper came
             # It detaches itself: what this starts has ended when this goes on.
+            arguments = (str(settings().home), str(_configured()), str(settings().upkeep_s))
             subprocess.run(
-                [sys.executable, "-m", "infra.keeper", str(settings().home), str(_configured())],
+                [sys.executable, "-m", "infra.keeper", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -15,8 +15,10 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.states import Scheduled
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from deployments.apply import Change, deploy
+from deployments.cli import build
 from deployments.renewal import make_up
 from deployments.standing import status
 from deployments.timetable import called
@@ -127,12 +129,12 @@ def test_a_calendar_that_changed_is_followed_in_place_and_nothing_starts_twice(
     moved = [days[0], days[1] + timedelta(hours=5), days[2]]
     (folder / "team.ics").write_bytes(icalendar(*(event("train", each) for each in moved)))
 
-    said = list(catch_up(datetime.now(UTC)))
+    said = CliRunner().invoke(build(), ["upkeep"]).stdout
     again = list(catch_up(datetime.now(UTC)))
 
     after = held(client)
     assert first == days
-    assert said == ["The times of train-1 of train/employment follow their calendar again."]
+    assert said == "The times of train-1 of train/employment follow their calendar again.\n"
     assert again == []
     assert after.schedules[0].id == before.schedules[0].id
     assert starts([each for each in client.read_flow_runs() if each.deployment_id == after.id]) == (

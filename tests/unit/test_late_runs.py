@@ -6,11 +6,14 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prefect.client.schemas.objects import DeploymentSchedule, FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
 
-from deployments.renewal import wanted
+from deployments.renewal import last_looked_after, wanted
 from deployments.timetable import called, is_due_for_renewal, late_rules
-from infra.gpu.lateness import DueRun, LateRule, length, skipped
+from infra.gpu.lateness import MADE_UP_FOR, DueRun, LateRule, length, skipped
 from tasks.calendars.agenda import HORIZON
+from tasks.calendars.rules import listed
 from tasks.schedules import ScheduleSpec
 
 NOW = datetime(2026, 12, 7, 11, tzinfo=UTC)
@@ -88,6 +91,24 @@ def test_what_an_outage_swallowed_is_made_up_for_as_declared(
     found = wanted(missed, schedule(**fields), NOW)
 
     assert list(found) == [NOW - timedelta(hours=each) for each in hours]
+
+
+def test_what_passed_while_a_schedule_was_paused_was_not_missed() -> None:
+    """Neither its switch on Prefect's page nor that of its deployment starts a week of runs."""
+    ago = {each: NOW - timedelta(days=each) for each in (2, 5, 9)}
+    schedule = DeploymentSchedule(
+        schedule=listed([NOW]), active=True, slug="daily", created=ago[9], updated=ago[5]
+    )
+    there = DeploymentResponse(
+        name="m", flow_id=uuid4(), labels={}, created=ago[9], updated=ago[2], schedules=[schedule]
+    )
+    made_up = FlowRun(
+        flow_id=uuid4(), tags=[f"{MADE_UP_FOR}daily"], expected_start_time=NOW - timedelta(days=1)
+    )
+    of_another = FlowRun(flow_id=uuid4(), tags=[f"{MADE_UP_FOR}hourly"], expected_start_time=NOW)
+
+    assert last_looked_after(there, schedule, [of_another], NOW) == ago[2]
+    assert last_looked_after(there, schedule, [of_another, made_up], NOW) == NOW - timedelta(days=1)
 
 
 def test_the_worker_is_told_of_the_schedules_that_say_something() -> None:
