@@ -2,15 +2,18 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.states import Scheduled
 
+from infra.gpu.lateness import MADE_UP_FOR
 from infra.resources import RunRequest
 from tests.support.confined import no_groups
 from tests.support.nvml.gpus import SimulatedGpus
-from tests.support.pools import Pool, waited
+from tests.support.pools import Pool, Run, waited
 
 
 def test_each_run_sees_exactly_the_devices_that_it_leased(pool: Pool, gpus: SimulatedGpus) -> None:
@@ -155,3 +158,33 @@ def test_a_pool_is_made_by_prefect_s_own_command(pool: Pool) -> None:
     assert made.type == "gpu-process"
     variables = made.base_job_template["variables"]["properties"]
     assert all(variables[name]["description"] for name in RunRequest.model_fields)
+
+
+def test_of_late_runs_the_worker_starts_those_that_their_schedule_wants(
+    pool: Pool, tmp_path: Path
+) -> None:
+    """After an outage three are due, and the schedule keeps the latest."""
+    by_person = pool.run(late={"daily": {"keep": "latest"}})
+    deployment = by_person.now.deployment_id
+    assert deployment is not None
+    parameters = {"report": str(tmp_path / "newest.json"), "until": str(tmp_path / "newest.go")}
+    with get_client(sync_client=True) as client:
+        late = [
+            client.create_flow_run_from_deployment(
+                deployment,
+                parameters=parameters,
+                state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(days=days)),
+                tags=[f"{MADE_UP_FOR}daily"],
+            ).id
+            for days in (3, 2, 1)
+        ]
+
+        pool.start()
+        by_person.seen()
+        newest = Run(late[2], tmp_path / "newest.json", tmp_path / "newest.go")
+        newest.seen()
+        states = [client.read_flow_run(each).state_name for each in late]
+        newest.let_go()
+        by_person.let_go()
+
+    assert states == ["Skipped", "Skipped", "Running"]
