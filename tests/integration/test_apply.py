@@ -28,23 +28,14 @@ from infra.gpu.worker import GpuProcessWorker
 from infra.pools import POOL, ensure_pool
 from infra.settings import PROJECT
 from tests.support.homes import environment
-from tests.support.postgres import postgres_server
-from tests.support.prefect_server import prefect_server
 
 NOON = {"flow": "score", "cron": "0 12 * * *", "timezone": "America/New_York", "active": True}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Prefect's server."""
-    folder = tmp_path_factory.mktemp("prefect")
-    with postgres_server() as database, prefect_server(database, folder) as api:
-        yield api
-
-
 @pytest.fixture
-def client(server: str) -> Iterator[SyncPrefectClient]:
-    """A client of the server, which holds no deployment."""
+def client(api: str) -> Iterator[SyncPrefectClient]:
+    """A client of the server that the session shares, which holds no deployment."""
+    assert api
     with get_client(sync_client=True) as client:
         for each in client.read_deployments():
             client.delete_deployment(each.id)

@@ -19,5 +19,5 @@ def test_kills_of_workers_runs_and_the_server_book_nothing_twice_and_lose_no_run
 ) -> None:
     """Two machines, three workers, eight GPUs; the driver's own log is the judge."""
     with storm(server_of_workers, nvml_library, tmp_path) as raging:
-        outcome = raging.rage(16, Kills(workers=2, children=1, servers=1))
+        outcome = raging.rage(10, Kills(workers=2, children=1, servers=1))
         assert_nothing_was_lost(raging, outcome, nvml_library)

@@ -26,17 +26,17 @@ from infra.ledger import Ledger
 from infra.settings import PROJECT
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
-from tests.support.prefect_server import prefect_server
 from tests.support.subjects import bento, candidate, comparison
 
 AS_OF = datetime(2013, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server, with Prefect's server on it, to which flights is deployed."""
-    with postgres_server() as url, prefect_server(url, tmp_path_factory.mktemp("prefect")):
-        deploy("flights", paused=True)
+def database(api: str) -> Iterator[str]:
+    """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
+    assert api
+    deploy("flights", paused=True)
+    with postgres_server() as url:
         yield url
 
 
