@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import JsonValue
 
 from tasks.calendars.agenda import HORIZON, stretch, told
+from tasks.calendars.apart import refuse_endless
 from tasks.calendars.feeds import Feed, kept_feed, read_feed, sources
 from tasks.calendars.rules import MOST_DATES
 from tasks.references import Cause
@@ -82,6 +83,7 @@ class Timetable(NamedTuple):
             ConfigError: Prefect does not take one, or days off and freezes leave nothing of it.
         """
         for each in spec.schedules:
+            refuse_endless(each, self.now.date())
             told(each, spec.calendar, self.now, self.feeds)
 
 

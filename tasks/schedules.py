@@ -1,5 +1,6 @@
 """The sections ``schedules`` and ``calendar``: when flows start by themselves, and when not."""
 
+import re
 from datetime import date, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,7 @@ WEEK: Final[tuple[Weekday, ...]] = (
     *("monday", "tuesday", "wednesday", "thursday", "friday"),
     *("saturday", "sunday"),
 )
+_IN_UTC: Final = re.compile(r"\d{8}T\d{6}Z")
 _DAYS: Final = {"month": 23, "quarter": 66, "year": 262}
 """Most business days that such a period can have. Source: a week has five."""
 
@@ -104,6 +106,15 @@ class ScheduleSpec(Section):
             raise ValueError("give exactly one of cron, interval, rrule, business_day and events")
         if self.business_day is not None and self.day_off != "run":
             raise ValueError("a business_day is never a day off; remove day_off")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_zone(self) -> "ScheduleSpec":
+        """Prefect reads an RRule in its time zone, and drops what the times say of theirs."""
+        if self.rrule is not None and "TZID=" in self.rrule:
+            raise ValueError("the zone of an rrule is said by timezone; remove TZID from its times")
+        if self.rrule is not None and self.timezone != "UTC" and _IN_UTC.search(self.rrule):
+            raise ValueError(f"the times of an rrule are those of {self.timezone}; remove their Z")
         return self
 
     @property

@@ -1,8 +1,6 @@
 """Calendars that others keep: fetched, read apart from us, and kept as they were last read."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -15,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from infra.errors import BackendError, ConfigError, DataError, PerennialError
 from infra.files import read_file, shown
 from infra.private import write_private
-from infra.settings import PROJECT, settings
-from tasks.calendars.expansion import Event, Events
+from infra.settings import settings
+from tasks.calendars.apart import read_apart
+from tasks.calendars.expansion import Event
 from tasks.calendars.moments import moment_of
 from tasks.calendars.rules import place
 from tasks.schedules import CalendarSpec, EventsSpec, ScheduleSpec
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 4 << 20
 """A team's calendar of ten years has 1 MiB."""
-
-MOST_S: Final = 10
-"""Seconds of a core that a calendar may take to be read; one of 5,000 events takes two."""
 
 _PATIENCE_S: Final = 10.0
 _NETWORK: Final = ("http://", "https://")
@@ -176,27 +172,10 @@ def _away(source: str, what: str) -> PerennialError:
 
 
 def _expanded(content: bytes, source: str, first: date, last: date) -> tuple[Event, ...]:
-    """Its events, read in a process of its own that ends at its bounds."""
-    bounds = (str(first), str(last), str(MOST_S))
-    command = [sys.executable, "-m", "tasks.calendars.expansion", *bounds]
-    endless = f"reading it takes more than {MOST_S} s of a core: it recurs without measure"
     try:
-        done = subprocess.run(
-            command,
-            input=content,
-            capture_output=True,
-            cwd=PROJECT,
-            timeout=6 * MOST_S,  # of a loaded machine; its own bound is seconds of a core
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _useless(source, endless) from error
-    if done.returncode < 0:
-        raise _useless(source, endless)
-    if done.returncode:
-        said = shown(done.stderr.decode("utf-8", "replace").strip())
-        raise _useless(source, said.partition(": ")[2] or said)
-    return Events.validate_json(done.stdout)
+        return read_apart(content, first, last)
+    except ConfigError as error:
+        raise _useless(source, str(error.args[0])) from error
 
 
 def _useless(source: str, why: str) -> PerennialError:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from infra.errors import BackendError, ConfigError, PerennialError
-from tasks.calendars import feeds
+from tasks.calendars import apart, feeds
+from tasks.calendars.apart import refuse_endless
 from tasks.calendars.feeds import kept_feed, moments, read_feed
-from tasks.schedules import EventsSpec
+from tasks.schedules import EventsSpec, ScheduleSpec
 from tests.support.calendars import CalendarServer, calendar_server, event, icalendar
 from tests.support.homes import environment
 
@@ -94,7 +95,7 @@ def test_a_rule_without_measure_ends_its_reader_and_not_us(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, said: str
 ) -> None:
     """It is read in a process that has so many seconds of a core; here one."""
-    monkeypatch.setattr(feeds, "MOST_S", 1)
+    monkeypatch.setattr(apart, "MOST_S", 1)
     (tmp_path / "team.ics").write_bytes(icalendar(event("x", MORNING, rule)))
     began = time.monotonic()
 
@@ -121,3 +122,18 @@ def test_a_source_that_is_not_there_is_a_sentence(home: Path, source: str) -> No
     """A file, a variable, a folder."""
     with pytest.raises(ConfigError, match=r"not readable|environment has no"):
         read_feed(source, home, FIRST, LAST)
+
+
+def test_a_rule_that_would_hold_up_prefects_server_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It looks for 30 February minute by minute, for all models; others pass."""
+    monkeypatch.setattr(apart, "MOST_S", 1)
+
+    def declared(rule: str) -> ScheduleSpec:
+        return ScheduleSpec(flow="train", rrule=rule)
+
+    with pytest.raises(ConfigError, match=r"names no time within reach.*without measure"):
+        refuse_endless(declared("FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30"), FIRST)
+    refuse_endless(declared("DTSTART:20260101T080000\nRRULE:FREQ=DAILY"), FIRST)
+    refuse_endless(ScheduleSpec(flow="train", cron="0 6 * * *"), FIRST)

@@ -98,6 +98,17 @@ def test_a_calendar_that_contradicts_itself_is_refused(
         ({}, "exactly one of"),
         ({"cron": "0 6 * * *", "interval": "PT1H"}, "exactly one of"),
         ({"cron": "0 6 * * *", "timezone": "Mars/Olympus"}, "no time zone 'Mars/Olympus'"),
+        (
+            {"rrule": "DTSTART;TZID=Europe/Berlin:20260101T080000\nRRULE:FREQ=DAILY"},
+            "remove TZID",
+        ),
+        (
+            {
+                "rrule": "DTSTART:20260101T080000Z\nRRULE:FREQ=DAILY",
+                "timezone": "Europe/Berlin",
+            },
+            "those of Europe/Berlin; remove their Z",
+        ),
         ({"interval": "PT0S"}, "longer than nothing"),
         ({"cron": "0 6 * * *", "late_within": "-PT1H"}, "longer than nothing"),
         ({"business_day": {"nth": 0, "at": "06:00"}}, "no month has a business day 0"),
