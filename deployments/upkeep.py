@@ -13,6 +13,7 @@ from infra.halves import sweep_halves
 from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
+from tasks.governance.alerting import tell_again
 from tasks.governance.reviews import expire, reachable_prefect
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
@@ -52,7 +53,8 @@ def put_right(now: datetime) -> Iterator[str]:
 def tend(now: datetime) -> Iterator[str]:
     """Do what becomes due while everything runs, a sentence for each thing that was done.
 
-    That is `catch_up`, and reviews past their deadline go on by their default.
+    That is `catch_up`; reviews past their deadline go on by their default, and channels that took
+    no message are tried again.
 
     Args:
         now: the time.
@@ -62,6 +64,7 @@ def tend(now: datetime) -> Iterator[str]:
     """
     yield from catch_up(now)
     yield from _expired(now)
+    yield from tell_again(now)
 
 
 def _expired(now: datetime) -> Iterator[str]:

@@ -6,7 +6,13 @@ from prefect import State, flow
 
 from infra.runs import ended, moment, named
 from tasks.data import commit, inspect, read_history, receive, refusal
-from tasks.governance import evidence_for_batch, record_batch, request_review
+from tasks.governance import (
+    alert,
+    batch_notice,
+    evidence_for_batch,
+    record_batch,
+    request_review,
+)
 from tasks.references import Ending
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
@@ -27,12 +33,14 @@ def ingest(
         files: deliveries that take the place of the declared source, table to path or URI.
         as_of: the time that decides what is known; by default the run's scheduled start.
     """
-    data, as_of = load_spec(model).data, moment(as_of)
+    spec, as_of = load_spec(model), moment(as_of)
+    data = spec.data
     window = window or latest_window(as_of, data.grain, data.timezone)
 
     delivery = receive(model, data, window, as_of, files or {})
     inspection = inspect(delivery, read_history(model, as_of).before(window), data)
     record_batch(inspection)
+    alert(batch_notice(inspection), spec.alerts)
 
     match inspection.ending:
         case Ending.REJECT:

@@ -8,7 +8,9 @@ from infra.runs import ended, moment, named
 from tasks.data import read_history
 from tasks.features import build_features
 from tasks.governance import (
+    alert,
     contest,
+    drift_notice,
     evidence_for_drift,
     follow,
     record_drift,
@@ -46,6 +48,7 @@ def monitor(
     conclusion = follow(verdict, champion.since, fallback(champion), spec.policy)
     evidence = evidence_for_drift(verdict, conclusion)
     record_drift(evidence, verdict, conclusion)
+    alert(drift_notice(verdict, conclusion), spec.alerts)
 
     match conclusion.action:
         case Action.RETRAIN:

@@ -9,7 +9,9 @@ from tasks.data import read_history
 from tasks.evaluation import compare, evaluate, judge
 from tasks.features import build_features, split_by_time
 from tasks.governance import (
+    alert,
     evidence_for_candidate,
+    gate_notice,
     record_verdict,
     request_promotion,
     request_review,
@@ -55,6 +57,7 @@ def train(
     verdict = judge(candidate, comparison, spec.gates, spec.approval)
     evidence = evidence_for_candidate(candidate, bento, comparison, verdict)
     record_verdict(evidence, verdict)
+    alert(gate_notice(evidence, verdict), spec.alerts)
 
     match verdict:
         case Promote(why=why):

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
     DRIFT = "drift"
+    ALERT = "alert"
 
 
 def canonical(value: JsonValue) -> str:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from infra.errors import ConfigError
 
@@ -16,7 +16,11 @@ class Settings(BaseSettings):
     """Where things are kept and which servers are used; secrets are ``SecretStr``."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PERENNIAL_", env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix="PERENNIAL_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # what is wrong may be a password
     )
 
     home: Path = Field(
@@ -65,6 +69,11 @@ class Settings(BaseSettings):
         description="Seconds that the memory of a GPU may take to return when a run has ended, "
         "before the GPU is quarantined.",
     )
+    alerts: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Channels by name, as a JSON object: where Apprise sends what a model's "
+        "`alerts` tell them (mailto://..., slack://..., json://...).",
+    )
     metrics_port: int | None = Field(
         None,
         ge=1,
@@ -112,3 +121,9 @@ def settings() -> Settings:
         first = error.errors()[0]
         name = "PERENNIAL_" + "_".join(str(part) for part in first["loc"]).upper()
         raise ConfigError(f"{name}: {first['msg']}.", variable=name) from error
+    except SettingsError:  # no cause: it may quote what the variable holds
+        raise ConfigError(
+            "PERENNIAL_ALERTS is no JSON object of names and addresses.",
+            hint='Write it as {"team": "mailto://...", "oncall": "slack://..."}.',
+            variable="PERENNIAL_ALERTS",
+        ) from None

@@ -18,6 +18,7 @@ from infra.settings import settings
 from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec, GateSpec
 from tasks.features.spec import FeatureSpec
+from tasks.governance.notices import AlertSpec
 from tasks.governance.policy import PolicySpec
 from tasks.governance.spec import ApprovalSpec
 from tasks.monitoring.spec import MonitoringSpec
@@ -56,6 +57,7 @@ class ModelSpec(Section):
     approval: ApprovalSpec = ApprovalSpec()
     monitoring: MonitoringSpec = MonitoringSpec()
     policy: PolicySpec = PolicySpec()
+    alerts: tuple[AlertSpec, ...] = ()
     serving: ServingSpec = ServingSpec()
     schedules: tuple[ScheduleSpec, ...] = ()
     calendar: CalendarSpec = CalendarSpec()

@@ -1,5 +1,6 @@
 """Who decided what, on which evidence."""
 
+from tasks.governance.alerting import alert
 from tasks.governance.answers import Answer
 from tasks.governance.asking import ask
 from tasks.governance.consequences import (
@@ -16,6 +17,7 @@ from tasks.governance.evidence import (
     read_evidence,
 )
 from tasks.governance.following import follow
+from tasks.governance.notices import batch_notice, drift_notice, gate_notice
 from tasks.governance.recording import (
     decide,
     record,
@@ -27,13 +29,17 @@ from tasks.governance.recording import (
 
 __all__ = [
     "Answer",
+    "alert",
     "ask",
+    "batch_notice",
     "contest",
     "decide",
+    "drift_notice",
     "evidence_for_batch",
     "evidence_for_candidate",
     "evidence_for_drift",
     "follow",
+    "gate_notice",
     "read_evidence",
     "record",
     "record_approved",

@@ -1,0 +1,127 @@
+"""Telling people: each channel once, and a channel that fails is tried again by the upkeep."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from prefect.runtime import flow_run
+
+from infra.addresses import addresses
+from infra.alerts import Message, send
+from infra.entries import Entry, Kind, Recorded
+from infra.errors import PerennialError
+from infra.ledger import Ledger
+from infra.steps import step
+from tasks.governance.notices import AlertSpec, Notice, channels
+
+_TRIED_FOR: Final = timedelta(days=1)
+_LOOKED_AT: Final = 500
+"""The newest messages, among which those that failed are looked for."""
+
+
+def alert(notice: Notice, rules: tuple[AlertSpec, ...]) -> None:
+    """Tell those who want to be told; nothing at all where nobody does.
+
+    A channel that fails does not fail the run: the run's log and the ledger say so.
+    """
+    wanted = tuple(channels(notice, rules))
+    if wanted:
+        tell(notice, wanted)
+
+
+@step(moving=True)
+def tell(notice: Notice, wanted: tuple[str, ...]) -> int:
+    """How many channels were told now; one that was told before is not told again.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    from prefect.logging import get_run_logger
+
+    message, told = _message(notice), 0
+    for channel in wanted:
+        if Ledger().find(_key(notice, channel)) is not None:
+            continue
+        try:
+            send(channel, message)
+        except PerennialError as error:
+            get_run_logger().warning("Nobody was told. %s %s", error.args[0], error.advice)
+            _record(notice, channel, message, failure=str(error.args[0]))
+        else:
+            _record(notice, channel, message)
+            told += 1
+    return told
+
+
+def tell_again(now: datetime) -> Iterator[str]:
+    """Try the channels again that failed within a day, a sentence for each.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    ledger = Ledger()
+    failed = {
+        _again(each): each
+        for each in ledger.entries(kind=Kind.ALERT, limit=_LOOKED_AT)
+        if each.payload["failure"] and now - each.at < _TRIED_FOR
+    }
+    for key, each in failed.items():
+        channel, title = str(each.payload["channel"]), str(each.payload["title"])
+        if ledger.find(key) is not None:
+            continue
+        try:
+            send(channel, Message(title=title, text=str(each.payload["text"])))
+        except PerennialError as error:
+            yield f"{title}: {error.args[0]}"
+            continue
+        ledger.append(_sent(each, key))
+        yield f"{title}: {channel} was told."
+
+
+def _message(notice: Notice) -> Message:
+    links = [f"Report: {notice.link}"] if notice.link else []
+    if flow_run.id:
+        links.append(f"Run: {addresses().run(flow_run.id)}")
+    return Message(title=notice.title, text="\n".join([*notice.lines, "", *links]))
+
+
+def _record(notice: Notice, channel: str, message: Message, failure: str = "") -> None:
+    key = _key(notice, channel)
+    Ledger().append(
+        Entry(
+            kind=Kind.ALERT,
+            model=notice.model,
+            as_of=notice.as_of,
+            subject=notice.subject,
+            reason=failure or f"{channel} was told.",
+            payload={
+                "occasion": str(notice.occasion),
+                "channel": channel,
+                "title": message.title,
+                "text": message.text,
+                "failure": failure,
+            },
+            key=f"{key}:failed:{flow_run.id}:{flow_run.run_count}" if failure else key,
+        )
+    )
+
+
+def _sent(failed: Recorded, key: str) -> Entry:
+    channel = str(failed.payload["channel"])
+    return Entry(
+        kind=Kind.ALERT,
+        model=failed.model,
+        as_of=failed.as_of,
+        subject=failed.subject,
+        reason=f"{channel} was told.",
+        payload={**failed.payload, "failure": ""},
+        key=key,
+    )
+
+
+def _key(notice: Notice, channel: str) -> str:
+    return f"{Kind.ALERT}:{notice.model}:{notice.occasion}:{notice.subject}:{channel}"
+
+
+def _again(failed: Recorded) -> str:
+    return failed.key.partition(":failed:")[0]
