@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.timetable import called, kept_feeds
+from infra.durations import spoken
 from infra.errors import ConfigError
-from infra.gpu.lateness import length
 from tasks.calendars.agenda import occurrences
 from tasks.calendars.rules import times, words
 from tasks.calendars.settling import Occurrence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AHEAD: Final = timedelta(days=30)
 _MOST: Final = 1000
-"""Times of one schedule that are listed; one of every hour has 720 in thirty days."""
+"""Times of one schedule that are all listed; one of every hour has 720 in thirty days."""
 
 
 class Outcome(StrEnum):
@@ -103,7 +103,7 @@ def ahead(spec: ModelSpec, there: Mapping[str, DeploymentResponse], now: datetim
             declared, said = _declared(each, spec, now, feeds)
             line = _Line(name, each, known.get(name), paused=bool(held and held.paused))
             found.append(line.read(declared, now, said))
-    listed = (one for _, ahead_of in found for one in islice(ahead_of, _MOST))
+    listed = (one for _, ahead_of in found for one in _thinned(ahead_of))
     return Ahead(
         schedules=tuple(status for status, _ in found),
         upcoming=tuple(sorted(listed, key=lambda one: (one.at or one.due, one.flow, one.due))),
@@ -138,7 +138,7 @@ class _Line:
             if self._held is None
             else {each.astimezone(UTC) for each in times(self._held.schedule, now, now + AHEAD)}
         )
-        found = tuple(self._merged(declared, held))
+        found = tuple(sorted(self._merged(declared, held), key=lambda one: one.at or one.due))
         to_come = [each.at for each in found if each.at and each.outcome is not _MISSING]
         status = ScheduleStatus(
             flow=self._declared.flow,
@@ -188,8 +188,18 @@ class _Line:
         return ""
 
 
+def _thinned(upcoming: tuple[Upcoming, ...]) -> Iterator[Upcoming]:
+    """All times of a schedule; of one with too many each day's first, and what is out of line."""
+    seen: set[tuple[date, Outcome]] = set()
+    for each in upcoming:
+        day = (each.at or each.due).astimezone(ZoneInfo(each.timezone)).date()
+        if len(upcoming) <= _MOST or each.why or (day, each.outcome) not in seen:
+            seen.add((day, each.outcome))
+            yield each
+
+
 def _late(declared: ScheduleSpec) -> str:
     """What becomes of late runs, in words: ``latest only, within 6:00:00``."""
     kept = "latest only" if declared.late == "latest" else "all"
     within = declared.late_within
-    return kept if within is None else f"{kept}, within {length(within)}"
+    return kept if within is None else f"{kept}, within {spoken(within)}"

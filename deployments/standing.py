@@ -94,8 +94,8 @@ class Status(_Fact):
     )
     schedules: tuple[ScheduleStatus, ...] = Field(description="As declared, in Prefect or not.")
     next_30_days: tuple[Upcoming, ...] = Field(
-        description="What runs, is paused or is left out, in the order of time; at most a "
-        "thousand times of each schedule."
+        description="What runs, is paused or is left out, in the order of time; of a schedule "
+        "with more than a thousand times each day's first, and what has a reason."
     )
 
 

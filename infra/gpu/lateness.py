@@ -15,6 +15,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra.durations import spoken
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
@@ -69,8 +71,8 @@ def skipped(
             )
         elif rule.within_s is not None and now - run.due > timedelta(seconds=rule.within_s):
             found[run.id] = (
-                f"It was due {length(now - run.due)} ago, and the schedule skips runs that could "
-                f"not start within {length(timedelta(seconds=rule.within_s))}."
+                f"It was due {spoken(now - run.due)} ago, and the schedule skips runs that could "
+                f"not start within {spoken(timedelta(seconds=rule.within_s))}."
             )
     return found
 
@@ -136,12 +138,3 @@ def _read(rules: object) -> dict[str, LateRule]:
         except ValidationError:
             continue  # somebody else's variable of the same name
     return found
-
-
-def length(length: timedelta) -> str:
-    """A duration for people: ``3 h``, ``2 d``."""
-    seconds = length.total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.0f} s"

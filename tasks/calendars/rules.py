@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from infra.durations import spoken
 from infra.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ def words(declared: ScheduleSpec) -> str:
     elif events is not None:
         matching = f" {events.matching!r}" if events.matching else ""
         times_of = f"events{matching} of {place(events.source)}"
+    elif declared.interval is not None:
+        times_of = f"every {spoken(declared.interval)}"
     else:
-        times_of = declared.cron or declared.rrule or f"every {declared.interval}"
+        times_of = declared.cron or declared.rrule or ""
     off = "" if declared.day_off == "run" else f", days off: {declared.day_off}"
     return f"{' '.join(times_of.split())} {declared.timezone}{off}"
 

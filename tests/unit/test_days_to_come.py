@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.client.schemas.responses import DeploymentResponse
@@ -76,6 +77,16 @@ def test_a_schedule_is_summed_up() -> None:
     assert status.active
     assert status.late == "latest only, within 6 h"
     assert status.said == ""
+
+
+def test_of_a_schedule_of_every_minute_each_day_is_told() -> None:
+    """43,200 runs are counted; each day's first is listed, so that no day looks empty."""
+    found = seen(schedules({"flow": "score", "interval": "PT1M"}))
+
+    days = {each.due.astimezone(ZoneInfo("America/New_York")).date() for each in found.upcoming}
+    assert found.schedules[0].runs == 30 * 24 * 60 + 1
+    assert found.schedules[0].rule == "every 1 min America/New_York"
+    assert len(found.upcoming) == len(days) == 31
 
 
 def test_what_is_paused_on_prefects_page_is_paused() -> None:

@@ -11,7 +11,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from deployments.renewal import last_looked_after, wanted
 from deployments.timetable import called, is_due_for_renewal, late_rules
-from infra.gpu.lateness import MADE_UP_FOR, DueRun, LateRule, length, skipped
+from infra.gpu.lateness import MADE_UP_FOR, DueRun, LateRule, skipped
 from tasks.calendars.agenda import HORIZON
 from tasks.calendars.rules import listed
 from tasks.schedules import ScheduleSpec
@@ -176,11 +176,3 @@ def test_a_list_is_renewed_at_once_where_a_time_moved() -> None:
     assert is_due_for_renewal(there, there[:50], NOW)
     assert not is_due_for_renewal(there, there, NOW)
     assert there[-1] < NOW + HORIZON
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(5, "5 s"), (90, "1.5 min"), (7200, "2 h"), (86400 * 3, "3 d")]
-)
-def test_a_length_is_told_in_its_largest_unit(seconds: int, words: str) -> None:
-    """As people say it."""
-    assert length(timedelta(seconds=seconds)) == words
