@@ -30,7 +30,6 @@ from tasks.spec import load_spec
 from tests.support.calendars import event, icalendar
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
-from tests.support.prefect_server import prefect_server
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOLIDAYS = {"holidays": [{"country": "DE", "subdivision": "BE"}]}
@@ -43,9 +42,10 @@ FIRST_DAY = {
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server, with Prefect's server on it."""
-    with postgres_server() as url, prefect_server(url, tmp_path_factory.mktemp("prefect")):
+def database(api: str) -> Iterator[str]:
+    """A PostgreSQL server of these tests; Prefect's is the one that the session shares."""
+    assert api
+    with postgres_server() as url:
         yield url
 
 
