@@ -10,21 +10,23 @@ import pyarrow as pa
 from infra.errors import DataError
 from tasks.data.spec import LabelSpec
 from tasks.metrics import score
+from tasks.monitoring.causes import Observation
 from tasks.monitoring.drift import Drift, compare
 from tasks.monitoring.learned import PREDICTION, Learned
 from tasks.monitoring.performance import (
     Performance,
     Scored,
     calibration,
+    estimated,
     lower_bound,
     metrics_of,
     perform,
 )
 from tasks.monitoring.picture import Course
 from tasks.monitoring.sketches.profiles import Profile
-from tasks.monitoring.sources import Seen, scored_rows
+from tasks.monitoring.sources import Seen, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.verdict import Observation
+from tasks.monitoring.worth import worth
 from tasks.references import Champion, Predictions
 
 
@@ -41,6 +43,7 @@ class Watched:
         holdout: likewise, of the champion's holdout.
         past: likewise, of the windows before, by name.
         since: labelled rows that came after those that the champion learned from.
+        usual_rows: that a window of as many days has; None for too few windows before it.
         label: what is predicted.
         metric: what performance is measured by.
     """
@@ -53,6 +56,7 @@ class Watched:
     holdout: pd.DataFrame
     past: dict[str, pd.DataFrame]
     since: int
+    usual_rows: float | None
     label: LabelSpec
     metric: str
 
@@ -74,6 +78,9 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         prediction_psi=_psi(known.predictions, window[PREDICTION]) if known and enough else None,
         target_psi=_psi(known.target, window[label.name]) if known and told else None,
         profiled=known is not None,
+        usual_rows=watched.usual_rows,
+        estimate=None if told or not (enough and mine) else _estimated(watched),
+        worth=worth(scored, spec.value) if told and mine and spec.value else None,
         performance=now,
         promotion=then,
         gap=calibration(scored) if told else None,
@@ -95,6 +102,11 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
         found["fall"] = now.fall
         found["fall_at_promotion"] = then.fall
         found["further_fall_at_least"] = lower_bound(now, then, spec.confidence)
+    if seen.estimate:
+        found[f"estimated_{seen.estimate.metric}"] = seen.estimate.value
+    if seen.worth:
+        found["value"] = seen.worth.total
+        found["value_gained"] = seen.worth.total - seen.worth.without
     if seen.drift:
         found["severity"] = seen.drift.severity
         found["novelty"] = seen.drift.novelty
@@ -132,6 +144,12 @@ def _performances(
     then = perform(scored_rows(watched.holdout, watched.label), metric, holdout, seed)
     now = perform(scored, metric, holdout, seed)
     return (now, then) if now and then else (None, None)
+
+
+def _estimated(watched: Watched) -> Performance | None:
+    holdout = scored_rows(watched.holdout, watched.label)
+    seed = int(watched.predictions.digest[:8], 16)
+    return estimated(said_rows(watched.window, watched.label), holdout, watched.metric, seed)
 
 
 def _drift(watched: Watched) -> Drift | None:

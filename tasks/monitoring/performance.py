@@ -122,6 +122,32 @@ def perform(rows: Scored, metric: str, holdout: float, seed: int) -> Performance
     )
 
 
+def estimated(rows: Scored, holdout: Scored, metric: str, seed: int) -> Performance | None:
+    """What the rows would show if their chances are honest, beside the same of a holdout.
+
+    None for values, which carry no such confidence, and where the metric cannot be told.
+
+    Args:
+        rows: with predictions; their labels are not looked at.
+        holdout: likewise, of the champion's holdout.
+        metric: one with a direction.
+        seed: of the draws.
+
+    Source:
+        Confidence-based estimation, as NannyML's CBPE: J. Kivimaki et al., Confidence-based
+        Estimators for Predictive Performance in Model Monitoring, JAIR 82 (2025).
+    """
+    if rows.kind == "regression" or not rows.confident or not len(rows.labels):
+        return None
+    draws = np.random.default_rng(seed)
+    now, then = (_if_honest(each, metric, draws) for each in (rows, holdout))
+    value, expected = float(np.nanmean(now)), float(np.nanmean(then))
+    if not (np.isfinite(value) and np.isfinite(expected)):
+        return None
+    noise = float(np.hypot(np.nanstd(now), np.nanstd(then)))
+    return Performance(metric, value, expected, noise, len(rows.labels))
+
+
 def lower_bound(now: Performance, promotion: Performance, confidence: float) -> float:
     """The least by which the champion falls further than at its promotion, with that confidence."""
     spread = float(np.hypot(now.fall_noise, promotion.fall_noise))

@@ -20,12 +20,13 @@ from tasks.monitoring.performance import Scored
 from tasks.monitoring.sketches.profiles import Profile, Sketch
 from tasks.monitoring.sketches.survey import RowSample
 from tasks.references import Candidate, Champion, FeatureTable, Predictions
-from tasks.windows import first_day
+from tasks.windows import EVERYTHING, end_day, first_day
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHANCES, _VERSION, _OF_CLASS = "probabilities", "model_version", ":"
+_USUAL_WINDOWS, _FEWEST_USUAL = 6, 3
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,30 @@ def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
     said, classes = _scores(rows, label)
     labels, said = comparable(rows, label, classes, said)
     return Scored(label.kind, labels, said, confident=label.kind != "regression")
+
+
+def said_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
+    """The rows that have a prediction, whether their label has come or not; labels are left out."""
+    rows = frame[frame[PREDICTION].notna()]
+    said, _ = _scores(rows, label)
+    unknown = np.full(len(rows), np.nan)
+    return Scored(label.kind, unknown, said, confident=label.kind != "regression")
+
+
+def usual_rows(window: str, table: FeatureTable) -> float | None:
+    """How many rows a window of as many days has, by the median of up to six before it."""
+    if window == EVERYTHING:
+        return None
+    start = first_day(window)
+    before = [part for part in table.parts if first_day(part.window) < start][-_USUAL_WINDOWS:]
+    if len(before) < _FEWEST_USUAL:
+        return None
+    daily = [part.rows / _days(part.window) for part in before]
+    return float(np.median(daily)) * _days(window)
+
+
+def _days(window: str) -> int:
+    return (end_day(window) - first_day(window)).days
 
 
 def _columns(table: FeatureTable, label: LabelSpec) -> list[str]:

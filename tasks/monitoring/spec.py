@@ -5,6 +5,24 @@ from pydantic import Field
 from tasks.sections import Section
 
 
+class ValueSpec(Section):
+    """What outcomes are worth, in money: gains are positive, costs negative.
+
+    Of a binary label each of the four outcomes has a value, of numbers a unit of absolute error.
+    """
+
+    currency: str = Field("EUR", min_length=1, max_length=12)
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Chance from which on somebody acts on a prediction."
+    )
+    true_positive: float = Field(0.0, description="Acted on, and it happened.")
+    false_positive: float = Field(0.0, description="Acted on in vain.")
+    false_negative: float = Field(0.0, description="It happened, and nobody acted.")
+    true_negative: float = Field(0.0, description="Nothing happened, and nobody acted.")
+    per_unit_of_error: float = Field(0.0, description="Of numbers: mostly negative.")
+    least: float | None = Field(None, description="Value of a row below which a window alerts.")
+
+
 class MonitoringSpec(Section):
     """Thresholds of the verdict.
 
@@ -53,6 +71,17 @@ class MonitoringSpec(Section):
     max_prediction_psi: float = Field(
         0.25, gt=0, description="PSI of the predictions against those on the holdout."
     )
+    max_target_psi: float | None = Field(
+        None, gt=0, description="PSI of the labels against those of the training rows."
+    )
+    max_volume_change: float | None = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Largest change of a window's rows against the median of those before, day "
+        "for day.",
+    )
+    value: ValueSpec | None = Field(None, description="What outcomes are worth.")
     max_missing: float = Field(
         0.2, gt=0, le=1, description="Largest rise of a feature's share of missing values."
     )

@@ -13,8 +13,8 @@ from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Candidate, Contest, DriftVerdict, FeatureTable, Predictions, TurnedDown
 
 if TYPE_CHECKING:
+    from tasks.monitoring.causes import Observation
     from tasks.monitoring.observing import Watched
-    from tasks.monitoring.verdict import Observation
 
 
 @step
@@ -53,6 +53,7 @@ def watch(
         holdout=sources.holdout_rows(champion),
         past=sources.past_rows(predictions, table, label),
         since=sources.rows_since(champion.candidate, predictions, table),
+        usual_rows=sources.usual_rows(predictions.window, table),
         label=label,
         metric=evaluation.metric,
     )

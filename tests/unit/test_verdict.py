@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tasks.monitoring.causes import Observation
 from tasks.monitoring.drift import Drift, FeatureDrift
 from tasks.monitoring.performance import (
     Gap,
@@ -14,7 +15,7 @@ from tasks.monitoring.performance import (
     perform,
 )
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.verdict import Observation, judge, unjudged
+from tasks.monitoring.verdict import judge, unjudged
 from tasks.references import Action
 
 SPEC = MonitoringSpec()

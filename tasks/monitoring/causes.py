@@ -1,0 +1,74 @@
+"""What was seen of a window, and how a rule tells a cause of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tasks.monitoring.drift import Drift
+from tasks.monitoring.performance import Gap, Performance
+from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.worth import Worth
+from tasks.references import Action, VerdictCause, WatchKind
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one window; None where it could not be told.
+
+    Attributes:
+        rows: of the window.
+        scored: rows with a prediction.
+        labelled: rows with a prediction and a label known by now.
+        drift: features against the training rows.
+        prediction_psi: predictions against those on the holdout.
+        target_psi: labels against those of the training rows.
+        performance: on the window's labels.
+        promotion: on the champion's holdout, when it was promoted.
+        gap: mean prediction minus mean label.
+        staleness: labelled rows that came since training, as a share of those learned from.
+        scored_by: version whose predictions they are.
+        champion: version in charge.
+        profiled: what the champion learned from is on record.
+        usual_rows: that a window of as many days has, by those before; None for too few of them.
+        estimate: performance by the champion's confidence, before labels; what is expected is what
+            the same confidence said of its holdout.
+        worth: of the labelled predictions, in money.
+    """
+
+    rows: int
+    scored: int
+    labelled: int
+    drift: Drift | None = None
+    prediction_psi: float | None = None
+    target_psi: float | None = None
+    performance: Performance | None = None
+    promotion: Performance | None = None
+    gap: Gap | None = None
+    staleness: float = 0.0
+    scored_by: int = 0
+    champion: int = 0
+    profiled: bool = True
+    usual_rows: float | None = None
+    estimate: Performance | None = None
+    worth: Worth | None = None
+
+
+Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]
+"""Tells what it sees of a window, within its limits or beyond them; nothing where it cannot."""
+
+
+def weight(value: float, limit: float) -> float:
+    """How far a value is beyond its limit: 0 within it, 0.5 at twice, towards 1 without end.
+
+    >>> weight(0.1, 0.2), weight(0.4, 0.2), weight(float("inf"), 1)
+    (0.0, 0.5, 1.0)
+    """
+    if not value > limit:
+        return 0.0
+    return 1 - limit / value if value < float("inf") else 1.0
+
+
+def cause(
+    kind: WatchKind, action: Action, sentence: str, weight: float = 0.0, rows: int = 0
+) -> VerdictCause:
+    """A cause of this window alone: who publishes the verdict adds which it is."""
+    return VerdictCause(kind=kind, action=action, weight=weight, sentence=sentence, rows=rows)
