@@ -26,6 +26,9 @@ def fault(country: str | None, subdivision: str | None, market: str | None) -> s
     return _unknown(f"subdivision of {country}", subdivision, list(known[country]))
 
 
+_LANGUAGE = "en_US"
+"""Of names; left to itself, the library takes the locale's, which is a machine's own."""
+
 Named = Callable[[date], str | None]
 """Tells of a day the name of its holiday, None for all other days."""
 
@@ -34,9 +37,9 @@ Named = Callable[[date], str | None]
 def holiday(country: str | None, subdivision: str | None, market: str | None) -> Named:
     """An official calendar that `fault` finds nothing wrong with."""
     held = (
-        holidays.financial_holidays(market)
+        holidays.financial_holidays(market, language=_LANGUAGE)
         if market is not None
-        else holidays.country_holidays(str(country), subdiv=subdivision)
+        else holidays.country_holidays(str(country), subdiv=subdivision, language=_LANGUAGE)
     )
 
     def named(day: date) -> str | None:

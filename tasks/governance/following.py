@@ -1,5 +1,6 @@
 """What is done about a verdict: the declared policy, with what the ledger and Prefect know."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,10 +11,19 @@ from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
-from tasks.governance.policy import WEEK, Past, PolicySpec, Training, conclude
-from tasks.governance.recording import conclusion_of
+from tasks.governance.policy import WEEK, Past, PersistSpec, PolicySpec, Training, conclude
+from tasks.governance.recording import conclusion_of, verdict_of
 from tasks.governance.reviews import pending_reviews, reachable_prefect
-from tasks.references import Action, Candidate, Cause, Conclusion, DriftVerdict, Subject
+from tasks.references import (
+    Action,
+    Candidate,
+    Cause,
+    Conclusion,
+    DriftVerdict,
+    Subject,
+    WatchKind,
+)
+from tasks.windows import first_day
 
 _GOES_ON = (
     StateType.SCHEDULED,
@@ -40,7 +50,8 @@ def follow(
         BackendError: the database or Prefect's server does not answer.
         DataError: the evidence of a decision is gone.
     """
-    asked = conclude(verdict, Past(predecessor=predecessor), policy)
+    at_once = policy.model_copy(update={"persist": PersistSpec()})
+    asked = conclude(verdict, Past(predecessor=predecessor), at_once)
     if asked.action.rank < Action.ASK.rank and policy.every is None:
         return asked  # nothing is started, whatever was before
     return conclude(verdict, _past(verdict, since, predecessor, policy), policy)
@@ -66,12 +77,25 @@ def _past(
         trained=max(gates, default=None),
         underway=_underway(verdict),
         asking=_asking(verdict),
+        seen=_seen(drifts.values(), verdict.window, policy.persist.of),
         declined=tuple(
             frozenset(conclusion_of(drifts[each.evidence]).kinds)
             for each in answers
             if each.as_of >= since and each.payload["approved"] is False and each.evidence in drifts
         ),
         predecessor=predecessor,
+    )
+
+
+def _seen(drifts: Iterable[Recorded], window: str, most: int) -> tuple[frozenset[WatchKind], ...]:
+    """The kinds beyond their limits in the windows before one, each as it was judged last."""
+    verdicts = [verdict_of(each) for each in drifts]
+    start = first_day(window)
+    last = {each.window: each for each in verdicts if first_day(each.window) < start}
+    newest = [last[name] for name in sorted(last, key=first_day)][-most:]
+    return tuple(
+        frozenset(cause.kind for cause in each.causes if cause.action is not Action.REST)
+        for each in newest
     )
 
 

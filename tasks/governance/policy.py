@@ -1,7 +1,7 @@
 """The ``policy`` section: what follows from a verdict, and how often."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
@@ -31,6 +31,22 @@ class BudgetSpec(Section):
     )
 
 
+class PersistSpec(Section):
+    """How often a cause must have been seen: in so many of the last windows, the newest among them.
+
+    One window that is odd alerts; a world that moved is odd again.
+    """
+
+    least: int = Field(1, ge=1, description="Windows in which it was seen.")
+    of: int = Field(1, ge=1, le=60, description="Windows that are looked at.")
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        if self.least > self.of:
+            raise ValueError(f"least is {self.least}, but only {self.of} windows are looked at")
+        return self
+
+
 class PolicySpec(Section):
     """What follows from a verdict, and how often.
 
@@ -44,6 +60,7 @@ class PolicySpec(Section):
         default_factory=dict, description="Kind of cause to what it leads to beyond its limit."
     )
     most: Action = Field(Action.ROLLBACK, description="What may follow at most.")
+    persist: PersistSpec = PersistSpec()
     every: timedelta | None = Field(
         None, description="A training is due when the last is so old, whatever the verdict."
     )
@@ -100,6 +117,7 @@ class Past:
         trained: when the newest of all trainings was, by its own time.
         underway: name of the run that trains for drift now; empty for none.
         asking: name of the run that asks a person about drift now; empty for none.
+        seen: the kinds of causes beyond their limits in the windows before, newest last.
         declined: the kinds that a person was asked about since the champion is in charge, and
             wanted no training for.
         predecessor: the version that was in charge before the champion.
@@ -109,7 +127,8 @@ class Past:
     trained: datetime | None = None
     underway: str = ""
     asking: str = ""
-    declined: tuple[frozenset[WatchKind], ...] = field(default=())
+    seen: tuple[frozenset[WatchKind], ...] = ()
+    declined: tuple[frozenset[WatchKind], ...] = ()
     predecessor: int | None = None
 
 
@@ -135,8 +154,8 @@ def conclude(verdict: DriftVerdict, past: Past, policy: PolicySpec) -> Conclusio
 
     The same verdict with the same past leads to the same conclusion.
     """
-    asked = _due(_followed(verdict, policy), verdict, past, policy)
-    asked = _bounded(asked, policy)
+    asked = _persisting(_followed(verdict, policy), past, policy.persist)
+    asked = _bounded(_due(asked, verdict, past, policy), policy)
     match asked.action:
         case Action.RETRAIN:
             return _trained(asked, verdict, past, policy)
@@ -167,6 +186,23 @@ def _followed(verdict: DriftVerdict, policy: PolicySpec) -> Conclusion:
         return Conclusion(action=action, kinds=kinds)
     why = f"By the policy {few(sorted(led))} lead to {action.value}."
     return Conclusion(action=action, why=(why,), kinds=kinds)
+
+
+def _persisting(asked: Conclusion, past: Past, persist: PersistSpec) -> Conclusion:
+    """What was asked for, if a cause of it was seen often enough; else it alerts."""
+    if asked.action.rank < Action.ASK.rank or persist.least == 1 or not asked.kinds:
+        return asked
+    before = past.seen[-(persist.of - 1) :]
+    counts = {kind: 1 + sum(kind in window for window in before) for kind in asked.kinds}
+    lasting = tuple(kind for kind, count in counts.items() if count >= persist.least)
+    if lasting:
+        return asked.model_copy(update={"kinds": lasting})
+    kind, most = max(counts.items(), key=lambda item: item[1])
+    why = (
+        f"{kind} was seen in {most} of the last {persist.of} windows; it leads to more than an "
+        f"alert in {persist.least}."
+    )
+    return _instead(asked, Action.ALERT, why)
 
 
 def _gravest(actions: Iterable[Action]) -> Action:

@@ -125,6 +125,25 @@ def test_the_cooldown_counts_from_the_last_training_that_a_verdict_started(model
     assert followed(seen(model, 15), policy).action is Action.RETRAIN
 
 
+def test_what_was_seen_in_the_windows_before_counts_once_each(model: str) -> None:
+    """A window that was judged twice is one; one after it has not been seen yet."""
+    policy = PolicySpec.model_validate({"persist": {"least": 3, "of": 3}})
+    may, june, july = (
+        seen(model, day).model_copy(update={"window": f"2013-0{month}"})
+        for month, day in ((5, 0), (6, 30), (7, 60))
+    )
+    alerted = Conclusion(action=Action.ALERT)
+
+    recorded(may, alerted)
+    recorded(may.model_copy(update={"as_of": june.as_of - DAY, "digest": "again"}), alerted)
+    second = followed(june, policy)
+    recorded(june, second)
+    recorded(july.model_copy(update={"window": "2013-08", "digest": "later"}), alerted)
+
+    assert second.why[0].startswith("novelty was seen in 2 of the last 3 windows")
+    assert followed(july, policy).action is Action.RETRAIN
+
+
 def test_a_person_who_wanted_no_training_is_not_asked_again_about_the_same(model: str) -> None:
     """Until there are new rows to learn from."""
     asked = followed(seen(model, 0, growth=0.1), PolicySpec())

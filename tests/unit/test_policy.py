@@ -139,6 +139,22 @@ def test_a_training_that_did_not_help_asks_a_person_once() -> None:
     assert conclude(again, Past(), PolicySpec(min_growth=0)).action is Action.RETRAIN
 
 
+def test_a_cause_must_last_before_it_leads_to_more_than_an_alert() -> None:
+    """In two of three windows, the newest among them: one odd window trains nobody."""
+    policy = PolicySpec.model_validate({"persist": {"least": 2, "of": 3}})
+    novel, none = frozenset({WatchKind.NOVELTY}), frozenset[WatchKind]()
+
+    once = conclude(verdict(NOVEL), Past(seen=(novel, none, none)), policy)
+    twice = conclude(verdict(NOVEL, FALLS), Past(seen=(none, novel, none)), policy)
+
+    assert (once.action, once.why) == (
+        Action.ALERT,
+        ("novelty was seen in 1 of the last 3 windows; it leads to more than an alert in 2.",),
+    )
+    assert (twice.action, twice.kinds) == (Action.RETRAIN, (WatchKind.NOVELTY,))
+    assert conclude(verdict(), Past(seen=(novel, novel)), policy).action is Action.REST
+
+
 def test_a_rollback_needs_a_version_to_go_back_to() -> None:
     """The first champion has none before it, so a person decides."""
     policy = PolicySpec(follow={WatchKind.PERFORMANCE: Action.ROLLBACK})
@@ -181,6 +197,7 @@ def test_policies_have_names() -> None:
         ({"cooldown": "-P1D"}, "cannot be negative"),
         ({"budget": {"retrains": 0}}, "greater than or equal to 1"),
         ({"follow": {"weather": "ask"}}, "follow.weather"),
+        ({"persist": {"least": 3, "of": 2}}, "only 2 windows"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(policy: dict[str, object], said: str) -> None:
