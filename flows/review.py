@@ -5,8 +5,10 @@ from prefect import State, flow
 from infra.runs import ended, named
 from tasks.data import commit
 from tasks.governance import (
+    alert,
     ask,
     decide,
+    decision_notice,
     read_evidence,
     record_approved,
     request_promotion,
@@ -25,11 +27,12 @@ def review(model: str, subject: Subject, evidence: str) -> State[None]:
         subject: what the decision is about.
         evidence: URI of the evidence, stored before this run was started.
     """
-    approval, seen = load_spec(model).approval, read_evidence(evidence)
-    decision = decide(seen, ask(seen, approval), approval)
+    spec, seen = load_spec(model), read_evidence(evidence)
+    decision = decide(seen, ask(seen, spec.approval), spec.approval)
+    alert(decision_notice(seen, decision), spec.alerts)
 
     if not decision.approved:
-        return ended("Refused", decision.reason)
+        return ended(decision.outcome, decision.reason)
     match subject:
         case Subject.BATCH:
             held = Inspection.model_validate(seen.payload["inspection"])
@@ -38,4 +41,4 @@ def review(model: str, subject: Subject, evidence: str) -> State[None]:
             request_promotion(seen, decision.reason, decision.actor)
         case Subject.DRIFT:
             request_training(seen)
-    return ended("Approved", decision.reason)
+    return ended(decision.outcome, decision.reason)

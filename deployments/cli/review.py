@@ -3,14 +3,18 @@
 import getpass
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deployments.cli.screen import show
 from infra.errors import ConfigError
-from tasks.governance.answers import Answer, faults
+from infra.signatures import sign as signature_of
+from tasks.governance.answers import Answer, form
+from tasks.governance.objections import objections, statement
 from tasks.governance.reviews import Pending, expire, find_pending, pending_reviews, submit
+from tasks.references import Diagnosis
 from tasks.spec import load_spec
 
 
@@ -19,24 +23,31 @@ def add_to(app: typer.Typer) -> None:
     app.command("review")(review)
 
 
-def review(
+def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
     name: Annotated[
         str | None, typer.Argument(help="A model, to list its reviews; or the run to decide.")
     ] = None,
     approve: Annotated[
         bool | None, typer.Option("--approve/--refuse", help="The decision.", show_default=False)
     ] = None,
+    diagnosis: Annotated[
+        Diagnosis | None, typer.Option(help="Of drift, in the place of --approve: what it is.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")] = "",
     reviewer: Annotated[str, typer.Option(help="Who decides; by default your user name.")] = "",
+    sign: Annotated[
+        Path | None, typer.Option(help="SSH key that signs the decision.", show_default=False)
+    ] = None,
     expired: Annotated[
         bool, typer.Option("--expire", help="Apply the default to reviews past their deadline.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the reviews that wait, or decide one."""
-    if approve is not None:
-        decided = answer(name or "", Answer(approve=approve, reason=reason, reviewer=reviewer))
-        _show_answer(decided, approve, as_json=as_json)
+    if approve is not None or diagnosis is not None:
+        said = bool(approve) or diagnosis is Diagnosis.WORLD
+        given = Answer(approve=said, diagnosis=diagnosis, reason=reason, reviewer=reviewer)
+        _show_answer(answer(name or "", given, sign), said, as_json=as_json)
     elif expired:
         late = expire(datetime.now(UTC), name)
         _show(late, "Their declared default counts now", as_json=as_json)
@@ -49,20 +60,26 @@ def review(
         _show(waiting, "Waiting for a person", as_json=as_json)
 
 
-def answer(run: str, given: Answer) -> Pending:
+def answer(run: str, given: Answer, key: Path | None = None) -> Pending:
     """The review that an answer was handed to, checked as the form checks it.
 
     Args:
         run: name or id of the suspended run, or a model with one pending review.
         given: the decision; without a reviewer it is the user of this machine.
+        key: the SSH key that signs it, if any.
 
     Raises:
         ConfigError: no such review, it is not suspended, or the answer does not count.
         BackendError: the database or Prefect's server does not answer.
     """
     pending = find_pending(run)
-    named = given.model_copy(update={"reviewer": given.reviewer.strip() or getpass.getuser()})
-    wrong = faults(named, load_spec(pending.model).approval)
+    who = {"reviewer": given.reviewer.strip() or getpass.getuser()}
+    named = form(pending.subject).model_validate(given.model_dump() | who)
+    if key is not None:
+        signature = signature_of(statement(named, pending.evidence), key)
+        named = named.model_copy(update={"signature": signature})
+    approval = load_spec(pending.model).approval
+    wrong = objections(named, approval, pending.model, pending.subject, pending.evidence)
     if wrong:
         raise ConfigError(" ".join(wrong), hint="Say it with --reason and --reviewer.")
     submit(pending, named)

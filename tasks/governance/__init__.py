@@ -17,7 +17,7 @@ from tasks.governance.evidence import (
     read_evidence,
 )
 from tasks.governance.following import follow
-from tasks.governance.notices import batch_notice, drift_notice, gate_notice
+from tasks.governance.notices import batch_notice, decision_notice, drift_notice, gate_notice
 from tasks.governance.recording import (
     decide,
     record,
@@ -34,6 +34,7 @@ __all__ = [
     "batch_notice",
     "contest",
     "decide",
+    "decision_notice",
     "drift_notice",
     "evidence_for_batch",
     "evidence_for_candidate",

@@ -1,22 +1,65 @@
 """The form that a reviewer fills in, and what makes an answer one that counts."""
 
+from typing import Self
+
 from prefect.input import RunInput
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from tasks.governance.spec import ApprovalSpec
+from tasks.references import Diagnosis, DriftVerdict, Evidence, Subject, WatchKind
 
 DEADLINE = "deadline"
 """The actor of a decision that nobody took in time."""
 
 _SHORTEST_REASON = 3
 
+_FEEDS = frozenset(
+    {WatchKind.QUALITY, WatchKind.VOLUME, WatchKind.MISSING, WatchKind.LATE, WatchKind.COVERAGE}
+)
+_MOVES = frozenset({WatchKind.FEATURES, WatchKind.PREDICTIONS})
+
 
 class Answer(RunInput):
     """What a reviewer says; every field has a default, because a form may come back empty."""
 
+    # What the form does not show, the command line may still hand over.
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
     approve: bool = Field(False, description="On: it goes ahead. Off: it is refused.")
     reason: str = Field("", description="Why, in a sentence; it is kept in the ledger.")
     reviewer: str = Field("", description="Your name; it is kept in the ledger.")
+    diagnosis: SkipJsonSchema[Diagnosis | None] = None
+    signature: SkipJsonSchema[str] = ""
+
+
+class DriftAnswer(Answer):
+    """What a reviewer says of drift: what it is, from which follows what is done."""
+
+    approve: SkipJsonSchema[bool] = False
+    diagnosis: Diagnosis | None = Field(None, description="What it is.")
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        if self.diagnosis is None and self.approve:
+            self.diagnosis = Diagnosis.WORLD
+        self.approve = self.diagnosis is Diagnosis.WORLD
+        return self
+
+
+def form(subject: Subject) -> type[Answer]:
+    """The form for what is decided about."""
+    return DriftAnswer if subject is Subject.DRIFT else Answer
+
+
+def suggested(evidence: Evidence) -> Diagnosis | None:
+    """What the heaviest cause of a verdict speaks for; nothing about a batch or a candidate."""
+    if evidence.subject is not Subject.DRIFT:
+        return None
+    causes = DriftVerdict.model_validate(evidence.payload["verdict"]).causes
+    if not causes or causes[0].kind not in _FEEDS | _MOVES:
+        return Diagnosis.WORLD
+    return Diagnosis.BROKEN if causes[0].kind in _FEEDS else Diagnosis.EXPECTED
 
 
 def faults(answer: Answer, approval: ApprovalSpec) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from infra.errors import ConfigError
 from infra.ledger import Entry, Kind, Ledger, Recorded
-from tasks.governance.answers import Answer, default_answer, faults
+from tasks.governance.answers import Answer, default_answer, form, suggested
+from tasks.governance.objections import objections
 from tasks.governance.recording import decided
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Evidence
@@ -33,19 +34,24 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> Answer:
     """
     earlier = decided(evidence.digest)
     if earlier is not None:
-        return Answer(approve=earlier.approved, reason=earlier.reason, reviewer=earlier.actor)
+        return Answer(
+            approve=earlier.approved,
+            diagnosis=earlier.diagnosis,
+            reason=earlier.reason,
+            reviewer=earlier.actor,
+        )
     question = _recorded(evidence, approval, _this_run())
     deadline = datetime.fromisoformat(str(question.payload["deadline"]))
     why: tuple[str, ...] = ()
     for attempt in count(1):
         key = gate_key(evidence.digest, attempt)
-        answer = _given(key)
+        answer = _given(evidence, key)
         if answer is None:
             left_s = (deadline - datetime.now(UTC)).total_seconds()
             if left_s < 1:
                 break
-            answer = _suspended(_form(evidence, why, deadline), key, int(left_s))
-        why = faults(answer, approval)
+            answer = _suspended(evidence, _text(evidence, why, deadline), key, int(left_s))
+        why = objections(answer, approval, evidence.model, evidence.subject, evidence.digest)
         if not why:
             return answer
     return default_answer(str(question.payload["default"]), deadline.isoformat(" ", "minutes"))
@@ -88,26 +94,39 @@ def _recorded(evidence: Evidence, approval: ApprovalSpec, run: FlowRun) -> Recor
     )
 
 
-def _given(key: str) -> Answer | None:
+def _given(evidence: Evidence, key: str) -> Answer | None:
     """What was submitted at a gate, if anything was."""
     response = keyset_from_base_key(f"suspended-{key}")["response"]
     value = read_flow_run_input(response, flow_run_id=_this_run().id)
     if value is None:
         return None
     try:
-        return Answer.model_validate(value)
+        return form(evidence.subject).model_validate(value)
     except ValidationError:
         return Answer()  # it does not count, and is asked for again
 
 
-def _suspended(description: str, key: str, timeout_s: int) -> Answer:
-    form = Answer.with_initial_data(description=description)
-    answer: Answer = suspend_flow_run(wait_for_input=form, timeout=timeout_s, key=key)
+def _suspended(evidence: Evidence, description: str, key: str, timeout_s: int) -> Answer:
+    guess = suggested(evidence)
+    given = {} if guess is None else {"diagnosis": guess}
+    shown = form(evidence.subject).with_initial_data(description=description, **given)
+    answer: Answer = suspend_flow_run(wait_for_input=shown, timeout=timeout_s, key=key)
     return answer
 
 
-def _form(evidence: Evidence, why: tuple[str, ...], deadline: datetime) -> str:
+def _text(evidence: Evidence, why: tuple[str, ...], deadline: datetime) -> str:
     """What stands above the fields of the form."""
     again = f"**Your answer did not count.** {' '.join(why)}\n\n" if why else ""
     until = f"\n\nDecide by {deadline.isoformat(' ', 'minutes')}."
-    return f"{again}{evidence.markdown}{until}"
+    return f"{again}{evidence.markdown}{_asked(evidence)}{until}"
+
+
+def _asked(evidence: Evidence) -> str:
+    guess = suggested(evidence)
+    if guess is None:
+        return ""
+    return (
+        "\n\n**What is it?** `world`: the world has changed, and the model is trained again. "
+        "`broken`: the model or a feed is broken; people are told, and nothing is trained. "
+        f"`expected`: nothing is done. The heaviest cause speaks for `{guess.value}`."
+    )

@@ -6,6 +6,7 @@ from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
+from tasks.governance.recording import is_refusal
 from tasks.references import Candidate, Cause, Champion, Contest, Subject
 
 
@@ -39,4 +40,4 @@ def contest(champion: Champion, as_of: datetime) -> Contest:
 def _turned_down(entry: Recorded) -> bool:
     if entry.kind == Kind.GATE:
         return entry.payload["verdict"] == "refuse"
-    return entry.payload["subject"] == Subject.CANDIDATE and entry.payload["approved"] is False
+    return entry.payload["subject"] == Subject.CANDIDATE and is_refusal(entry)

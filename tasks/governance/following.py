@@ -12,7 +12,7 @@ from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
 from tasks.governance.policy import WEEK, Past, PersistSpec, PolicySpec, Training, conclude
-from tasks.governance.recording import conclusion_of, verdict_of
+from tasks.governance.recording import conclusion_of, is_refusal, verdict_of
 from tasks.governance.reviews import pending_reviews, reachable_prefect
 from tasks.references import (
     Action,
@@ -81,7 +81,7 @@ def _past(
         declined=tuple(
             frozenset(conclusion_of(drifts[each.evidence]).kinds)
             for each in answers
-            if each.as_of >= since and each.payload["approved"] is False and each.evidence in drifts
+            if each.as_of >= since and is_refusal(each) and each.evidence in drifts
         ),
         predecessor=predecessor,
     )

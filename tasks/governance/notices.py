@@ -11,6 +11,8 @@ from tasks.references import (
     Action,
     Candidate,
     Conclusion,
+    Decision,
+    Diagnosis,
     DriftVerdict,
     Ending,
     Evidence,
@@ -35,6 +37,7 @@ class Occasion(StrEnum):
     PROMOTE = "promote"
     REFUSE = "refuse"
     APPROVE = "approve"
+    BROKEN = "broken"
 
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -46,7 +49,8 @@ class AlertSpec(Section):
     on: tuple[Occasion, ...] = Field(
         min_length=1,
         description="Of a window: alert, ask, retrain, rollback. Of a batch: hold, reject. Of a "
-        "candidate: promote, refuse, and approve where a person is asked.",
+        "candidate: promote, refuse, and approve where a person is asked. Of a review of drift: "
+        "broken.",
     )
     to: tuple[ChannelName, ...] = Field(min_length=1, description="Names of channels.")
 
@@ -116,4 +120,17 @@ def gate_notice(evidence: Evidence, verdict: Verdict) -> Notice:
         title=f"{evidence.model} version {candidate.version}: the gates say {verdict.kind}",
         lines=(verdict.why,),
         link=candidate.run_url,
+    )
+
+
+def decision_notice(evidence: Evidence, decision: Decision) -> Notice:
+    """What there is to tell of a decision: that a reviewer found the model or a feed broken."""
+    broken = decision.diagnosis is Diagnosis.BROKEN and not decision.void
+    return Notice(
+        occasion=Occasion.BROKEN if broken else None,
+        model=evidence.model,
+        as_of=evidence.as_of,
+        subject=evidence.digest,
+        title=f"{evidence.title}: broken, says {decision.actor}",
+        lines=(decision.reason,),
     )

@@ -6,12 +6,15 @@ from infra.entries import storable
 from infra.errors import ConfigError
 from infra.ledger import Entry, Kind, Ledger, Recorded
 from infra.steps import step
-from tasks.governance.answers import DEADLINE, Answer, faults
+from tasks.governance.answers import DEADLINE, Answer
+from tasks.governance.currency import outdated
+from tasks.governance.objections import objections
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import (
     Conclusion,
     Decision,
+    Diagnosis,
     DriftVerdict,
     Ending,
     Evidence,
@@ -151,6 +154,8 @@ def record_drift(evidence: Evidence, verdict: DriftVerdict, conclusion: Conclusi
 def decide(evidence: Evidence, answer: Answer, approval: ApprovalSpec) -> Decision:
     """The decision on evidence: the first that was recorded stands.
 
+    It is void where what was shown is not so any more: then nothing follows from it.
+
     Raises:
         ConfigError: the answer does not count.
         BackendError: the database is gone.
@@ -158,9 +163,10 @@ def decide(evidence: Evidence, answer: Answer, approval: ApprovalSpec) -> Decisi
     earlier = decided(evidence.digest)
     if earlier is not None:
         return earlier
-    wrong = faults(answer, approval)
+    wrong = objections(answer, approval, evidence.model, evidence.subject, evidence.digest)
     if wrong and answer.reviewer != DEADLINE:
         raise ConfigError(f"The answer does not count: {' '.join(wrong)}", hint="Answer again.")
+    void = outdated(evidence)
     return _decision(
         Ledger().append(
             Entry(
@@ -170,8 +176,8 @@ def decide(evidence: Evidence, answer: Answer, approval: ApprovalSpec) -> Decisi
                 subject=evidence.digest,
                 actor=answer.reviewer.strip(),
                 evidence=evidence.digest,
-                reason=answer.reason.strip(),
-                payload={"approved": answer.approve, "subject": evidence.subject.value},
+                reason=f"{void} {answer.reason}".strip(),
+                payload=_said(evidence, answer, void),
                 key=review_key(evidence.digest),
             )
         )
@@ -182,6 +188,11 @@ def decided(digest: str) -> Decision | None:
     """The decision on the evidence of a digest, if there is one."""
     earlier = Ledger().find(review_key(digest))
     return None if earlier is None else _decision(earlier)
+
+
+def is_refusal(review: Recorded) -> bool:
+    """Whether the record of a review turned something down; one that was void did not."""
+    return review.payload["approved"] is False and not review.payload.get("void")
 
 
 def review_key(digest: str) -> str:
@@ -201,9 +212,25 @@ def conclusion_of(drift: Recorded) -> Conclusion:
     return Conclusion.model_validate(said)
 
 
+def _said(evidence: Evidence, answer: Answer, void: str) -> dict[str, JsonValue]:
+    """What the ledger keeps of an answer; one from a form is unsigned."""
+    return {
+        "approved": answer.approve and not void,
+        "subject": evidence.subject.value,
+        "diagnosis": answer.diagnosis,
+        "answered": answer.approve,
+        "void": void,
+        "signed": bool(answer.signature),
+        "signature": answer.signature,
+    }
+
+
 def _decision(recorded: Recorded) -> Decision:
+    diagnosis = recorded.payload.get("diagnosis")
     return Decision(
         approved=recorded.payload["approved"] is True,
+        diagnosis=Diagnosis(str(diagnosis)) if diagnosis else None,
+        void=bool(recorded.payload.get("void")),
         reason=recorded.reason,
         actor=recorded.actor,
         evidence=recorded.evidence,

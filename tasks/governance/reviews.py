@@ -21,7 +21,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from infra.addresses import addresses
 from infra.errors import BackendError, ConfigError, few
 from infra.ledger import Entry, Kind, Ledger, Recorded
-from tasks.governance.answers import DEADLINE, Answer
+from tasks.governance.answers import DEADLINE, Answer, form
 from tasks.governance.recording import review_key
 from tasks.references import Subject
 
@@ -188,7 +188,7 @@ def _pending(question: Recorded, run: FlowRun | None) -> Pending:
 )
 def _resume(client: SyncPrefectClient, pending: Pending, answer: Answer) -> None:
     try:
-        result = client.resume_flow_run(UUID(pending.run_id), answer.model_dump())
+        result = client.resume_flow_run(UUID(pending.run_id), answer.model_dump(mode="json"))
     except PrefectHTTPStatusError as error:
         raise NotYetError(f"Failed to resume {pending.run}: {error}.") from error
     if result.status == SetStateStatus.ACCEPT:
@@ -212,7 +212,7 @@ def _write_form(client: SyncPrefectClient, pending: Pending) -> None:
         client.create_flow_run_input(
             flow_run_id=UUID(pending.run_id),
             key=keyset_from_paused_state(state)["schema"],
-            value=json.dumps(Answer.model_json_schema()),
+            value=json.dumps(form(pending.subject).model_json_schema()),
         )
 
 

@@ -17,7 +17,7 @@ from tasks.references.data import (
     Split,
     TableVersion,
 )
-from tasks.references.decisions import Decision, Evidence, Subject
+from tasks.references.decisions import Decision, Diagnosis, Evidence, Subject
 from tasks.references.frozen import Reference
 from tasks.references.models import (
     Bento,
@@ -57,6 +57,7 @@ __all__ = [
     "Contest",
     "Decision",
     "Delivery",
+    "Diagnosis",
     "DriftVerdict",
     "Ending",
     "Evaluation",

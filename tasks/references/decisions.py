@@ -16,6 +16,18 @@ class Subject(StrEnum):
     DRIFT = "drift"
 
 
+class Diagnosis(StrEnum):
+    """What a reviewer of drift says it is; each leads to its action.
+
+    The world has changed: a training. The model or a feed is broken: people are told, and nothing
+    is trained on it. It is expected: nothing.
+    """
+
+    WORLD = "world"
+    BROKEN = "broken"
+    EXPECTED = "expected"
+
+
 class Evidence(Reference):
     """What a reviewer is shown: stored before the review suspends."""
 
@@ -37,3 +49,14 @@ class Decision(Reference):
     actor: str
     evidence: str
     entry: str = Field(description="Digest of the ledger's entry.")
+    diagnosis: Diagnosis | None = Field(None, description="Null for all but drift.")
+    void: bool = Field(False, description="What was shown was not so any more.")
+
+    @property
+    def outcome(self) -> str:
+        """The name of the state that the review ends in."""
+        if self.void:
+            return "Void"
+        if self.diagnosis is not None and not self.approved:
+            return self.diagnosis.value.capitalize()
+        return "Approved" if self.approved else "Refused"

@@ -33,14 +33,15 @@ from infra.errors import BackendError, ConfigError
 from infra.ledger import Ledger
 from infra.runs import start
 from infra.settings import PROJECT
-from tasks.governance.answers import Answer
-from tasks.governance.evidence import evidence_for_batch, read_evidence
+from tasks.governance.answers import Answer, DriftAnswer
+from tasks.governance.evidence import evidence_for_batch, evidence_for_drift, read_evidence
+from tasks.governance.recording import record_drift
 from tasks.governance.reviews import expire, find_pending, pending_reviews, submit
-from tasks.references import Evidence
+from tasks.references import Action, Conclusion, Diagnosis, Evidence
 from tests.support.asking_flow import asking
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
-from tests.support.subjects import batch, finding
+from tests.support.subjects import batch, drift, finding
 
 _YES = Answer(approve=True, reason="The airline changed its units.", reviewer="ann")
 
@@ -322,3 +323,56 @@ def test_an_unknown_review_is_an_error_that_lists_the_pending(home: Path) -> Non
 
     with pytest.raises(ConfigError, match="flights"):
         find_pending("fligths")
+
+
+def drifted() -> Evidence:
+    """Stored evidence about a window, recorded as monitoring records it."""
+    verdict, conclusion = drift(), Conclusion(action=Action.ASK)
+    seen = evidence_for_drift.fn(verdict, conclusion)
+    record_drift.fn(seen, verdict, conclusion)
+    return seen
+
+
+def test_drift_is_answered_by_what_it_is(home: Path) -> None:
+    """A refusal that does not say what it is is asked again; a diagnosis is kept in the ledger."""
+    run = started(drifted())
+    executed(run)
+    with get_client(sync_client=True) as client:
+        client.resume_flow_run(
+            run, run_input={"diagnosis": None, "reason": "It is so.", "reviewer": "ann"}
+        )
+    assert executed(run).state_name == "Suspended"
+    form = form_of(run)
+    answer = DriftAnswer(diagnosis=Diagnosis.BROKEN, reason="A sensor died.", reviewer="ann")
+
+    submit(find_pending(str(run)), answer)
+    ended = executed(run)
+
+    assert "Say what it is" in form
+    assert "The heaviest cause speaks for `world`" in form
+    assert ended.state_name == "Broken"
+    kept = Ledger().last("flights", Kind.REVIEW)
+    assert kept is not None
+    assert (kept.payload["diagnosis"], kept.payload["signed"]) == ("broken", False)
+
+
+def test_a_decision_is_void_when_a_newer_verdict_has_come(home: Path) -> None:
+    """What the reviewer was shown is not so any more: nothing follows from the answer."""
+    run = started(drifted())
+    executed(run)
+    newer = drift().model_copy(update={"digest": "y"})
+    record_drift.fn(
+        evidence_for_drift.fn(newer, Conclusion(action=Action.ASK)),
+        newer,
+        Conclusion(action=Action.ASK),
+    )
+    answer = DriftAnswer(diagnosis=Diagnosis.WORLD, reason="Spring.", reviewer="ann")
+
+    submit(find_pending(str(run)), answer)
+    ended = executed(run)
+
+    assert ended.state_name == "Void"
+    kept = Ledger().last("flights", Kind.REVIEW)
+    assert kept is not None
+    assert (kept.payload["approved"], kept.payload["answered"]) == (False, True)
+    assert kept.reason == "A newer verdict on 2013-07 has come since. Spring."

@@ -13,4 +13,4 @@ def asking(model: str, evidence: str, deadline_s: float = 3600) -> State[None]:
     approval = ApprovalSpec.model_validate({"deadline": deadline_s, "reviewers": ["ann", "bob"]})
     seen = read_evidence(evidence)
     decision = decide(seen, ask(seen, approval), approval)
-    return ended("Approved" if decision.approved else "Refused", decision.reason)
+    return ended(decision.outcome, decision.reason)

@@ -1,0 +1,56 @@
+"""Whether what a reviewer was shown is still so, by the ledger alone."""
+
+from infra.ledger import Kind, Ledger, Recorded
+from tasks.references import Candidate, Comparison, DriftVerdict, Evidence, Inspection, Subject
+
+_BATCHES = (Kind.INGEST, Kind.HOLD, Kind.REFUSAL)
+
+
+def outdated(evidence: Evidence) -> str:
+    """Why a decision on the evidence would be void, in a sentence; empty where it would hold.
+
+    A batch is outdated by a newer one of its window, a verdict by a newer one of its window or by
+    another champion, and a candidate by a champion that it was not compared with.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    match evidence.subject:
+        case Subject.BATCH:
+            return _newer_batch(evidence)
+        case Subject.CANDIDATE:
+            compared = Comparison.model_validate(evidence.payload["comparison"])
+            return _other_champion(evidence.model, compared.against)
+        case Subject.DRIFT:
+            seen = DriftVerdict.model_validate(evidence.payload["verdict"])
+            return _other_champion(seen.model, str(seen.champion)) or _newer_verdict(seen)
+
+
+def _other_champion(model: str, seen: str) -> str:
+    crowned = Ledger().last(model, (Kind.PROMOTION, Kind.ROLLBACK))
+    if crowned is None:
+        return ""
+    now = str(Candidate.model_validate(crowned.payload["candidate"]).version)
+    return "" if now == seen else f"Version {now} is in charge now; what was shown is of {seen}."
+
+
+def _newer_batch(evidence: Evidence) -> str:
+    seen = Inspection.model_validate(evidence.payload["inspection"])
+    window = seen.delivery.window
+    said = Ledger().entries(evidence.model, _BATCHES)
+    return _followed(_of(said, window), seen.digest, f"batch of {window}")
+
+
+def _newer_verdict(seen: DriftVerdict) -> str:
+    said = Ledger().entries(seen.model, Kind.DRIFT)
+    return _followed(_of(said, seen.window), seen.digest, f"verdict on {seen.window}")
+
+
+def _of(said: tuple[Recorded, ...], window: str) -> list[Recorded]:
+    return [each for each in said if each.payload["window"] == window]
+
+
+def _followed(said: list[Recorded], digest: str, what: str) -> str:
+    places = [place for place, each in enumerate(said) if each.subject == digest]
+    newer = bool(places) and places[-1] < len(said) - 1
+    return f"A newer {what} has come since." if newer else ""
