@@ -13,8 +13,8 @@ from infra.halves import sweep_halves
 from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
-from tasks.governance.alerting import tell_again
-from tasks.governance.reviews import expire, reachable_prefect
+from tasks.governance.alerting import remind, tell_again
+from tasks.governance.reviews import expire, pending_reviews, reachable_prefect
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
 from tasks.spec import ModelSpec, declared_models, load_spec
@@ -53,8 +53,8 @@ def put_right(now: datetime) -> Iterator[str]:
 def tend(now: datetime) -> Iterator[str]:
     """Do what becomes due while everything runs, a sentence for each thing that was done.
 
-    That is `catch_up`; reviews past their deadline go on by their default, and channels that took
-    no message are tried again.
+    That is `catch_up`; people are reminded of reviews that wait, those past their deadline go on
+    by their default, and channels that took no message are tried again.
 
     Args:
         now: the time.
@@ -65,6 +65,20 @@ def tend(now: datetime) -> Iterator[str]:
     yield from catch_up(now)
     yield from _expired(now)
     yield from tell_again(now)
+    yield from _reminded(now)
+
+
+def _reminded(now: datetime) -> Iterator[str]:
+    declared = set(declared_models())
+    for review in pending_reviews():
+        if review.model not in declared:
+            continue
+        try:
+            spec = load_spec(review.model)
+        except PerennialError as error:
+            yield f"Nobody was reminded of {review.title}. {error.args[0]}"
+            continue
+        yield from remind(review, spec.approval, spec.alerts, now)
 
 
 def _expired(now: datetime) -> Iterator[str]:

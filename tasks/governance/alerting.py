@@ -13,6 +13,9 @@ from infra.errors import PerennialError
 from infra.ledger import Ledger
 from infra.steps import step
 from tasks.governance.notices import AlertSpec, Notice, channels
+from tasks.governance.reminders import waiting_notices
+from tasks.governance.reviews import Pending
+from tasks.governance.spec import ApprovalSpec
 
 _TRIED_FOR: Final = timedelta(days=1)
 _LOOKED_AT: Final = 500
@@ -78,6 +81,32 @@ def tell_again(now: datetime) -> Iterator[str]:
         yield f"{title}: {channel} was told."
 
 
+def remind(
+    pending: Pending, approval: ApprovalSpec, rules: tuple[AlertSpec, ...], now: datetime
+) -> Iterator[str]:
+    """Tell people that a review still waits, a sentence for each channel that was told now.
+
+    A channel that fails is tried again by `tell_again`.
+
+    Raises:
+        BackendError: the database is gone.
+    """
+    for notice in waiting_notices(pending, approval, now):
+        for channel in channels(notice, rules):
+            key, message = _key(notice, channel), _message(notice)
+            known = (Ledger().find(each) for each in (key, _failed(key)))
+            if any(each is not None for each in known):
+                continue
+            try:
+                send(channel, message)
+            except PerennialError as error:
+                _record(notice, channel, message, failure=str(error.args[0]))
+                yield f"{notice.title}: {error.args[0]}"
+            else:
+                _record(notice, channel, message)
+                yield f"{notice.title}: {channel} was told."
+
+
 def _message(notice: Notice) -> Message:
     links = [f"Report: {notice.link}"] if notice.link else []
     if flow_run.id:
@@ -101,7 +130,7 @@ def _record(notice: Notice, channel: str, message: Message, failure: str = "") -
                 "text": message.text,
                 "failure": failure,
             },
-            key=f"{key}:failed:{flow_run.id}:{flow_run.run_count}" if failure else key,
+            key=_failed(key) if failure else key,
         )
     )
 
@@ -121,6 +150,10 @@ def _sent(failed: Recorded, key: str) -> Entry:
 
 def _key(notice: Notice, channel: str) -> str:
     return f"{Kind.ALERT}:{notice.model}:{notice.occasion}:{notice.subject}:{channel}"
+
+
+def _failed(key: str) -> str:
+    return f"{key}:failed:{flow_run.id}:{flow_run.run_count}"
 
 
 def _again(failed: Recorded) -> str:

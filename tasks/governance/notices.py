@@ -38,6 +38,8 @@ class Occasion(StrEnum):
     REFUSE = "refuse"
     APPROVE = "approve"
     BROKEN = "broken"
+    REMIND = "remind"
+    ESCALATE = "escalate"
 
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -49,8 +51,8 @@ class AlertSpec(Section):
     on: tuple[Occasion, ...] = Field(
         min_length=1,
         description="Of a window: alert, ask, retrain, rollback. Of a batch: hold, reject. Of a "
-        "candidate: promote, refuse, and approve where a person is asked. Of a review of drift: "
-        "broken.",
+        "candidate: promote, refuse, and approve where a person is asked. Of a review: "
+        "broken, remind, escalate.",
     )
     to: tuple[ChannelName, ...] = Field(min_length=1, description="Names of channels.")
 

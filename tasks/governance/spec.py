@@ -16,6 +16,12 @@ class ApprovalSpec(Section):
         (), description="Trainings whose promotion a person approves even when the gates pass."
     )
     deadline: timedelta = timedelta(days=7)
+    remind_after: timedelta | None = Field(
+        None, description="The channels of `remind` are told once that the review waits."
+    )
+    escalate_after: timedelta | None = Field(
+        None, description="The channels of `escalate` are told once that the review still waits."
+    )
     default: Literal["refuse", "approve"] = "refuse"
     reviewers: tuple[str, ...] = ()
     signed: bool = Field(
@@ -27,6 +33,14 @@ class ApprovalSpec(Section):
         pattern=r"^([\w-][\w.-]*)?$",
         description="Allowed signers file in the model's folder, as `ssh-keygen` describes it.",
     )
+
+    @model_validator(mode="after")
+    def _told_before_the_deadline(self) -> Self:
+        for name in ("remind_after", "escalate_after"):
+            after = getattr(self, name)
+            if after is not None and not timedelta(0) < after < self.deadline:
+                raise ValueError(f"{name} is not between the question and its deadline")
+        return self
 
     @model_validator(mode="after")
     def _can_be_signed(self) -> Self:

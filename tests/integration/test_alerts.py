@@ -19,10 +19,12 @@ from infra.alerts import Message, send
 from infra.errors import BackendError, ConfigError
 from infra.ledger import Kind, Ledger
 from infra.settings import settings
-from tasks.governance.alerting import alert, tell_again
+from tasks.governance.alerting import alert, remind, tell_again
 from tasks.governance.notices import AlertSpec, Notice, Occasion
+from tasks.governance.spec import ApprovalSpec
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
+from tests.support.subjects import pending
 
 NOTICE = Notice(
     occasion=Occasion.RETRAIN,
@@ -162,6 +164,27 @@ def test_a_channel_that_fails_fails_no_run_and_is_told_later(webhook: Webhook) -
     assert still == [f"{NOTICE.title}: {failed.payload['failure']}"]
     assert again == [f"{NOTICE.title}: team was told."]
     assert [post["title"] for post in webhook.posts] == [NOTICE.title]
+
+
+@pytest.mark.usefixtures("_ledger")
+def test_a_review_that_waits_is_told_of_once_and_again_where_that_failed(webhook: Webhook) -> None:
+    """However often the upkeep comes by; a channel that failed is left to its second try."""
+    asked = datetime.now(UTC)
+    later = asked + timedelta(days=1)
+    approval = ApprovalSpec(remind_after=timedelta(hours=1))
+    rules = (AlertSpec.model_validate({"on": ["remind"], "to": ["team"]}),)
+    webhook.answer = 500
+    with channels(team=webhook.address):
+        [failed] = remind(pending(asked), approval, rules, later)
+        webhook.answer = 200
+        assert list(remind(pending(asked), approval, rules, later)) == []
+        [told] = tell_again(asked)
+        assert list(remind(pending(asked), approval, rules, later)) == []
+
+    assert "did not take the message" in failed
+    assert "team was told" in told
+    [post] = webhook.posts
+    assert "Decide: http://127.0.0.1:1/run" in post["message"]
 
 
 def test_who_wants_to_be_told_of_nothing_costs_nothing() -> None:

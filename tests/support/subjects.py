@@ -1,7 +1,8 @@
 """Things that a person decides about, small and complete."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from tasks.governance.reviews import Pending
 from tasks.references import (
     Action,
     Bento,
@@ -18,6 +19,7 @@ from tasks.references import (
     Fitted,
     Inspection,
     Split,
+    Subject,
     TableVersion,
 )
 
@@ -141,4 +143,23 @@ def drift(**psi: float) -> DriftVerdict:
         rows=100,
         report_url="http://127.0.0.1:1/drift.html",
         digest="x",
+    )
+
+
+def pending(since: datetime) -> Pending:
+    """A review that waits for three days at most."""
+    return Pending(
+        run="flights-batch",
+        run_id="1",
+        run_url="http://127.0.0.1:1/run",
+        model="flights",
+        subject=Subject.BATCH,
+        title="flights: the batch 2013-04 is on hold",
+        state="Suspended",
+        as_of=since,
+        since=since,
+        deadline=since + timedelta(days=3),
+        default="refuse",
+        evidence="e" * 64,
+        evidence_uri="",
     )
