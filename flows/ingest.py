@@ -12,6 +12,7 @@ from tasks.governance import (
     evidence_for_batch,
     record_batch,
     request_review,
+    train_on_new_data,
 )
 from tasks.references import Ending
 from tasks.spec import load_spec
@@ -50,4 +51,6 @@ def ingest(
             return ended("Held", f"{window} waits for a person: {inspection.report_url}")
         case _:
             manifest = commit(inspection)
+            if spec.triggers.data:
+                train_on_new_data(read_history(model, as_of), spec.triggers.data)
             return ended(manifest.ending.state, f"{window}: {inspection.report_url}")

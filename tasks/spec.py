@@ -21,6 +21,7 @@ from tasks.features.spec import FeatureSpec
 from tasks.governance.notices import AlertSpec
 from tasks.governance.policy import PolicySpec
 from tasks.governance.spec import ApprovalSpec
+from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.packaging.spec import ServingSpec
 from tasks.schedules import CalendarSpec, ScheduleSpec
@@ -57,6 +58,7 @@ class ModelSpec(Section):
     approval: ApprovalSpec = ApprovalSpec()
     monitoring: MonitoringSpec = MonitoringSpec()
     policy: PolicySpec = PolicySpec()
+    triggers: TriggersSpec = TriggersSpec()
     alerts: tuple[AlertSpec, ...] = ()
     serving: ServingSpec = ServingSpec()
     schedules: tuple[ScheduleSpec, ...] = ()

@@ -26,6 +26,7 @@ from tasks.governance.recording import (
     record_drift,
     record_verdict,
 )
+from tasks.governance.starting import train_on_new_data
 
 __all__ = [
     "Answer",
@@ -51,4 +52,5 @@ __all__ = [
     "request_review",
     "request_rollback",
     "request_training",
+    "train_on_new_data",
 ]

@@ -25,7 +25,7 @@ from tasks.references import (
 )
 from tasks.windows import first_day
 
-_GOES_ON = (
+GOES_ON = (
     StateType.SCHEDULED,
     StateType.PENDING,
     StateType.RUNNING,
@@ -128,7 +128,7 @@ def _underway(verdict: DriftVerdict) -> str:
             ),
             flow_run_filter=filters.FlowRunFilter(
                 state=filters.FlowRunFilterState(
-                    type=filters.FlowRunFilterStateType(any_=list(_GOES_ON))
+                    type=filters.FlowRunFilterStateType(any_=list(GOES_ON))
                 )
             ),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -17,8 +17,10 @@ from tasks.governance import (
     follow,
     record_drift,
     record_verdict,
+    train_on_new_data,
 )
 from tasks.governance.policy import BudgetSpec, PolicySpec
+from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
     Cause,
@@ -34,6 +36,7 @@ from tasks.references import (
 from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
 from tests.support.subjects import bento, candidate, comparison, drift
+from tests.unit.test_triggers import known
 
 DAY = timedelta(days=1)
 NOVEL = VerdictCause(kind=WatchKind.NOVELTY, action=Action.RETRAIN, sentence="Half is new.")
@@ -206,3 +209,27 @@ def test_gpu_hours_are_those_of_the_trainings_on_record(model: str) -> None:
     )
     assert followed(seen(model, 3), more).action is Action.RETRAIN
     assert followed(seen(model, 8), one).action is Action.RETRAIN
+
+
+def test_new_data_start_one_training_where_none_goes_on(model: str) -> None:
+    """Not before the first of all, not twice for the same data, not beside another."""
+    made = candidate(2)
+    as_of = made.as_of + 60 * DAY
+    history = known("2013-01", "2013-05", "2013-06").model_copy(
+        update={"model": model, "as_of": as_of}
+    )
+    before = train_on_new_data.fn(history, DataTrigger(windows=1))
+    refused = Refuse(why="It gains nothing.")
+    judged = made.model_copy(update={"model": model})
+    record_verdict.fn(evidence_for_candidate.fn(judged, bento(2), comparison(), refused), refused)
+
+    other = trains(model, as_of)
+    beside = train_on_new_data.fn(history, DataTrigger(windows=1))
+    finished(other)
+    first, again = (train_on_new_data.fn(history, DataTrigger(windows=1)) for _ in range(2))
+
+    assert (before, beside) == ("", "")
+    assert first == again != ""
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(first))
+    assert (run.parameters["cause"], run.parameters["model"]) == ("data", model)
