@@ -3,7 +3,7 @@
 from prefect import State, flow
 
 from infra.runs import ended, named
-from tasks.data import commit, read_history
+from tasks.data import commit
 from tasks.governance import (
     alert,
     ask,
@@ -13,7 +13,6 @@ from tasks.governance import (
     record_approved,
     request_promotion,
     request_training,
-    train_on_new_data,
 )
 from tasks.references import Inspection, Subject
 from tasks.spec import load_spec
@@ -38,8 +37,6 @@ def review(model: str, subject: Subject, evidence: str) -> State[None]:
         case Subject.BATCH:
             held = Inspection.model_validate(seen.payload["inspection"])
             record_approved(commit(held, decision.entry), decision)
-            if spec.triggers.data:
-                train_on_new_data(read_history(model, seen.as_of), spec.triggers.data)
         case Subject.CANDIDATE:
             request_promotion(seen, decision.reason, decision.actor)
         case Subject.DRIFT:

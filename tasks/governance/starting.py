@@ -1,6 +1,6 @@
 """Trainings that new data start."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import FlowRun
@@ -55,8 +55,13 @@ def _trains(history: History) -> bool:
             ),
             flow_run_filter=filters.FlowRunFilter(state=states),
         )
-    others = [each for each in runs if not _its_own(each, history)]
-    return any(each.state and not each.state.is_scheduled() for each in others)
+    return any(not _its_own(each, history) and not _lies_ahead(each) for each in runs)
+
+
+def _lies_ahead(run: FlowRun) -> bool:
+    """Whether a calendar made it and its time has not come; one that waits for a worker goes on."""
+    due = run.expected_start_time
+    return bool(run.auto_scheduled and due and due > datetime.now(UTC))
 
 
 def _its_own(run: FlowRun, history: History) -> bool:

@@ -29,7 +29,7 @@ class TriggersSpec(Section):
     """What starts `train` by itself, each with its cause on the run."""
 
     data: DataTrigger | None = Field(
-        None, description="When new data have come; looked at whenever a batch is let in."
+        None, description="When new data have come; looked at whenever `ingest` lets a batch in."
     )
 
 

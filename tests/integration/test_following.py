@@ -83,15 +83,16 @@ def recorded(verdict: DriftVerdict, conclusion: Conclusion) -> str:
     return evidence.digest
 
 
-def trains(model: str, as_of: datetime) -> str:
-    """The name of a run that trains for drift and goes on."""
+def trains(model: str, as_of: datetime, *, begun: bool = True) -> str:
+    """The name of a run that trains for drift and goes on, or waits for a worker."""
     with get_client(sync_client=True) as client:
         flow = client.create_flow_from_name("train")
         deployment = client.create_deployment(flow_id=flow, name=model)
         run = client.create_flow_run_from_deployment(
             deployment, parameters={"cause": Cause.DRIFT, "as_of": as_of.isoformat()}
         )
-        client.set_flow_run_state(run.id, Running(), force=True)
+        if begun:
+            client.set_flow_run_state(run.id, Running(), force=True)
         return run.name
 
 
@@ -223,7 +224,7 @@ def test_new_data_start_one_training_where_none_goes_on(model: str) -> None:
     judged = made.model_copy(update={"model": model})
     record_verdict.fn(evidence_for_candidate.fn(judged, bento(2), comparison(), refused), refused)
 
-    other = trains(model, as_of)
+    other = trains(model, as_of, begun=False)
     beside = train_on_new_data.fn(history, DataTrigger(windows=1))
     finished(other)
     first, again = (train_on_new_data.fn(history, DataTrigger(windows=1)) for _ in range(2))
