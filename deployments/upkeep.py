@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.apply import deployed, ours
+from deployments.changes import follow_code
 from deployments.renewal import make_up, renew
 from deployments.timetable import Timetable, called, read_feeds
 from infra.errors import ConfigError, PerennialError
@@ -65,6 +66,7 @@ def tend(now: datetime) -> Iterator[str]:
     yield from catch_up(now)
     yield from _expired(now)
     yield from tell_again(now)
+    yield from follow_code(declared_models(), now)
     yield from _reminded(now)
 
 

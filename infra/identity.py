@@ -2,8 +2,10 @@
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from infra.errors import ConfigError
 from infra.settings import PROJECT
@@ -50,6 +52,38 @@ def commit(folder: Path = PROJECT) -> str:
         return "none"
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return head + ("+dirty" if changed else "")
+
+
+class Changes(NamedTuple):
+    """What committed changes made of some files: their names, and the newest commit of them."""
+
+    files: tuple[str, ...]
+    newest: str
+
+
+def changed_since(known: str, paths: Sequence[str], folder: Path = PROJECT) -> Changes:
+    """The files that differ between a commit and the one that a repository is at.
+
+    What was not committed is no change yet.
+
+    Args:
+        known: the commit, as `commit` tells it.
+        paths: files and folders to look at, from the repository's root or absolute.
+        folder: in the repository.
+
+    Raises:
+        ConfigError: it is no repository, does not hold the commit, or a path lies outside it.
+    """
+    before = known.removesuffix("+dirty")
+    told = _git(folder, "diff", "--name-only", "--relative", before, "HEAD", "--", *paths)
+    newest = _git(folder, "log", "-1", "--format=%H", "--", *paths)
+    if told is None or newest is None:
+        raise ConfigError(
+            f"What changed since commit {before[:12]} in {', '.join(paths)} cannot be told.",
+            hint=f"See that git is there, that {folder} is a whole clone, and that the paths lie "
+            "in it.",
+        )
+    return Changes(tuple(told.splitlines()), newest)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -11,12 +11,14 @@ from rich.text import Text
 from deployments.ahead import Ahead
 from deployments.apply import Applied, Change
 from deployments.apply import deploy as apply
+from deployments.changes import follow_code
 from deployments.cli.agenda import print_ahead
 from deployments.cli.screen import console
 from deployments.cli.screen import show as show_table
 from deployments.standing import LastRun, Status
 from deployments.standing import status as standing
 from tasks.schedules import FlowName
+from tasks.spec import declared_models
 
 _COLOUR = {
     Change.CREATED: "green",
@@ -40,10 +42,14 @@ def deploy(
 ) -> None:
     """Make Prefect hold what is declared: six deployments for each model."""
     applied = apply(name, paused=paused)
+    models = sorted({each.name.partition("/")[2] for each in applied} & set(declared_models()))
+    started = [] if paused else list(follow_code(models, datetime.now(UTC)))
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in applied], indent=2))
     else:
         _print_deployments(applied)
+        for said in started:
+            typer.echo(said)
 
 
 def show(model: str, *, as_json: bool) -> None:

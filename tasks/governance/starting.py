@@ -1,13 +1,19 @@
-"""Trainings that new data start."""
+"""Trainings that new data and new code start."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
 
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import FlowRun
 
 from infra import store
+from infra.errors import few
+from infra.identity import changed_since
 from infra.ledger import Kind, Ledger
 from infra.runs import start
+from infra.settings import PROJECT
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
 from tasks.governance.following import GOES_ON
@@ -28,12 +34,10 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
         ConfigError: the model has no deployment of ``train``.
         DataError: the evidence of the last training is gone.
     """
-    last = Ledger().last(history.model, Kind.GATE, history.as_of)
-    if last is None:
+    last = _last(history.model, history.as_of)
+    if last is None or not enough_came(history, last, trigger):
         return ""
-    place = store.uri("evidence", history.model, f"{last.evidence}.json")
-    candidate = Candidate.model_validate(read_evidence.fn(place).payload["candidate"])
-    if not enough_came(history, candidate, trigger) or _trains(history):
+    if _trains(history.model, (Cause.DATA, history.as_of)):
         return ""
     return start(
         "train",
@@ -44,18 +48,68 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
     )
 
 
-def _trains(history: History) -> bool:
-    """Whether a training goes on that is not the one which this very history has started."""
+def train_on_new_code(
+    model: str, paths: Sequence[str], now: datetime, folder: Path = PROJECT
+) -> str:
+    """What was started because a commit changed what the newest candidate was trained by.
+
+    A sentence; empty where nothing was to be started. The same state of the code starts one
+    training, whatever became of it.
+
+    Args:
+        model: its name.
+        paths: the files and folders that count.
+        now: the time that the training is for.
+        folder: the repository.
+
+    Raises:
+        BackendError: the database or Prefect's server does not answer.
+        ConfigError: git cannot tell, or the model has no deployment of ``train``.
+        DataError: the evidence of the last training is gone.
+    """
+    last = _last(model)
+    if last is None:
+        return ""
+    changed = changed_since(last.commit, paths, folder)
+    if not changed.files or _trains(model):
+        return ""
+    because = (Cause.CODE.value, changed.newest)
+    run = start("train", model, because=because, cause=Cause.CODE, as_of=now)
+    with reachable_prefect() as client:
+        state = client.read_flow_run(UUID(run)).state
+    if state is not None and state.is_final():
+        return (
+            f"The training of {model} for what changed in {few(changed.files)} ended as "
+            f"{state.name}. Start it by hand, or commit a mend."
+        )
+    return (
+        f"A training of {model} was asked for, cause code: since version {last.version} "
+        f"{len(changed.files)} files have changed, {few(changed.files)}."
+    )
+
+
+def _last(model: str, as_of: datetime | None = None) -> Candidate | None:
+    """The newest candidate that came before the gates."""
+    gate = Ledger().last(model, Kind.GATE, as_of)
+    if gate is None:
+        return None
+    place = store.uri("evidence", model, f"{gate.evidence}.json")
+    return Candidate.model_validate(read_evidence.fn(place).payload["candidate"])
+
+
+def _trains(model: str, own: tuple[Cause, datetime] | None = None) -> bool:
+    """Whether a training goes on that is not one's own, by its cause and time."""
     states = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=list(GOES_ON)))
     with reachable_prefect() as client:
         runs = client.read_flow_runs(
             flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
             deployment_filter=filters.DeploymentFilter(
-                name=filters.DeploymentFilterName(any_=[history.model])
+                name=filters.DeploymentFilterName(any_=[model])
             ),
             flow_run_filter=filters.FlowRunFilter(state=states),
         )
-    return any(not _its_own(each, history) and not _lies_ahead(each) for each in runs)
+    others = [each for each in runs if own is None or _started_by(each) != own]
+    return any(not _lies_ahead(each) for each in others)
 
 
 def _lies_ahead(run: FlowRun) -> bool:
@@ -64,7 +118,9 @@ def _lies_ahead(run: FlowRun) -> bool:
     return bool(run.auto_scheduled and due and due > datetime.now(UTC))
 
 
-def _its_own(run: FlowRun, history: History) -> bool:
-    as_of = run.parameters.get("as_of")
-    same_time = isinstance(as_of, str) and datetime.fromisoformat(as_of) == history.as_of
-    return same_time and run.parameters.get("cause") == Cause.DATA.value
+def _started_by(run: FlowRun) -> tuple[Cause, datetime] | None:
+    """The cause and the time that a run was given, where it was given both."""
+    cause, as_of = run.parameters.get("cause"), run.parameters.get("as_of")
+    if not (isinstance(cause, str) and isinstance(as_of, str)):
+        return None
+    return Cause(cause), datetime.fromisoformat(as_of)

@@ -25,11 +25,26 @@ class DataTrigger(Section):
         return self
 
 
+class CodeTrigger(Section):
+    """Train when a commit has changed what a training is made of, or what consumes it."""
+
+    paths: tuple[str, ...] = Field(
+        (),
+        description="Files and folders, from the repository's root; by default the model's own "
+        "folder and its suites.",
+    )
+
+
 class TriggersSpec(Section):
     """What starts `train` by itself, each with its cause on the run."""
 
     data: DataTrigger | None = Field(
         None, description="When new data have come; looked at whenever `ingest` lets a batch in."
+    )
+    code: CodeTrigger | None = Field(
+        None,
+        description="When a commit has changed what the newest candidate was trained by; looked at "
+        "by `perennial deploy` and every ten minutes while the stack is up.",
     )
 
 

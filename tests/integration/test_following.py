@@ -1,5 +1,6 @@
 """What a policy makes of a verdict, with the past of a real ledger and runs of a real server."""
 
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,8 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Running
 
+from infra.errors import ConfigError
 from infra.hardware import DeviceRecord, Hardware
 from infra.ledger import Entry, Kind, Ledger
 from tasks.governance import (
@@ -20,6 +24,7 @@ from tasks.governance import (
     train_on_new_data,
 )
 from tasks.governance.policy import BudgetSpec, PolicySpec
+from tasks.governance.starting import train_on_new_code
 from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
@@ -234,3 +239,72 @@ def test_new_data_start_one_training_where_none_goes_on(model: str) -> None:
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(UUID(first))
     assert (run.parameters["cause"], run.parameters["model"]) == ("data", model)
+
+
+def test_a_commit_to_what_was_trained_by_starts_one_training(model: str, tmp_path: Path) -> None:
+    """Other files do not count, nor what is not committed; a further commit counts anew."""
+    folder = tmp_path / "repository"
+    trainer, readme = folder / "model" / "trainer.py", folder / "README.md"
+
+    def committed(path: Path, text: str) -> str:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return git(folder, "add", ".") or git(folder, "commit", "-qm", text) or head(folder)
+
+    folder.mkdir()
+    git(folder, "init", "-q")
+    first = committed(trainer, "one")
+    refused, as_of = Refuse(why="It gains nothing."), candidate(2).as_of
+    judged = candidate(2).model_copy(update={"model": model, "commit": f"{first}+dirty"})
+    record_verdict.fn(evidence_for_candidate.fn(judged, bento(2), comparison(), refused), refused)
+    with get_client(sync_client=True) as client:
+        client.create_deployment(flow_id=client.create_flow_from_name("train"), name=model)
+
+    def asked() -> str:
+        return train_on_new_code(model, ["model"], as_of, folder)
+
+    assert asked() == ""
+    committed(readme, "two")
+    trainer.write_text("three")
+    assert asked() == ""
+
+    committed(trainer, "three")
+    assert asked() == (
+        f"A training of {model} was asked for, cause code: since version 2 1 files have changed, "
+        "model/trainer.py."
+    )
+    assert asked() == ""
+    [run] = runs_of(model)
+    assert (run.parameters["cause"], run.state_name) == ("code", "Scheduled")
+
+    finished(run.name)
+    assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
+    committed(trainer, "four")
+    assert asked() != ""
+    assert len(runs_of(model)) == 2
+    with pytest.raises(ConfigError, match="cannot be told"):
+        train_on_new_code(model, ["/elsewhere"], as_of, folder)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git says."""
+    author = ("-c", "user.name=ann", "-c", "user.email=ann@example.org")
+    done = subprocess.run(
+        ["git", "-C", str(folder), *author, *arguments],  # noqa: S607 - git is found on PATH
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def head(folder: Path) -> str:
+    """The commit that a repository is at."""
+    return git(folder, "rev-parse", "HEAD")
+
+
+def runs_of(model: str) -> list[FlowRun]:
+    """The runs of the model's trainings."""
+    with get_client(sync_client=True) as client:
+        named = DeploymentFilter(name=DeploymentFilterName(any_=[model]))
+        return client.read_flow_runs(deployment_filter=named)
