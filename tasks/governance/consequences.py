@@ -30,16 +30,8 @@ def request_promotion(evidence: Evidence, reason: str, actor: str) -> str:
     Raises:
         ConfigError: the model has no deployment of ``promote``.
     """
-    return start(
-        "promote",
-        evidence.model,
-        because=evidence.digest,
-        version=Candidate.model_validate(evidence.payload["candidate"]).version,
-        reason=reason,
-        actor=actor,
-        as_of=evidence.as_of,
-        evidence=evidence.digest,
-    )
+    version = Candidate.model_validate(evidence.payload["candidate"]).version
+    return _promotion(evidence, version, reason, actor)
 
 
 def request_training(evidence: Evidence) -> str:
@@ -64,13 +56,18 @@ def request_rollback(evidence: Evidence, conclusion: Conclusion) -> str:
     Raises:
         ConfigError: the model has no deployment of ``promote``.
     """
+    reason = " ".join((*conclusion.why, evidence.title))
+    return _promotion(evidence, conclusion.version, reason, "policy")
+
+
+def _promotion(evidence: Evidence, version: int | None, reason: str, actor: str) -> str:
     return start(
         "promote",
         evidence.model,
         because=evidence.digest,
-        version=conclusion.version,
-        reason=" ".join((*conclusion.why, evidence.title)),
-        actor="policy",
+        version=version,
+        reason=reason,
+        actor=actor,
         as_of=evidence.as_of,
         evidence=evidence.digest,
     )

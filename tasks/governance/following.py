@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect.client.schemas import filters
-from prefect.client.schemas.objects import FlowRun, StateType
 
 from infra import store
 from infra.ledger import Kind, Ledger, Recorded
@@ -14,6 +13,7 @@ from tasks.governance.evidence import read_evidence
 from tasks.governance.policy import WEEK, Past, PersistSpec, PolicySpec, Training, conclude
 from tasks.governance.recording import conclusion_of, is_refusal, verdict_of
 from tasks.governance.reviews import pending_reviews, reachable_prefect
+from tasks.governance.trainings import going_on, started_by
 from tasks.references import (
     Action,
     Candidate,
@@ -24,14 +24,6 @@ from tasks.references import (
     WatchKind,
 )
 from tasks.windows import first_day
-
-GOES_ON = (
-    StateType.SCHEDULED,
-    StateType.PENDING,
-    StateType.RUNNING,
-    StateType.PAUSED,
-    StateType.CANCELLING,
-)
 
 
 @step(moving=True)
@@ -120,29 +112,13 @@ def _hours_of(candidate: Candidate) -> float:
 
 def _underway(verdict: DriftVerdict) -> str:
     """The name of a run that trains for drift, unless this very verdict has started it."""
-    with reachable_prefect() as client:
-        runs = client.read_flow_runs(
-            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
-            deployment_filter=filters.DeploymentFilter(
-                name=filters.DeploymentFilterName(any_=[verdict.model])
-            ),
-            flow_run_filter=filters.FlowRunFilter(
-                state=filters.FlowRunFilterState(
-                    type=filters.FlowRunFilterStateType(any_=list(GOES_ON))
-                )
-            ),
-        )
-    others = (each.name for each in runs if _for_drift(each) and not _its_own(each, verdict))
+    others = (
+        each.name
+        for each in going_on(verdict.model)
+        if each.parameters.get("cause") == Cause.DRIFT.value
+        and started_by(each) != (Cause.DRIFT, verdict.as_of)
+    )
     return next(others, "")
-
-
-def _for_drift(run: FlowRun) -> bool:
-    return run.parameters.get("cause") == Cause.DRIFT.value
-
-
-def _its_own(run: FlowRun, verdict: DriftVerdict) -> bool:
-    as_of = run.parameters.get("as_of")
-    return isinstance(as_of, str) and datetime.fromisoformat(as_of) == verdict.as_of
 
 
 def _asking(verdict: DriftVerdict) -> str:

@@ -1,12 +1,9 @@
 """Trainings that new data and new code start."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
-
-from prefect.client.schemas import filters
-from prefect.client.schemas.objects import FlowRun
 
 from infra import store
 from infra.errors import few
@@ -16,8 +13,8 @@ from infra.runs import start
 from infra.settings import PROJECT
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
-from tasks.governance.following import GOES_ON
 from tasks.governance.reviews import reachable_prefect
+from tasks.governance.trainings import going_on, started_by
 from tasks.governance.triggers import DataTrigger, enough_came
 from tasks.references import Candidate, Cause, History
 
@@ -37,7 +34,7 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
     last = _last(history.model, history.as_of)
     if last is None or not enough_came(history, last, trigger):
         return ""
-    if _trains(history.model, (Cause.DATA, history.as_of)):
+    if any(started_by(each) != (Cause.DATA, history.as_of) for each in going_on(history.model)):
         return ""
     return start(
         "train",
@@ -71,7 +68,7 @@ def train_on_new_code(
     if last is None:
         return ""
     changed = changed_since(last.commit, paths, folder)
-    if not changed.files or _trains(model):
+    if not changed.files or going_on(model):
         return ""
     because = (Cause.CODE.value, changed.newest)
     run = start("train", model, because=because, cause=Cause.CODE, as_of=now)
@@ -95,32 +92,3 @@ def _last(model: str, as_of: datetime | None = None) -> Candidate | None:
         return None
     place = store.uri("evidence", model, f"{gate.evidence}.json")
     return Candidate.model_validate(read_evidence.fn(place).payload["candidate"])
-
-
-def _trains(model: str, own: tuple[Cause, datetime] | None = None) -> bool:
-    """Whether a training goes on that is not one's own, by its cause and time."""
-    states = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=list(GOES_ON)))
-    with reachable_prefect() as client:
-        runs = client.read_flow_runs(
-            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
-            deployment_filter=filters.DeploymentFilter(
-                name=filters.DeploymentFilterName(any_=[model])
-            ),
-            flow_run_filter=filters.FlowRunFilter(state=states),
-        )
-    others = [each for each in runs if own is None or _started_by(each) != own]
-    return any(not _lies_ahead(each) for each in others)
-
-
-def _lies_ahead(run: FlowRun) -> bool:
-    """Whether a calendar made it and its time has not come; one that waits for a worker goes on."""
-    due = run.expected_start_time
-    return bool(run.auto_scheduled and due and due > datetime.now(UTC))
-
-
-def _started_by(run: FlowRun) -> tuple[Cause, datetime] | None:
-    """The cause and the time that a run was given, where it was given both."""
-    cause, as_of = run.parameters.get("cause"), run.parameters.get("as_of")
-    if not (isinstance(cause, str) and isinstance(as_of, str)):
-        return None
-    return Cause(cause), datetime.fromisoformat(as_of)
