@@ -143,9 +143,11 @@ def _parts(table: FeatureTable, windows: Sequence[str]) -> dict[str, FeaturePart
     parts = {part.window: part for part in table.parts}
     missing = [window for window in windows if window not in parts]
     if missing:
+        newest = max(parts, default="")
+        told = f" The newest that there is: {newest}." if newest else ""
         raise DataError(
             f"The features of {table.model} hold no window {few(missing)}.",
-            hint="Run `ingest` for it first.",
+            hint=f"Run `ingest` for it first, or name another window.{told}",
         )
     return {window: parts[window] for window in windows}
 

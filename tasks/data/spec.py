@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tasks.schedules import HolidaySpec
 from tasks.sections import ImportString, Section
 
 ColumnType = Literal["int", "float", "string", "bool", "timestamp", "date"]
@@ -162,6 +163,16 @@ class WeekSpec(Section):
     )
     thin: float = Field(
         0.55, ge=0, le=1, description="Share of its usual rows below which one day is warned of."
+    )
+    holidays: tuple[HolidaySpec, ...] = Field(
+        (), description="Where the rows arise: fewer are common on such days and a day off them."
+    )
+    scarce: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of the usual rows below which a shorter batch is held, where holidays "
+        "are declared and none is near.",
     )
 
 

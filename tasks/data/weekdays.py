@@ -8,7 +8,7 @@ import pandas as pd
 from infra.errors import few
 from tasks.data.batch import Batch
 from tasks.data.spec import WeekSpec
-from tasks.data.structure import days_of, local_days
+from tasks.data.structure import local_days
 from tasks.data.usual import Past
 from tasks.references import Ending
 from tasks.windows import EVERYTHING, end_day, first_day, grain_of
@@ -18,6 +18,8 @@ _WEEKS: Final = 4
 
 _STALE: Final = 35
 """Days without a batch after which the season, and no fault, may have moved the number of rows."""
+
+_DAY: Final = pd.Timedelta(days=1)
 
 _MONTH: Final = 28
 """Days from which a batch is so long that a holiday moves its number of rows by little."""
@@ -56,21 +58,42 @@ def check_weekdays(batch: Batch, window: str, past: Past, timezone: str) -> None
             f"{len(thin)} of {len(due)} days have far fewer rows than is usual: {few(told)}.",
             column=batch.spec.calendar[-1],
         )
-    _weigh(batch, week, float(now.sum()), float(due.sum()), days_of(window))
+    _weigh(batch, week, float(now.sum()), due)
 
 
-def _weigh(batch: Batch, week: WeekSpec, rows: float, due: float, days: int) -> None:
-    share = rows / due
+def _weigh(batch: Batch, week: WeekSpec, rows: float, due: "pd.Series[float]") -> None:
+    usual = float(due.sum())
+    share = rows / usual
     if week.fewest <= share <= week.most:
         return
-    far = days >= _MONTH and abs(share - 1) > week.far
+    near = _holidays(week, due)
+    if len(due) >= _MONTH:
+        far = abs(share - 1) > week.far
+    else:
+        far = bool(week.holidays) and not near and share < week.scarce
     batch.find(
         Ending.HOLD if far else Ending.WARN,
         "week",
-        f"{rows:.0f} rows are {share:.0%} of the {due:.0f} that are usual on these days of the "
-        f"week; {week.fewest:.0%} to {week.most:.0%} is common. On a holiday that is so; otherwise "
-        f"rows {'are missing' if share < 1 else 'came that should not'}.",
+        f"{rows:.0f} rows are {share:.0%} of the {usual:.0f} that are usual on these days of the "
+        f"week; {week.fewest:.0%} to {week.most:.0%} is common. {_meant(week, near)} rows "
+        f"{'are missing' if share < 1 else 'came that should not'}.",
     )
+
+
+def _meant(week: WeekSpec, near: list[str]) -> str:
+    if near:
+        return f"{few(near)} is near, when that is so; otherwise"
+    return "No holiday is near:" if week.holidays else "On a holiday that is so; otherwise"
+
+
+def _holidays(week: WeekSpec, days: "pd.Series[float]") -> list[str]:
+    """The holidays on the days of a batch, the day before and the day after, each once."""
+    from tasks.calendars.official import holiday  # a library that few feeds need
+
+    around = [days.index[0] - _DAY, *days.index, days.index[-1] + _DAY]
+    named = [holiday(each.country, each.subdivision, each.market) for each in week.holidays]
+    found = [name(day.date()) for day in around for name in named]
+    return list(dict.fromkeys(name for name in found if name))
 
 
 def _counts(frame: pd.DataFrame, batch: Batch, timezone: str) -> "pd.Series[Any]":

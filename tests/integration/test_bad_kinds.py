@@ -238,6 +238,11 @@ ROWS: dict[str, tuple[Callable[[], bytes], Ending, str]] = {
     "without an origin": (_rows(lambda f: f[f["origin"] != "LGA"]), REJECT, "origin"),
     "without a carrier": (_rows(lambda f: f[f["carrier"] != "UA"]), REJECT, "carrier"),
     "a third of the rows": (_rows(lambda f: f.iloc[::3]), REJECT, "of the usual"),
+    "three rows in ten missing": (
+        _rows(lambda f: f[f.index % 10 > 2]),
+        HOLD,
+        "No holiday is near: rows are missing",
+    ),
     "another month": (_rows(lambda f: f.assign(month="8")), REJECT, "2013-08-10"),
     "arrivals of two thirds missing": (
         _rows(_set(slice(0, 670), arr_delay="", arr_time="", air_time="")),

@@ -194,8 +194,10 @@ def test_a_window_without_features_is_a_data_error() -> None:
     """What was not ingested is not predicted."""
     champion = in_charge()
 
-    with pytest.raises(DataError, match="hold no window 2013-09"):
+    with pytest.raises(DataError, match="hold no window 2013-09") as caught:
         predict.fn(champion, features_of(champion), "2013-09", AS_OF, BINARY)
+
+    assert "The newest that there is: 2013-03." in caught.value.advice
 
 
 def test_a_changed_model_predicts_nothing() -> None:

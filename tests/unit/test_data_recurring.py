@@ -10,6 +10,7 @@ from tasks.data.spec import MixSpec, RecurSpec, TableSpec, WeekSpec
 from tasks.data.usual import Past
 from tasks.data.weekdays import check_weekdays
 from tasks.references import Ending
+from tasks.schedules import HolidaySpec
 
 SPEC = TableSpec(
     path="x.csv",
@@ -125,8 +126,10 @@ def test_copies_under_other_keys_are_held() -> None:
     assert any("day and bus: 16 rows (33%) have them in common" in each for each in found), found
 
 
-def _week(frame: pd.DataFrame, window: str, past: Past = PAST) -> list[tuple[Ending, str]]:
-    batch = Batch("rides", SPEC, frame, delivered=len(frame))
+def _week(
+    frame: pd.DataFrame, window: str, past: Past = PAST, spec: TableSpec = SPEC
+) -> list[tuple[Ending, str]]:
+    batch = Batch("rides", spec, frame, delivered=len(frame))
     check_weekdays(batch, window, past, ZONE)
     return [(each.ending, each.message) for each in batch.findings]
 
@@ -143,6 +146,26 @@ def test_a_day_that_was_cut_after_a_line_is_warned_of() -> None:
 
     assert found[0] is Ending.WARN
     assert "37 rows are 92% of the 40 that are usual on these days of the week" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("country", "ending", "said"),
+    [
+        ("DE", Ending.HOLD, "No holiday is near: rows are missing"),
+        ("BG", Ending.WARN, "Liberation Day is near, when that is so; otherwise rows are missing"),
+    ],
+)
+def test_a_day_with_far_fewer_rows_is_held_unless_a_holiday_is_near(
+    country: str, ending: Ending, said: str
+) -> None:
+    """Bulgaria is free on 3 March, so many take the Monday before; Germany is not."""
+    week = WeekSpec(holidays=(HolidaySpec(country=country),))
+    spec = SPEC.model_copy(update={"week": week})
+
+    ((found, message),) = _week(_days("2026-03-02").head(30), "2026-03-02", spec=spec)
+
+    assert found is ending
+    assert said in message
 
 
 def test_weeks_that_are_long_ago_do_not_say_how_many_rows_are_due() -> None:
