@@ -78,7 +78,7 @@ def check_window(batch: Batch, window: str, as_of: datetime, data: DataSpec) -> 
     outside = ~inside(batch, window, data.timezone)
     rows = batch.frame.index[outside]
     if len(rows):
-        held = _days(batch, data.timezone)[outside].fillna("no day").value_counts()
+        held = written_days(batch, data.timezone)[outside].fillna("no day").value_counts()
         named = few([f"{day} ({count})" for day, count in held.items()], 3)
         batch.set_aside(
             rows,
@@ -192,8 +192,8 @@ def _count(items: list[str], noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
-def _days(batch: Batch, timezone: str) -> "pd.Series[str]":
-    """Each row's day, month or year as people write it."""
+def written_days(batch: Batch, timezone: str) -> "pd.Series[str]":
+    """Each row's day, month or year as people write it; none where it has none."""
     days = local_days(batch.frame, batch.spec, timezone)
     if days is None:
         days = _numbered([batch.frame[column] for column in batch.spec.calendar])

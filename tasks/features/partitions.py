@@ -6,7 +6,7 @@ window, and a corrected one costs itself and those that look back on it.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,20 +89,20 @@ def build(history: History, features: FeatureSpec, data: DataSpec) -> FeatureTab
     held = store.partitions(definition.rows_uri)
     missing = [made for made in wanted if not _stands(definition, made, held)]
     for made, frames in _raw_frames(missing, data):
-        _write(definition, made, _built(definition, frames, made.window))
+        _write(definition, made, built(definition, frames, made.window))
     return _table(history, definition, wanted)
 
 
 def _made(history: History, definition: Definition) -> Iterator[Made]:
     manifests = {manifest.window: manifest for manifest in history.manifests}
     for window in sorted(manifests):
-        reach = _reach(window, definition.features.lookback)
-        used = tuple(manifests[name] for name in reach if name in manifests)
+        names = reach(window, definition.features.lookback)
+        used = tuple(manifests[name] for name in names if name in manifests)
         digests = [manifest.digest for manifest in used]
         yield Made(store.digest_of(definition.digest, window, digests), used)
 
 
-def _reach(window: str, lookback: int) -> tuple[str, ...]:
+def reach(window: str, lookback: int) -> tuple[str, ...]:
     """A window and those before it that its builder reads, oldest first."""
     names = [window]
     for _ in range(lookback if window != EVERYTHING else 0):
@@ -127,7 +127,7 @@ def _raw_frames(missing: list[Made], data: DataSpec) -> Iterator[tuple[Made, Fra
             or _read(manifest, data, own=manifest.window == made.window)
             for manifest in made.manifests
         }
-        yield made, _joined(kept, made.window, data)
+        yield made, joined(kept, made.window, data)
 
 
 def _read(manifest: Manifest, data: DataSpec, *, own: bool) -> Frames:
@@ -145,16 +145,29 @@ def _read(manifest: Manifest, data: DataSpec, *, own: bool) -> Frames:
     return frames
 
 
-def _joined(kept: dict[str, Frames], window: str, data: DataSpec) -> Frames:
-    joined = {}
+def joined(kept: Mapping[str, Frames], window: str, data: DataSpec) -> Frames:
+    """The tables that a window's builder reads: its own rows after those that it looks back on.
+
+    Args:
+        kept: raw rows by window, oldest first, the window's own last.
+        window: whose features are built.
+        data: the feed.
+    """
+    together = {}
     for name in kept[window]:
         parts = list(kept.values()) if data.tables[name].calendar else [kept[window]]
         frames = [frames[name] for frames in parts if name in frames]
-        joined[name] = pd.concat(frames, ignore_index=True)
-    return joined
+        together[name] = pd.concat(frames, ignore_index=True)
+    return together
 
 
-def _built(definition: Definition, frames: Frames, window: str) -> pd.DataFrame:
+def built(definition: Definition, frames: Frames, window: str) -> pd.DataFrame:
+    """The feature rows of a window, by the model's own builder, as every stage reads them.
+
+    Raises:
+        ConfigError: the builder does not import, raises, or breaks its contract.
+        DataError: the rows cannot be used.
+    """
     features = definition.features
     builder: Callable[..., Any] = resolve(settings().models / definition.model, features.builder)
     try:

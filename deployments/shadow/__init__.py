@@ -1,0 +1,1 @@
+"""A model beside itself: its own data and its own code, and nothing of it is real."""
