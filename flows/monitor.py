@@ -44,7 +44,7 @@ def monitor(
     predictions = find_predictions(model, window, as_of)
     champion = require_champion(model, as_of)
     rivals = contest(champion, as_of)
-    verdict = watch(predictions, rivals, table, spec.monitoring, spec.data.label, spec.evaluation)
+    verdict = watch(predictions, rivals, table, spec.monitoring, spec.data, spec.evaluation)
     conclusion = follow(verdict, champion.since, fallback(champion), spec.policy)
     evidence = evidence_for_drift(verdict, conclusion)
     record_drift(evidence, verdict, conclusion)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tasks.monitoring.coverage import Coverage
 from tasks.monitoring.drift import Drift
 from tasks.monitoring.performance import Gap, Performance
 from tasks.monitoring.spec import MonitoringSpec
@@ -32,6 +33,7 @@ class Observation:
         estimate: performance by the champion's confidence, before labels; what is expected is what
             the same confidence said of its holdout.
         worth: of the labelled predictions, in money.
+        coverage: labels by age, and those overdue.
     """
 
     rows: int
@@ -50,6 +52,7 @@ class Observation:
     usual_rows: float | None = None
     estimate: Performance | None = None
     worth: Worth | None = None
+    coverage: Coverage | None = None
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

@@ -8,6 +8,7 @@ from typing import Final
 
 from infra.errors import few
 from tasks.monitoring.causes import Observation, Rule, cause, weight
+from tasks.monitoring.coverage import Coverage, length, span
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Action, VerdictCause, WatchKind
 
@@ -64,25 +65,52 @@ def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]
         return
     missing = seen.scored - seen.labelled
     if not seen.labelled:
-        sentence = f"None of the {seen.scored:,} predictions has a label yet."
+        sentence = f"None of the {seen.scored:,} predictions has a label yet.{_since(seen)}"
         yield cause(WatchKind.COVERAGE, Action.ALERT, sentence, 1.0, missing)
     elif seen.labelled < spec.min_rows:
         yield cause(
             WatchKind.COVERAGE,
             Action.ALERT,
-            f"{seen.labelled:,} rows have a label; fewer than {spec.min_rows:,} are not judged.",
+            f"{seen.labelled:,} rows have a label; fewer than {spec.min_rows:,} are not judged."
+            + _since(seen),
             weight(spec.min_rows, seen.labelled),
             missing,
         )
     elif missing / seen.scored > spec.max_unlabelled:
-        yield cause(
-            WatchKind.COVERAGE,
-            Action.ALERT,
-            f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no "
-            f"label yet; {spec.max_unlabelled:.1%} may.",
-            weight(missing / seen.scored, spec.max_unlabelled),
-            missing,
-        )
+        yield _incomplete(seen, spec)
+
+
+def _incomplete(seen: Observation, spec: MonitoringSpec) -> VerdictCause:
+    """Labels that are overdue are a fault; those that are not due yet are only told."""
+    missing = seen.scored - seen.labelled
+    late = seen.coverage.overdue if seen.coverage else missing
+    told = f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no label"
+    if seen.coverage and late / seen.scored <= spec.max_unlabelled:
+        said = f"{told} yet; the last are due on {seen.coverage.due:%F}.{_ages(seen.coverage)}"
+        return cause(WatchKind.COVERAGE, Action.REST, said, 0.0, missing)
+    return cause(
+        WatchKind.COVERAGE,
+        Action.ALERT,
+        f"{told} yet; {spec.max_unlabelled:.1%} may.{_since(seen)}",
+        weight(late / seen.scored, spec.max_unlabelled),
+        missing,
+    )
+
+
+def _since(seen: Observation) -> str:
+    """For how long labels have been overdue, and how far they have come by age."""
+    if not seen.coverage or not seen.coverage.overdue:
+        return ""
+    found = seen.coverage
+    late = f" {found.overdue:,} are overdue, for up to {length(found.overdue_for)}."
+    return late + (_ages(found) if seen.labelled else "")
+
+
+def _ages(found: Coverage) -> str:
+    if len(found.ages) < 2:  # noqa: PLR2004 - one age says no more than the whole
+        return ""
+    told = [f"{each.labelled / each.rows:.0%} of {span(each)}" for each in found.ages]
+    return f" Labelled are {few(told, most=8)}."
 
 
 def _quality(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:

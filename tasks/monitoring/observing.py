@@ -1,6 +1,7 @@
 """From frames to what the verdict is about."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from infra.errors import DataError
 from tasks.data.spec import LabelSpec
 from tasks.metrics import score
 from tasks.monitoring.causes import Observation
+from tasks.monitoring.coverage import Coverage, coverage
 from tasks.monitoring.drift import Drift, compare
 from tasks.monitoring.learned import PREDICTION, Learned
 from tasks.monitoring.performance import (
@@ -46,6 +48,8 @@ class Watched:
         usual_rows: that a window of as many days has; None for too few windows before it.
         label: what is predicted.
         metric: what performance is measured by.
+        as_of: the time of looking; without it ages are not told.
+        timezone: in which windows begin and end.
     """
 
     predictions: Predictions
@@ -59,6 +63,8 @@ class Watched:
     usual_rows: float | None
     label: LabelSpec
     metric: str
+    as_of: datetime | None = None
+    timezone: str = "UTC"
 
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
@@ -87,6 +93,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         staleness=watched.since / watched.champion.candidate.fitted.rows,
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
+        coverage=_coverage(watched),
     )
 
 
@@ -115,6 +122,9 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
     found |= {name: value for name, value in shifts.items() if value is not None}
     if seen.scored:
         found["unlabelled"] = 1 - seen.labelled / seen.scored
+    if seen.coverage and seen.coverage.overdue:
+        found["overdue"] = seen.coverage.overdue
+        found["overdue_days"] = seen.coverage.overdue_for.total_seconds() / 86_400
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
@@ -150,6 +160,13 @@ def _estimated(watched: Watched) -> Performance | None:
     holdout = scored_rows(watched.holdout, watched.label)
     seed = int(watched.predictions.digest[:8], 16)
     return estimated(said_rows(watched.window, watched.label), holdout, watched.metric, seed)
+
+
+def _coverage(watched: Watched) -> Coverage | None:
+    if watched.as_of is None:
+        return None
+    window = watched.predictions.window
+    return coverage(watched.window, watched.label, window, watched.as_of, watched.timezone)
 
 
 def _drift(watched: Watched) -> Drift | None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from jinja2 import Environment, StrictUndefined
 
+from tasks.monitoring.coverage import span
 from tasks.monitoring.drift import Drift
 from tasks.references import Action, DriftVerdict
 
@@ -72,6 +73,18 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 {% endfor %}
 </dl>
 {% endif %}
+{% if verdict.coverage %}
+<h2>Labels by the age of the rows</h2>
+<div class="card"><table>
+<tr><th>predictions of</th><th>rows</th><th>labelled</th><th>overdue</th><th></th></tr>
+{% for each in verdict.coverage %}
+<tr><td>{{ span(each) }}</td><td>{{ "{:,}".format(each.rows) }}</td>
+<td>{{ "{:.1%}".format(each.labelled / each.rows) }}</td>
+<td{% if each.overdue %} class="moved"{% endif %}>{{ "{:,}".format(each.overdue) }}</td>
+<td><meter min="0" max="{{ each.rows }}" value="{{ each.labelled }}"></meter></td></tr>
+{% endfor %}
+</table></div>
+{% endif %}
 {% if drift %}
 <h2>Features against the training data</h2>
 <p class="faint">Four distances, each 0 where nothing moved: PSI, the population stability index,
@@ -116,6 +129,7 @@ def render(contents: Contents) -> bytes:
     html = environment.from_string(_PAGE).render(
         **vars(contents),
         color=_COLORS[contents.verdict.action],
+        span=span,
         says=_SAYS[contents.verdict.action],
     )
     return html.encode()

@@ -12,7 +12,7 @@ import pandas as pd
 from infra.errors import DataError, few
 from infra.store import WINDOW, get_bytes, read_windows
 from tasks.data.spec import LabelSpec
-from tasks.frames import LABEL_TIME, feature_batches, feature_rows
+from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME, feature_batches, feature_rows
 from tasks.labels import comparable
 from tasks.metrics import Array
 from tasks.monitoring.learned import PREDICTION
@@ -71,11 +71,12 @@ def _sampled(some: RowSample, batches: "Iterator[pa.RecordBatch]") -> "Iterator[
 
 
 def window_rows(predictions: Predictions, table: FeatureTable, label: LabelSpec) -> pd.DataFrame:
-    """The window's labels and predictions; a row without a prediction has none.
+    """The window's times, labels and predictions; a row without a prediction has none.
 
     A label that was not known as of the table's time is missing too.
     """
-    columns = list(dict.fromkeys([*table.key, LABEL_TIME, label.name]))
+    times = (EVENT_TIME, PREDICTION_TIME, LABEL_TIME)
+    columns = list(dict.fromkeys([*table.key, *times, label.name]))
     rows = feature_rows(table, [predictions.window], columns)
     said = read_windows(
         predictions.uri,

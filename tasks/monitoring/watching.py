@@ -7,7 +7,7 @@ from infra.addresses import addresses
 from infra.settings import settings
 from infra.steps import step
 from infra.store import digest_of, put_bytes
-from tasks.data.spec import LabelSpec
+from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Candidate, Contest, DriftVerdict, FeatureTable, Predictions, TurnedDown
@@ -23,7 +23,7 @@ def watch(
     contest: Contest,
     table: FeatureTable,
     monitoring: MonitoringSpec,
-    label: LabelSpec,
+    data: DataSpec,
     evaluation: EvaluationSpec,
 ) -> DriftVerdict:
     """What follows from a window: rest, alert, ask or retrain, with reasons and a report.
@@ -39,7 +39,7 @@ def watch(
     from tasks.monitoring.observing import Watched, numbers, observe
     from tasks.monitoring.verdict import judge, unjudged
 
-    champion = contest.champion
+    champion, label = contest.champion, data.label
     known = learned(champion.candidate.profiled) if champion.candidate.profiled else None
     window = sources.window_rows(predictions, table, label)
     watched = Watched(
@@ -56,6 +56,8 @@ def watch(
         usual_rows=sources.usual_rows(predictions.window, table),
         label=label,
         metric=evaluation.metric,
+        as_of=table.as_of,
+        timezone=data.timezone,
     )
     seen = observe(watched, monitoring)
     action, reasons, causes = judge(seen, monitoring)
@@ -71,6 +73,7 @@ def watch(
         reasons=reasons,
         causes=tuple(each.model_copy(update={"windows": (predictions.window,)}) for each in causes),
         unjudged=unjudged(seen, monitoring),
+        coverage=seen.coverage.ages if seen.coverage else (),
         drift=psi,
         metrics=found,
         champion=champion.version,

@@ -1,6 +1,6 @@
 """References to verdicts: of the gates on a candidate, of monitoring on a window."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -105,6 +105,16 @@ class VerdictCause(Reference):
     windows: tuple[WindowName, ...] = Field((), description="Where it was seen, newest last.")
 
 
+class LabelCoverage(Reference):
+    """How many predictions of rows of an age have a label."""
+
+    least: timedelta = Field(description="Age from which on rows are counted here.")
+    most: timedelta = Field(description="Age below which they are.")
+    rows: int = Field(description="Rows with a prediction.")
+    labelled: int = Field(description="Those of them whose label has come.")
+    overdue: int = Field(description="Those whose label should have come and has not.")
+
+
 class TurnedDown(Reference):
     """A challenger that was trained for drift and did not take the champion's place."""
 
@@ -127,6 +137,9 @@ class DriftVerdict(Reference):
         (), description="The same by kind: what asks for most first, then the heaviest."
     )
     unjudged: tuple[str, ...] = Field((), description="What could not be judged, and why.")
+    coverage: tuple[LabelCoverage, ...] = Field(
+        (), description="Labels by the age of the rows, the youngest first."
+    )
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
     metrics: dict[str, float] = Field(description="Performance on the window's labels.")
     champion: int

@@ -195,7 +195,7 @@ def test_watching_in_a_run_leaves_artifacts_that_show_the_picture() -> None:
     def watching(model: str) -> DriftVerdict:
         spec = EvaluationSpec(metric="roc_auc")
         rivals = Contest(champion=world.champion)
-        return watch(world.predictions(), rivals, world.table, SPEC, world.label, spec)
+        return watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
 
     with prefect_test_harness(server_startup_timeout=120):
         verdict = watching("rides")

@@ -51,7 +51,7 @@ def watching() -> DriftVerdict:
     world = World(shift=1.0)
     spec = EvaluationSpec(metric=METRICS[world.kind])
     rivals = Contest(champion=world.champion)
-    return watch(world.predictions(), rivals, world.table, SPEC, world.label, spec)
+    return watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
 
 
 def main(folder: Path) -> None:

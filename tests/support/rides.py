@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from infra import store
-from tasks.data.spec import LabelSpec
+from tasks.data.spec import DataSpec, LabelSpec, TableSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.metrics import Array, measure
 from tasks.monitoring import profile, watch
@@ -45,6 +45,8 @@ class World:
     def __init__(self, kind: Kind = "binary", rows: int = ROWS, **last: float) -> None:
         self.kind = kind
         self.label = LabelSpec(name="late", kind=kind)
+        feed = TableSpec(path="rides.parquet", key=("ride",), columns={"ride": "string"})
+        self.data = DataSpec(tables={"rides": feed}, label=self.label)
         self.frames = {name: self._window(name, ROWS) for name in WINDOWS[:3]}
         self.frames[WINDOWS[3]] = self._window(WINDOWS[3], rows, **last)
         self.table = self._written()
@@ -203,7 +205,7 @@ class World:
         said = predictions or self.predictions()
         spec = EvaluationSpec(metric=metric or METRICS[self.kind])
         rivals = Contest(champion=self.champion, turned_down=turned_down)
-        return watch.fn(said, rivals, table or self.table, SPEC, self.label, spec)
+        return watch.fn(said, rivals, table or self.table, SPEC, self.data, spec)
 
 
 def _chance(hour: Array) -> Array:
