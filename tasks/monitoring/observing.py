@@ -43,7 +43,6 @@ class Watched:
         features: of the window, counted on that; None where it is missing or there are too few.
         window: labels and predictions of the window's rows.
         holdout: likewise, of the champion's holdout.
-        past: likewise, of the windows before, by name.
         since: labelled rows that came after those that the champion learned from.
         usual_rows: that a window of as many days has; None for too few windows before it.
         label: what is predicted.
@@ -58,7 +57,6 @@ class Watched:
     features: Seen | None
     window: pd.DataFrame
     holdout: pd.DataFrame
-    past: dict[str, pd.DataFrame]
     since: int
     usual_rows: float | None
     label: LabelSpec
@@ -128,9 +126,15 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
-def course(watched: Watched, seen: Observation) -> Course:
-    """The metric of every window up to this one of which it can be told."""
-    rows = {name: scored_rows(frame, watched.label) for name, frame in watched.past.items()}
+def course(watched: Watched, past: dict[str, pd.DataFrame], seen: Observation) -> Course:
+    """The metric of every window up to this one of which it can be told.
+
+    Args:
+        watched: the window.
+        past: labels and predictions of the windows before it, by name.
+        seen: of the window.
+    """
+    rows = {name: scored_rows(frame, watched.label) for name, frame in past.items()}
     found = {
         name: score(watched.metric, each.kind, each.labels, each.predictions)
         for name, each in rows.items()

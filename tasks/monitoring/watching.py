@@ -10,9 +10,19 @@ from infra.store import digest_of, put_bytes
 from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.references import Candidate, Contest, DriftVerdict, FeatureTable, Predictions, TurnedDown
+from tasks.references import (
+    Candidate,
+    Champion,
+    Contest,
+    DriftVerdict,
+    FeatureTable,
+    Predictions,
+    TurnedDown,
+)
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tasks.monitoring.causes import Observation
     from tasks.monitoring.observing import Watched
 
@@ -35,14 +45,38 @@ def watch(
         IntegrityError: rows are not those that were recorded.
     """
     from tasks.monitoring import sources
-    from tasks.monitoring.learned import learned
-    from tasks.monitoring.observing import Watched, numbers, observe
-    from tasks.monitoring.verdict import judge, unjudged
+    from tasks.monitoring.observing import observe
 
-    champion, label = contest.champion, data.label
+    watched = read_window(predictions, contest.champion, table, monitoring, data, evaluation)
+    seen = observe(watched, monitoring)
+    verdict = conclude(watched, seen, contest, table, monitoring)
+    past = sources.past_rows(predictions, table, data.label)
+    _publish(_folder(predictions), verdict, watched, past, seen, monitoring)
+    return verdict
+
+
+def read_window(
+    predictions: Predictions,
+    champion: Champion,
+    table: FeatureTable,
+    monitoring: MonitoringSpec,
+    data: DataSpec,
+    evaluation: EvaluationSpec,
+) -> "Watched":
+    """Everything that a window is judged by.
+
+    Raises:
+        DataError: the features lack the window.
+        IntegrityError: rows are not those that were recorded.
+    """
+    from tasks.monitoring import sources
+    from tasks.monitoring.learned import learned
+    from tasks.monitoring.observing import Watched
+
+    label = data.label
     known = learned(champion.candidate.profiled) if champion.candidate.profiled else None
     window = sources.window_rows(predictions, table, label)
-    watched = Watched(
+    return Watched(
         predictions=predictions,
         champion=champion,
         learned=known,
@@ -51,7 +85,6 @@ def watch(
         else None,
         window=window,
         holdout=sources.holdout_rows(champion),
-        past=sources.past_rows(predictions, table, label),
         since=sources.rows_since(champion.candidate, predictions, table),
         usual_rows=sources.usual_rows(predictions.window, table),
         label=label,
@@ -59,13 +92,25 @@ def watch(
         as_of=table.as_of,
         timezone=data.timezone,
     )
-    seen = observe(watched, monitoring)
+
+
+def conclude(
+    watched: "Watched",
+    seen: "Observation",
+    contest: Contest,
+    table: FeatureTable,
+    monitoring: MonitoringSpec,
+) -> DriftVerdict:
+    """The verdict of what was seen; its report lies where `watch` writes it."""
+    from tasks.monitoring.observing import numbers
+    from tasks.monitoring.verdict import judge, unjudged
+
+    champion, predictions = watched.champion, watched.predictions
     action, reasons, causes = judge(seen, monitoring)
     psi = {name: each.psi for name, each in seen.drift.features.items()} if seen.drift else {}
     found = numbers(watched, seen, monitoring)
     inputs = (predictions.digest, champion.entry, table.digest, table.as_of, monitoring)
-    folder = settings().home / "reports" / champion.model / "monitor" / predictions.window
-    verdict = DriftVerdict(
+    return DriftVerdict(
         model=champion.model,
         window=predictions.window,
         as_of=table.as_of,
@@ -80,11 +125,13 @@ def watch(
         rows=seen.rows,
         data_version=table.history,
         turned_down=_turned_down(contest.turned_down, predictions, table),
-        report_url=addresses().page(folder / "index.html"),
+        report_url=addresses().page(_folder(predictions) / "index.html"),
         digest=digest_of(inputs, action, reasons, psi, found),
     )
-    _publish(folder, verdict, watched, seen, monitoring)
-    return verdict
+
+
+def _folder(predictions: Predictions) -> Path:
+    return settings().home / "reports" / predictions.model / "monitor" / predictions.window
 
 
 def _turned_down(
@@ -102,6 +149,7 @@ def _publish(
     folder: Path,
     verdict: DriftVerdict,
     watched: "Watched",
+    past: "dict[str, pd.DataFrame]",
     seen: "Observation",
     monitoring: MonitoringSpec,
 ) -> None:
@@ -111,7 +159,7 @@ def _publish(
     from tasks.monitoring.picture import draw
 
     title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
-    image = draw(title, seen.drift, monitoring.psi, course(watched, seen))
+    image = draw(title, seen.drift, monitoring.psi, course(watched, past, seen))
     put_bytes(str(folder / "picture.png"), image)
     compared = _comparison(watched, monitoring)
     if compared is not None:
