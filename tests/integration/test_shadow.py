@@ -4,12 +4,13 @@ import os
 
 import pytest
 
+from deployments.shadow.champion import described, train_shadow
 from deployments.shadow.feed import Feed, read_feed
 from deployments.shadow.home import shadow_home
 from infra.errors import BackendError, ConfigError, DataError
 from infra.ledger import Ledger
 from infra.settings import PROJECT, settings
-from tasks.references import Ending
+from tasks.references import Action, Ending, WatchKind
 from tasks.spec import load_spec
 
 MODELS = PROJECT / "deployments"
@@ -73,3 +74,25 @@ def test_a_shadow_home_reaches_no_real_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert os.environ["PERENNIAL_STORE"] == settings().store_uri == "s3://the-real-one"
     monkeypatch.undo()
     settings.cache_clear()
+
+
+def test_a_shadow_champion_is_watched_by_the_monitors_own_rules(people: Feed) -> None:
+    """Trained on one year and judged on the next, it rests on the third and sees that it broke."""
+    few = {
+        window: people.features(window, {window: people.raw(window)}).iloc[::20]
+        for window in people.windows[:3]
+    }
+    rows = {window: each.reset_index(drop=True) for window, each in few.items()}
+    first = {window: rows[window] for window in ("2015", "2016")}
+    broken = rows["2017"].assign(employed=1 - rows["2017"]["employed"])
+
+    with shadow_home():
+        shadow = train_shadow(people.spec, first, people.known_at("2016"))
+        table = described(people.spec, rows, people.known_at("2017"))
+        calm, loud = (shadow.verdict("2017", each, table) for each in (rows["2017"], broken))
+
+    assert shadow.champion.candidate.fitted.split.train == ("2015",)
+    assert calm.action is Action.REST
+    assert calm.rows == len(rows["2017"])
+    assert loud.action is Action.RETRAIN
+    assert loud.causes[0].kind is WatchKind.PERFORMANCE
