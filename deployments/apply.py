@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from deployments.plan import TAG, Desired, plan
+from deployments.changes import require_paths
+from deployments.plan import TAG, Deployed, Desired, plan
 from deployments.renewal import renew
 from deployments.timetable import Timetable, read_feeds
 from infra.addresses import addresses
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
     from tasks.data.spec import TableSpec
-    from tasks.schedules import FlowName, ScheduleSpec
+    from tasks.schedules import ScheduleSpec
 
 _ENTER: Final = "prefect.deployments.steps.set_working_directory"
 """The pull step of a checkout that is already there."""
@@ -64,7 +65,7 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
     """What became of each deployment, once Prefect holds what is declared.
 
     A deployment that is as declared is left alone, so that its scheduled runs stay. Those that
-    this folder of models no longer declares are removed, but only when all models are deployed.
+    this folder of models no longer declares are removed; of one model only its own.
 
     Args:
         model: one model; all that are declared if left out.
@@ -90,9 +91,9 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
         applied = [
             _apply(client, each, there.get(each.name), times[each.model]) for each in desired
         ]
-        if model is None:
-            gone = sorted(there.keys() - {each.name for each in desired})
-            applied += [_remove(client, name, there[name]) for name in gone]
+        gone = sorted(there.keys() - {each.name for each in desired})
+        concerned = [name for name in gone if model in {None, there[name].name}]
+        applied += [_remove(client, name, there[name]) for name in concerned]
     return tuple(applied)
 
 
@@ -100,10 +101,12 @@ def check(spec: ModelSpec) -> None:
     """Nothing, when everything that a declaration names is there and imports.
 
     Raises:
-        ConfigError: an import string leads nowhere, a suite is missing or is no suite.
+        ConfigError: an import string or a trigger's path leads nowhere, a suite is missing or is
+            no suite.
     """
     from tasks.data.sources import suite_of, unused_suites
 
+    require_paths(spec)
     strings = (spec.features.builder, spec.training.trainer)
     optional = (spec.data.observe, spec.evaluation.baseline)
     for import_string in (*strings, *filter(None, optional)):
@@ -193,7 +196,7 @@ def _report(desired: Desired, change: Change, deployment: object) -> Applied:
     )
 
 
-def _schema(flow: FlowName) -> dict[str, Any]:
+def _schema(flow: Deployed) -> dict[str, Any]:
     """The JSON schema of a flow's parameters, which Prefect's form and API check against."""
     from prefect.utilities.callables import parameter_schema
 

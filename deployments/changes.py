@@ -1,16 +1,23 @@
-"""Trainings that a commit starts: what is declared, held against what was trained last."""
+"""What a commit starts: the declared paths, held against what was trained and packaged last."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from infra.errors import PerennialError
+from infra.errors import ConfigError, PerennialError, few
 from infra.settings import PROJECT
-from tasks.governance.starting import train_on_new_code
+from tasks.calendars.freezing import frozen
+from tasks.governance.starting import repackage_on_new_code, train_on_new_code
+from tasks.governance.triggers import ApplicationTrigger
+from tasks.references import Cause
+from tasks.registry.crownings import in_charge
+from tasks.registry.repackaging import packaged_at
+from tasks.schedules import FlowName
 from tasks.spec import ModelSpec, load_spec
 
 
 def follow_code(models: Iterable[str], now: datetime) -> Iterator[str]:
-    """Start the trainings that changed code asks for, a sentence for each.
+    """Start what changed code asks for, a sentence for each thing that was started or held back.
 
     A declaration that is wrong, or a repository that cannot tell, holds no other model up.
 
@@ -24,17 +31,64 @@ def follow_code(models: Iterable[str], now: datetime) -> Iterator[str]:
     for model in models:
         try:
             spec = load_spec(model)
-            if spec.triggers.code:
-                said = train_on_new_code(model, watched(spec), now)
-                if said:
-                    yield said
+            said = (_trained_by_code(spec, now), _trained_for_it(spec, now), _packaged(spec, now))
+            yield from filter(None, said)
         except PerennialError as error:
             yield f"Whether the code of {model} has changed was not looked at. {error.args[0]}"
 
 
 def watched(spec: ModelSpec) -> tuple[str, ...]:
-    """The files and folders whose change starts a training."""
+    """The files and folders whose change starts a training by the trigger ``code``."""
     declared = spec.triggers.code.paths if spec.triggers.code else ()
     suites = PROJECT / "expectations" / spec.name
     own = [str(spec.folder), *([str(suites)] if suites.exists() else [])]
     return declared or tuple(own)
+
+
+def require_paths(spec: ModelSpec) -> None:
+    """Nothing, where all paths that triggers name are there: a typo would never start anything.
+
+    Raises:
+        ConfigError: some are not.
+    """
+    code = spec.triggers.code.paths if spec.triggers.code else ()
+    named = (*code, *(path for each in spec.triggers.application for path in each.paths))
+    gone = [path for path in named if not (PROJECT / path).exists()]
+    if gone:
+        raise ConfigError(
+            f"The triggers of {spec.name} name {few(gone)}, which is not there.",
+            hint=f"Paths count from the repository's root, {PROJECT}.",
+        )
+
+
+def _trained_by_code(spec: ModelSpec, now: datetime) -> str:
+    if spec.triggers.code is None:
+        return ""
+    return _held(spec, "train", now) or train_on_new_code(spec.name, watched(spec), now)
+
+
+def _trained_for_it(spec: ModelSpec, now: datetime) -> str:
+    paths = _paths(spec.triggers.application, "retrain")
+    if not paths:
+        return ""
+    held = _held(spec, "train", now)
+    return held or train_on_new_code(spec.name, paths, now, Cause.APPLICATION)
+
+
+def _packaged(spec: ModelSpec, now: datetime) -> str:
+    paths = _paths(spec.triggers.application, "repackage")
+    champion = in_charge(spec.name) if paths else None
+    if champion is None:
+        return ""
+    held = _held(spec, "promote", now)
+    return held or repackage_on_new_code(champion, packaged_at(champion), paths)
+
+
+def _paths(triggers: Iterable[ApplicationTrigger], then: str) -> tuple[str, ...]:
+    return tuple(path for each in triggers if each.then == then for path in each.paths)
+
+
+def _held(spec: ModelSpec, flow: FlowName, now: datetime) -> str:
+    """Why nothing is started now; what is due is found again once the freeze is over."""
+    why = frozen(spec.calendar, flow, now, ZoneInfo(spec.data.timezone))
+    return f"What the code of {spec.name} may ask for waits: {why}." if why else ""

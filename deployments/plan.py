@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -20,18 +20,23 @@ TAG: Final = "perennial"
 """The tag by which deployments of ours are found again."""
 
 FLOWS: Final[tuple[FlowName, ...]] = get_args(FlowName)
+"""What every model has."""
+
+Deployed = FlowName | Literal["repackage"]
+"""And what one has whose triggers ask for it."""
 
 ENGINE: Final = shlex.join([sys.executable, "-m", "prefect.engine"])
 """The process of a run. Left to itself, Prefect starts one interpreter to prepare a workspace and
 then a second one for the run; ours is a checkout that is there, and needs the second alone."""
 
-_PURPOSE: Final[dict[FlowName, str]] = {
+_PURPOSE: Final[dict[Deployed, str]] = {
     "ingest": "Brings one window of the feed in, holds it to its contract and commits it.",
     "train": "Makes a candidate from everything known and brings it before the gates.",
     "review": "Waits for a person's decision on stored evidence, and does what it allows.",
     "promote": "Puts a version in charge; an older version is a rollback.",
     "score": "Predicts a window with the champion of the time.",
     "monitor": "Compares what was predicted with what came, and says what is to be done.",
+    "repackage": "Builds the champion's Bento anew, with the code of today.",
 }
 
 _THREAD_POOLS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -42,7 +47,7 @@ class Desired(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    flow: FlowName
+    flow: Deployed
     model: str
     description: str
     schedules: tuple[ScheduleSpec, ...] = ()
@@ -91,7 +96,7 @@ class Desired(BaseModel):
 def plan(
     specs: Iterable[ModelSpec], *, paused: bool = False, links: Mapping[str, str] | None = None
 ) -> tuple[Desired, ...]:
-    """The deployments of some models: six for each.
+    """The deployments of some models: six for each, and those that its triggers ask for.
 
     Args:
         specs: the declarations.
@@ -109,11 +114,16 @@ def plan(
             request=_request(flow, spec),
         )
         for spec in specs
-        for flow in FLOWS
+        for flow in (*FLOWS, *_asked_for(spec))
     )
 
 
-def _schedules(flow: FlowName, spec: ModelSpec, *, paused: bool) -> tuple[ScheduleSpec, ...]:
+def _asked_for(spec: ModelSpec) -> tuple[Deployed, ...]:
+    repackages = any(each.then == "repackage" for each in spec.triggers.application)
+    return ("repackage",) if repackages else ()
+
+
+def _schedules(flow: Deployed, spec: ModelSpec, *, paused: bool) -> tuple[ScheduleSpec, ...]:
     """The flow's own schedules, active only where the declaration and the caller say so."""
     return tuple(
         schedule.model_copy(update={"active": schedule.active and not paused})
@@ -122,13 +132,13 @@ def _schedules(flow: FlowName, spec: ModelSpec, *, paused: bool) -> tuple[Schedu
     )
 
 
-def _calendar(flow: FlowName, spec: ModelSpec) -> CalendarSpec | None:
+def _calendar(flow: Deployed, spec: ModelSpec) -> CalendarSpec | None:
     """The calendar, where a schedule of the flow goes by it: others stay when it is changed."""
     own = [each for each in spec.schedules if each.flow == flow]
     return None if all(by_rule(each, spec.calendar) for each in own) else spec.calendar
 
 
-def _request(flow: FlowName, spec: ModelSpec) -> RunRequest:
+def _request(flow: Deployed, spec: ModelSpec) -> RunRequest:
     """What a run asks of its machine: a training what its model declares, all others nothing.
 
     The others are short or wait for a person: they share the cores that nobody has leased, and
@@ -137,7 +147,7 @@ def _request(flow: FlowName, spec: ModelSpec) -> RunRequest:
     return RunRequest(**dict(spec.training.resources)) if flow == "train" else RunRequest()
 
 
-def _environment(flow: FlowName, spec: ModelSpec) -> dict[str, str]:
+def _environment(flow: Deployed, spec: ModelSpec) -> dict[str, str]:
     """Where the model is declared, and as many threads for a run's own process as it is given.
 
     A training spends its cores on Dask workers of one thread each; a thread pool beside them
@@ -149,7 +159,7 @@ def _environment(flow: FlowName, spec: ModelSpec) -> dict[str, str]:
     return {**pools, "PERENNIAL_MODELS": str(settings().models)}
 
 
-def _description(flow: FlowName, spec: ModelSpec, links: Mapping[str, str]) -> str:
+def _description(flow: Deployed, spec: ModelSpec, links: Mapping[str, str]) -> str:
     lines = [
         _PURPOSE[flow],
         "",

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     REVIEW = "review"
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
+    REPACKAGE = "repackage"
     DRIFT = "drift"
     ALERT = "alert"
 

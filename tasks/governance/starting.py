@@ -7,7 +7,7 @@ from uuid import UUID
 
 from infra import store
 from infra.errors import few
-from infra.identity import changed_since
+from infra.identity import Changes, changed_since
 from infra.ledger import Kind, Ledger
 from infra.runs import start
 from infra.settings import PROJECT
@@ -16,7 +16,7 @@ from tasks.governance.evidence import read_evidence
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.trainings import going_on, started_by
 from tasks.governance.triggers import DataTrigger, enough_came
-from tasks.references import Candidate, Cause, History
+from tasks.references import Candidate, Cause, Champion, History
 
 
 @step(moving=True)
@@ -46,7 +46,11 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
 
 
 def train_on_new_code(
-    model: str, paths: Sequence[str], now: datetime, folder: Path = PROJECT
+    model: str,
+    paths: Sequence[str],
+    now: datetime,
+    cause: Cause = Cause.CODE,
+    folder: Path = PROJECT,
 ) -> str:
     """What was started because a commit changed what the newest candidate was trained by.
 
@@ -57,6 +61,7 @@ def train_on_new_code(
         model: its name.
         paths: the files and folders that count.
         now: the time that the training is for.
+        cause: why it is trained.
         folder: the repository.
 
     Raises:
@@ -70,18 +75,51 @@ def train_on_new_code(
     changed = changed_since(last.commit, paths, folder)
     if not changed.files or going_on(model):
         return ""
-    because = (Cause.CODE.value, changed.newest)
-    run = start("train", model, because=because, cause=Cause.CODE, as_of=now)
+    run = start("train", model, because=(cause.value, changed.newest), cause=cause, as_of=now)
+    return _ended(run, f"The training of {model}", changed) or (
+        f"A training of {model} was asked for, cause {cause.value}: since version {last.version} "
+        f"{len(changed.files)} files have changed, {few(changed.files)}."
+    )
+
+
+def repackage_on_new_code(
+    champion: Champion, known: str, paths: Sequence[str], folder: Path = PROJECT
+) -> str:
+    """What was started because a commit changed what the champion answers with.
+
+    A sentence; empty where nothing was to be started. The same state of the code builds one Bento.
+
+    Args:
+        champion: the version in charge.
+        known: the commit that its Bento is up to date with.
+        paths: the files and folders that count.
+        folder: the repository.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+        ConfigError: git cannot tell, or the model has no deployment of ``repackage``.
+    """
+    changed, model = changed_since(known, paths, folder), champion.model
+    if not changed.files:
+        return ""
+    what = f"{len(changed.files)} files have changed, {few(changed.files)}"
+    because = (champion.version, champion.since, changed.newest)
+    reason = f"Since commit {known[:12]} {what}."
+    run = start("repackage", model, because=because, reason=reason)
+    return _ended(run, f"The new Bento of {model}", changed) or (
+        f"A new Bento of {model} was asked for: since that of version {champion.version} {what}."
+    )
+
+
+def _ended(run: str, what: str, changed: Changes) -> str:
+    """What became of a run that is over already, for the same state of the code."""
     with reachable_prefect() as client:
         state = client.read_flow_run(UUID(run)).state
-    if state is not None and state.is_final():
-        return (
-            f"The training of {model} for what changed in {few(changed.files)} ended as "
-            f"{state.name}. Start it by hand, or commit a mend."
-        )
+    if state is None or not state.is_final():
+        return ""
     return (
-        f"A training of {model} was asked for, cause code: since version {last.version} "
-        f"{len(changed.files)} files have changed, {few(changed.files)}."
+        f"{what} for what changed in {few(changed.files)} ended as {state.name}. Start it by hand, "
+        "or commit a mend."
     )
 
 

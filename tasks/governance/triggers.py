@@ -1,7 +1,7 @@
 """The ``triggers`` section: what starts a training beside a person, a schedule and a verdict."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,8 +35,20 @@ class CodeTrigger(Section):
     )
 
 
+class ApplicationTrigger(Section):
+    """What follows when a commit has changed an application: one that predicts, or consumes."""
+
+    paths: tuple[str, ...] = Field(
+        min_length=1, description="Files and folders, from the repository's root."
+    )
+    then: Literal["retrain", "repackage"] = Field(
+        description="Train with cause `application`, or build the champion's Bento anew and let it "
+        "answer in the place of the one before."
+    )
+
+
 class TriggersSpec(Section):
-    """What starts `train` by itself, each with its cause on the run."""
+    """What starts `train` by itself, each with its cause on the run, or a new Bento."""
 
     data: DataTrigger | None = Field(
         None, description="When new data have come; looked at whenever `ingest` lets a batch in."
@@ -45,6 +57,9 @@ class TriggersSpec(Section):
         None,
         description="When a commit has changed what the newest candidate was trained by; looked at "
         "by `perennial deploy` and every ten minutes while the stack is up.",
+    )
+    application: tuple[ApplicationTrigger, ...] = Field(
+        (), description="When a commit has changed an application; looked at likewise."
     )
 
 

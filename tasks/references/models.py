@@ -19,6 +19,7 @@ class Cause(StrEnum):
     DRIFT = "drift"
     DATA = "data"
     CODE = "code"
+    APPLICATION = "application"
     CI = "ci"
 
 

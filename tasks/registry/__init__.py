@@ -1,6 +1,7 @@
 """Candidates and champions: what is registered, and which version is in charge."""
 
 from tasks.registry.registration import register
+from tasks.registry.repackaging import replace_bento
 from tasks.registry.succession import (
     champion,
     crown,
@@ -20,6 +21,7 @@ __all__ = [
     "predecessors",
     "register",
     "repair",
+    "replace_bento",
     "require_champion",
     "require_warrant",
 ]

@@ -7,8 +7,11 @@ from typing import Final
 from infra.ledger import Kind, Ledger, Recorded
 from tasks.references import Bento, Candidate, Champion
 
-CROWNINGS: Final = (Kind.PROMOTION, Kind.ROLLBACK)
-"""The records that put a version in charge."""
+CROWNINGS: Final = (Kind.PROMOTION, Kind.ROLLBACK, Kind.REPACKAGE)
+"""The records that put a version in charge, or another Bento of it in service.
+
+A Bento that is built anew counts from the time of its champion, whose reign it belongs to.
+"""
 
 
 def in_charge(model: str, as_of: datetime | None = None) -> Champion | None:

@@ -116,7 +116,7 @@ def crown(
         ConfigError: the Bento is another version's, was never smoke-tested, or is gone.
         BackendError: the database or MLflow failed.
     """
-    _require_servable(candidate, bento)
+    require_servable(candidate, bento)
     with turn("crown", candidate.model):
         entry = _decided(candidate, bento, as_of, (reason, actor, evidence))
         repair(candidate.model)
@@ -156,7 +156,12 @@ def differences(model: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _require_servable(candidate: Candidate, bento: Bento) -> None:
+def require_servable(candidate: Candidate, bento: Bento) -> None:
+    """Nothing, where a Bento may answer for a version.
+
+    Raises:
+        ConfigError: the Bento is another version's, was never smoke-tested, or is gone.
+    """
     lacks = {
         f"it holds version {bento.version}": bento.version != candidate.version,
         "it was never smoke-tested": not bento.smoke,

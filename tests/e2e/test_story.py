@@ -11,6 +11,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from infra.ledger import Kind, Ledger
+from infra.serving import serving
 from tasks.data import read_history
 from tasks.references import Cause, Ending
 from tests.support.flow_runs import (
@@ -218,6 +219,26 @@ def test_a_rollback_puts_the_first_version_in_charge_everywhere(story: Story, mo
     assert champions(model) == (1, 1, 1)
     assert Ledger().verify() > 0
     assert Ledger().entries(model, Kind.ROLLBACK)[-1].reason == "It fails at night."
+
+
+def test_a_new_bento_of_the_champion_answers_in_the_place_of_the_one_before(
+    story: Story, declared: Declared, model: str
+) -> None:
+    """Built with the code and the declaration of today, and asked before it serves."""
+    before, path = serving(model), declared.folder / "model.yaml"
+    path.write_text(
+        path.read_text().replace("smoke_rows: 10", "smoke_rows: 10\n  max_batch_size: 9")
+    )
+
+    done = run("repackage", model, reason="It answers in smaller batches.")
+
+    after = serving(model)
+    assert named(done) == "Repackaged"
+    assert before is not None
+    assert after is not None
+    assert (after.version, after.since) == (before.version, before.since)
+    assert after.bento != before.bento
+    assert Ledger().entries(model, Kind.REPACKAGE)[-1].payload["replaced"] == before.bento
 
 
 def test_status_tells_how_the_model_stands(story: Story, model: str) -> None:

@@ -134,6 +134,25 @@ def test_what_is_no_longer_declared_is_removed(client: SyncPrefectClient, models
     assert set(held(client)) == {f"{flow}/flights" for flow in FLOWS}
 
 
+def test_a_deployment_goes_with_the_trigger_that_asked_for_it(
+    client: SyncPrefectClient, models: Path
+) -> None:
+    """Also where its model alone is deployed; a path that is not there would never start it."""
+    asked = {"paths": ["tasks/packaging"], "then": "repackage"}
+    declare(models, "employment", triggers={"application": [asked]})
+    came = deploy("employment")
+    declare(models, "employment", triggers={})
+    went = deploy("employment")
+    declare(models, "employment", triggers={"application": [{**asked, "paths": ["task/"]}]})
+
+    with pytest.raises(ConfigError, match="name task/, which is not there"):
+        deploy("employment")
+
+    changes = [{each.name: each.change for each in applied} for applied in (came, went)]
+    assert changes[0]["repackage/employment"] is Change.CREATED
+    assert changes[1]["repackage/employment"] is Change.REMOVED
+
+
 def test_what_others_deployed_is_never_removed(
     client: SyncPrefectClient, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

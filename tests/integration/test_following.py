@@ -24,11 +24,12 @@ from tasks.governance import (
     train_on_new_data,
 )
 from tasks.governance.policy import BudgetSpec, PolicySpec
-from tasks.governance.starting import train_on_new_code
+from tasks.governance.starting import repackage_on_new_code, train_on_new_code
 from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
     Cause,
+    Champion,
     Conclusion,
     DriftVerdict,
     Refuse,
@@ -243,17 +244,9 @@ def test_new_data_start_one_training_where_none_goes_on(model: str) -> None:
 
 def test_a_commit_to_what_was_trained_by_starts_one_training(model: str, tmp_path: Path) -> None:
     """Other files do not count, nor what is not committed; a further commit counts anew."""
-    folder = tmp_path / "repository"
+    folder = repository(tmp_path)
     trainer, readme = folder / "model" / "trainer.py", folder / "README.md"
-
-    def committed(path: Path, text: str) -> str:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return git(folder, "add", ".") or git(folder, "commit", "-qm", text) or head(folder)
-
-    folder.mkdir()
-    git(folder, "init", "-q")
-    first = committed(trainer, "one")
+    first = committed(folder, trainer, "one")
     refused, as_of = Refuse(why="It gains nothing."), candidate(2).as_of
     judged = candidate(2).model_copy(update={"model": model, "commit": f"{first}+dirty"})
     record_verdict.fn(evidence_for_candidate.fn(judged, bento(2), comparison(), refused), refused)
@@ -261,14 +254,14 @@ def test_a_commit_to_what_was_trained_by_starts_one_training(model: str, tmp_pat
         client.create_deployment(flow_id=client.create_flow_from_name("train"), name=model)
 
     def asked() -> str:
-        return train_on_new_code(model, ["model"], as_of, folder)
+        return train_on_new_code(model, ["model"], as_of, folder=folder)
 
     assert asked() == ""
-    committed(readme, "two")
+    committed(folder, readme, "two")
     trainer.write_text("three")
     assert asked() == ""
 
-    committed(trainer, "three")
+    committed(folder, trainer, "three")
     assert asked() == (
         f"A training of {model} was asked for, cause code: since version 2 1 files have changed, "
         "model/trainer.py."
@@ -279,11 +272,53 @@ def test_a_commit_to_what_was_trained_by_starts_one_training(model: str, tmp_pat
 
     finished(run.name)
     assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
-    committed(trainer, "four")
+    committed(folder, trainer, "four")
     assert asked() != ""
     assert len(runs_of(model)) == 2
     with pytest.raises(ConfigError, match="cannot be told"):
-        train_on_new_code(model, ["/elsewhere"], as_of, folder)
+        train_on_new_code(model, ["/elsewhere"], as_of, folder=folder)
+
+
+def test_a_commit_to_the_service_starts_one_repackaging(model: str, tmp_path: Path) -> None:
+    """Of the version in charge, since the commit that its Bento is up to date with."""
+    folder = repository(tmp_path)
+    service = folder / "service" / "answer.py"
+    packaged = committed(folder, service, "one")
+    made = candidate(2).model_copy(update={"model": model, "commit": packaged})
+    champion = Champion(
+        model=model, version=2, since=made.as_of, candidate=made, bento=bento(2), entry="e"
+    )
+    with get_client(sync_client=True) as client:
+        client.create_deployment(flow_id=client.create_flow_from_name("repackage"), name=model)
+
+    def asked(known: str = packaged) -> str:
+        return repackage_on_new_code(champion, known, ["service"], folder)
+
+    assert asked() == ""
+    mended = committed(folder, service, "two")
+    said = (
+        f"A new Bento of {model} was asked for: since that of version 2 1 files have changed, "
+        "service/answer.py."
+    )
+    assert (asked(), asked()) == (said, said)
+    [run] = runs_of(model)
+    finished(run.name)
+    assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
+    assert asked(mended) == ""
+    assert run.parameters["reason"].startswith(f"Since commit {packaged[:12]} 1 files")
+
+
+def repository(folder: Path) -> Path:
+    """An empty repository."""
+    git(folder, "init", "-q", "repository")
+    return folder / "repository"
+
+
+def committed(folder: Path, path: Path, text: str) -> str:
+    """The commit that gave a file of a repository a text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return git(folder, "add", ".") or git(folder, "commit", "-qm", text) or head(folder)
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,17 @@ from infra.errors import BackendError, ConfigError, IntegrityError
 from infra.ledger import Kind, Ledger
 from infra.serving import pointer, serving, withdraw
 from infra.tracking import alias, point_alias, tracker, versions
-from tasks.references import Bento, Candidate, Cause, Champion
+from tasks.references import Candidate, Cause
 from tasks.registry import champion, crown, find_version, register, repair, require_champion
 from tasks.registry.succession import differences
 from tests.support.killed import killed
+from tests.support.registered import bento_on_record, crowned, registered
 from tests.support.stack import Stack
 from tests.support.trained import AS_OF, FEATURES, trained
 
 REGISTER = "tasks.registry.registration:register"
 CROWN = "tasks.registry.succession:crown"
 LATER = AS_OF + timedelta(days=31)
-
-
-def registered(model: str, seed: int = 1, cause: Cause = Cause.PERSON) -> Candidate:
-    """A candidate in MLflow."""
-    fitted, evaluation = trained(model, seed=seed)
-    return register.fn(fitted, evaluation, cause, AS_OF)
-
-
-def bento_on_record(candidate: Candidate) -> Bento:
-    """A Bento that is on record as tested; what it would answer is another test's matter."""
-    from infra.bentos import bento_record
-
-    bento = Bento(
-        tag=f"{candidate.model}:{candidate.digest[:12]}",
-        uri=str(store.local_path(candidate.fitted.uri)),
-        digest=candidate.digest,
-        version=candidate.version,
-        smoke="50 holdout rows agree.",
-    )
-    place = bento_record(candidate.model, candidate.digest)
-    store.put_bytes(place, bento.model_dump_json().encode())
-    return bento
-
-
-def crowned(candidate: Candidate, as_of: datetime = AS_OF, evidence: str = "e" * 8) -> Champion:
-    """The candidate as champion."""
-    return crown.fn(candidate, bento_on_record(candidate), as_of, "better", "gate", evidence)
 
 
 def crownings(model: str) -> list[Kind]:

@@ -167,6 +167,7 @@ def _declaration(name: str) -> dict[str, Any]:
         "evaluation": {"metric": "roc_auc"},
         "gates": {"rounds": 200},
         "approval": {"causes": ["drift"]},
+        "triggers": {"application": [{"paths": ["tasks/packaging"], "then": "repackage"}]},
         "serving": {"smoke_rows": 10},
         "monitoring": {"report_rows": 100},
     }

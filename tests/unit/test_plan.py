@@ -31,9 +31,22 @@ def test_every_model_gets_six_deployments_named_flow_and_model() -> None:
     assert FLOWS == ("ingest", "train", "review", "promote", "score", "monitor")
 
 
+APPLICATION = [{"paths": ["tasks/packaging"], "then": "repackage"}]
+
+
+def test_a_trigger_brings_the_deployment_that_it_starts() -> None:
+    """Who repackages nothing has nothing of it to look at."""
+    asked = declared(triggers={"application": APPLICATION})
+    retrains = declared(triggers={"application": [{**APPLICATION[0], "then": "retrain"}]})
+
+    assert [each.flow for each in plan([asked])] == [*FLOWS, "repackage"]
+    assert [each.flow for each in plan([retrains])] == [*FLOWS]
+
+
 def test_an_entrypoint_is_a_file_of_the_project() -> None:
     """The worker finds the flow from the project's folder."""
-    files = [each.entrypoint.partition(":")[0] for each in plan([declared()])]
+    planned = plan([declared(triggers={"application": APPLICATION})])
+    files = [each.entrypoint.partition(":")[0] for each in planned]
 
     assert [file for file in files if not (PROJECT / file).is_file()] == []
 
