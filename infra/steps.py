@@ -85,7 +85,10 @@ def _code_of(model: str) -> tuple[str, ...]:
     suites = [
         store.file_digest(path) for folder in folders for path in sorted(folder.rglob("*.json"))
     ]
-    return (source_digest(), *code, *suites)
+    lists = [
+        store.file_digest(path) for folder in folders[:1] for path in sorted(folder.glob("*.csv"))
+    ]
+    return (source_digest(), *code, *suites, *lists)
 
 
 def _stands(results: ResultStore, key: str) -> bool:

@@ -7,16 +7,13 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Diagnosis, DriftVerdict, Evidence, Subject, WatchKind
+from tasks.references import Action, Diagnosis, DriftVerdict, Evidence, Subject, WatchKind
 
 DEADLINE = "deadline"
 """The actor of a decision that nobody took in time."""
 
 _SHORTEST_REASON = 3
 
-_FEEDS = frozenset(
-    {WatchKind.QUALITY, WatchKind.VOLUME, WatchKind.MISSING, WatchKind.LATE, WatchKind.COVERAGE}
-)
 _MOVES = frozenset({WatchKind.FEATURES, WatchKind.PREDICTIONS})
 
 
@@ -53,13 +50,16 @@ def form(subject: Subject) -> type[Answer]:
 
 
 def suggested(evidence: Evidence) -> Diagnosis | None:
-    """What the heaviest cause of a verdict speaks for; nothing about a batch or a candidate."""
+    """What the heaviest cause of a verdict speaks for; nothing about a batch or a candidate.
+
+    A fault of the data that alerts speaks for a feed that broke, whatever moved beside it.
+    """
     if evidence.subject is not Subject.DRIFT:
         return None
     causes = DriftVerdict.model_validate(evidence.payload["verdict"]).causes
-    if not causes or causes[0].kind not in _FEEDS | _MOVES:
-        return Diagnosis.WORLD
-    return Diagnosis.BROKEN if causes[0].kind in _FEEDS else Diagnosis.EXPECTED
+    if any(each.kind.is_of_data and each.action is not Action.REST for each in causes):
+        return Diagnosis.BROKEN
+    return Diagnosis.EXPECTED if causes and causes[0].kind in _MOVES else Diagnosis.WORLD
 
 
 def faults(answer: Answer, approval: ApprovalSpec) -> tuple[str, ...]:

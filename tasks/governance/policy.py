@@ -181,6 +181,8 @@ def _followed(verdict: DriftVerdict, policy: PolicySpec) -> Conclusion:
     own, action = _gravest(each.action for each in beyond), _gravest(led.values())
     if action is own or verdict.action.rank < min(own.rank, action.rank):
         action = verdict.action
+    elif action is Action.RETRAIN and any(each.kind.is_of_data for each in beyond):
+        action = Action.ASK
     kinds = tuple(kind for kind, each in led.items() if each.rank >= action.rank)
     if action is verdict.action:
         return Conclusion(action=action, kinds=kinds)

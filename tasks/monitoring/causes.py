@@ -1,11 +1,13 @@
 """What was seen of a window, and how a rule tells a cause of it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.monitoring.coverage import Coverage
 from tasks.monitoring.drift import Drift
+from tasks.monitoring.feed import Feed
 from tasks.monitoring.performance import Gap, Performance
+from tasks.monitoring.rosters import Absence
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.worth import Worth
 from tasks.references import Action, VerdictCause, WatchKind
@@ -34,6 +36,8 @@ class Observation:
             the same confidence said of its holdout.
         worth: of the labelled predictions, in money.
         coverage: labels by age, and those overdue.
+        feed: how the predictions came.
+        absences: of each roster, who has no prediction.
     """
 
     rows: int
@@ -53,6 +57,8 @@ class Observation:
     estimate: Performance | None = None
     worth: Worth | None = None
     coverage: Coverage | None = None
+    feed: Feed = field(default_factory=Feed)
+    absences: tuple[Absence, ...] = ()
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

@@ -1,18 +1,17 @@
 """How far the labels of a window have come: by the age of the rows, and by when they were due."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from tasks.data.spec import LabelSpec
 from tasks.frames import EVENT_TIME
+from tasks.monitoring.feed import Bounds
 from tasks.monitoring.learned import PREDICTION
 from tasks.references import LabelCoverage
-from tasks.windows import EVERYTHING, end_day
 
 _SPANS: Final = 6
 """Ages into which a window is parted, unless its label's delay is longer than one of them."""
@@ -38,16 +37,15 @@ class Coverage:
 
 
 def coverage(
-    frame: pd.DataFrame, label: LabelSpec, window: str, as_of: datetime, timezone: str
+    frame: pd.DataFrame, label: LabelSpec, within: Bounds | None, as_of: datetime
 ) -> Coverage | None:
     """How many predictions have a label by the age of their rows; None where no row tells its time.
 
     Args:
         frame: labels and predictions of a window's rows, and when they happened.
         label: what is predicted, and how long its labels take.
-        window: whose rows they are.
+        within: the ends of the window whose rows they are.
         as_of: the time at which ages are told.
-        timezone: in which the window ends.
     """
     if EVENT_TIME not in frame:
         return None
@@ -58,8 +56,8 @@ def coverage(
     happened, known = said[EVENT_TIME], said[label.name].notna()
     ages = now - happened
     due = happened + pd.Timedelta(label.delay)
-    if window != EVERYTHING:
-        due = pd.Series(_end(window, timezone) + pd.Timedelta(label.delay), index=said.index)
+    if within is not None:
+        due = pd.Series(within.end + pd.Timedelta(label.delay), index=said.index)
     overdue = ~known & (due < now)
     late = (now - due[overdue]).max() if overdue.any() else pd.Timedelta(0)
     return Coverage(
@@ -113,8 +111,3 @@ def _round(width: timedelta) -> timedelta:
     """A length that people read easily: whole days, or else whole hours, or else minutes."""
     unit = _DAY if width > _DAY else _HOUR if width > _HOUR else _MINUTE
     return max(-(-width // unit), 1) * unit
-
-
-def _end(window: str, timezone: str) -> pd.Timestamp:
-    local = datetime.combine(end_day(window), time(), ZoneInfo(timezone))
-    return pd.Timestamp(local.astimezone(UTC))

@@ -9,6 +9,7 @@ from typing import Final
 from infra.errors import few
 from tasks.monitoring.causes import Observation, Rule, cause, weight
 from tasks.monitoring.coverage import Coverage, length, span
+from tasks.monitoring.feed_rules import FEED_RULES, told
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Action, VerdictCause, WatchKind
 
@@ -47,7 +48,7 @@ def _scored(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
             WatchKind.MISSING,
             Action.ALERT,
             f"{missing:,} of {seen.rows:,} rows ({missing / seen.rows:.1%}) have no prediction; "
-            f"{spec.max_unscored:.1%} may.",
+            f"{spec.max_unscored:.1%} may.{_in_one_piece(seen, missing)}",
             weight(missing / seen.rows, spec.max_unscored),
             missing,
         )
@@ -58,6 +59,15 @@ def _scored(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
             f"The predictions are of version {seen.scored_by}, but version {seen.champion} is in "
             "charge: its performance on this window is not known.",
         )
+
+
+def _in_one_piece(seen: Observation, missing: int) -> str:
+    """From when to when nothing was said, where most of what is missing is missing at a stretch."""
+    unsaid = seen.feed.unsaid
+    if unsaid is None or unsaid.rows * 2 < missing:
+        return ""
+    which = "All" if unsaid.rows == missing else f"{unsaid.rows:,}"
+    return f" {which} of them are from {told(unsaid.start)} to {told(unsaid.end)}."
 
 
 def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
@@ -84,14 +94,14 @@ def _incomplete(seen: Observation, spec: MonitoringSpec) -> VerdictCause:
     """Labels that are overdue are a fault; those that are not due yet are only told."""
     missing = seen.scored - seen.labelled
     late = seen.coverage.overdue if seen.coverage else missing
-    told = f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no label"
+    head = f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no label"
     if seen.coverage and late / seen.scored <= spec.max_unlabelled:
-        said = f"{told} yet; the last are due on {seen.coverage.due:%F}.{_ages(seen.coverage)}"
+        said = f"{head} yet; the last are due on {seen.coverage.due:%F}.{_ages(seen.coverage)}"
         return cause(WatchKind.COVERAGE, Action.REST, said, 0.0, missing)
     return cause(
         WatchKind.COVERAGE,
         Action.ALERT,
-        f"{told} yet; {spec.max_unlabelled:.1%} may.{_since(seen)}",
+        f"{head} yet; {spec.max_unlabelled:.1%} may.{_since(seen)}",
         weight(late / seen.scored, spec.max_unlabelled),
         missing,
     )
@@ -109,8 +119,8 @@ def _since(seen: Observation) -> str:
 def _ages(found: Coverage) -> str:
     if len(found.ages) < 2:  # noqa: PLR2004 - one age says no more than the whole
         return ""
-    told = [f"{each.labelled / each.rows:.0%} of {span(each)}" for each in found.ages]
-    return f" Labelled are {few(told, most=8)}."
+    shares = [f"{each.labelled / each.rows:.0%} of {span(each)}" for each in found.ages]
+    return f" Labelled are {few(shares, most=8)}."
 
 
 def _quality(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
@@ -132,4 +142,26 @@ def _quality(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
         )
 
 
-DATA_RULES: Final[tuple[Rule, ...]] = (_rows, _volume, _scored, _labelled, _quality)
+def _stuck(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+    features = seen.drift.features if seen.drift else {}
+    found = [name for name, each in features.items() if each.stuck]
+    found = [name for name in found if name not in spec.may_stand_still]
+    if found:
+        yield cause(
+            WatchKind.QUALITY,
+            Action.ALERT,
+            f"One single value in all rows: {few(found)}; no value had half of the training rows. "
+            "If it may be so, monitoring.may_stand_still names it.",
+            1.0,
+        )
+
+
+DATA_RULES: Final[tuple[Rule, ...]] = (
+    _rows,
+    _volume,
+    _scored,
+    _labelled,
+    _quality,
+    _stuck,
+    *FEED_RULES,
+)

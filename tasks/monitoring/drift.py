@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from tasks.monitoring.sketches.categories import Names
 from tasks.monitoring.sketches.columns import Column
 from tasks.monitoring.sketches.numeric import Numbers
 from tasks.monitoring.sketches.profiles import Profile, Sketch
+
+_HALF: Final = 0.5
+_NO_CHANCE: Final = 30
+"""Rows of which all have what one in two has: less than one in a billion windows."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class FeatureDrift:
         jensen_shannon: distance of the shares: 0 to 0.83.
         wasserstein: area between the distribution functions, in standard deviations of the
             reference; None where there are none, or the reference is constant.
+        stuck: it has one single value, of which the reference has no more than half.
     """
 
     psi: float
@@ -35,6 +42,7 @@ class FeatureDrift:
     importance: float
     jensen_shannon: float
     wasserstein: float | None
+    stuck: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,26 @@ def _feature(column: Column, name: str, window: Sketch, weight: float) -> Featur
         importance=weight,
         jensen_shannon=distances.jensen_shannon,
         wasserstein=area / deviation if area is not None and deviation > 0 else None,
+        stuck=_single(current) and _largest(reference) <= _HALF,
     )
+
+
+def _single(sketch: Numbers | Names) -> bool:
+    """Whether so many rows have one single value that it is no chance where half may have it."""
+    if isinstance(sketch, Names):
+        counts = [rows for rows in sketch.counts.values() if rows]
+        return not sketch.rest and len(counts) == 1 and counts[0] >= _NO_CHANCE
+    return sketch.finite == sketch.known >= _NO_CHANCE and float(sketch.least.min()) == float(
+        sketch.most.max()
+    )
+
+
+def _largest(sketch: Numbers | Names) -> float:
+    """The share of the known rows that no single value exceeds."""
+    if isinstance(sketch, Names):
+        known = sketch.rows - sketch.missing
+        return max([*sketch.counts.values(), sketch.rest, 0]) / max(known, 1)
+    return int(sketch.counts.max()) / max(sketch.known, 1)
 
 
 def sample(frame: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from tasks.metrics import score
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
 from tasks.monitoring.drift import Drift, compare
+from tasks.monitoring.feed import Bounds, bounds, feed
 from tasks.monitoring.learned import PREDICTION, Learned
 from tasks.monitoring.performance import (
     Performance,
@@ -25,9 +26,10 @@ from tasks.monitoring.performance import (
     perform,
 )
 from tasks.monitoring.picture import Course
+from tasks.monitoring.rosters import absences
 from tasks.monitoring.sketches.profiles import Profile
 from tasks.monitoring.sources import Seen, said_rows, scored_rows
-from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.monitoring.worth import worth
 from tasks.references import Champion, Predictions
 
@@ -49,6 +51,9 @@ class Watched:
         metric: what performance is measured by.
         as_of: the time of looking; without it ages are not told.
         timezone: in which windows begin and end.
+        repeated: predictions of a row that has one already.
+        strangers: predictions of rows that the window does not have.
+        rosters: who must have a prediction: as declared, and by name.
     """
 
     predictions: Predictions
@@ -63,6 +68,14 @@ class Watched:
     metric: str
     as_of: datetime | None = None
     timezone: str = "UTC"
+    repeated: int = 0
+    strangers: int = 0
+    rosters: tuple[tuple[RosterSpec, frozenset[str]], ...] = ()
+
+    @property
+    def within(self) -> Bounds | None:
+        """The ends of the window."""
+        return bounds(self.predictions.window, self.timezone)
 
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
@@ -92,6 +105,8 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
         coverage=_coverage(watched),
+        feed=feed(window, watched.within, spec.objective, watched.repeated, watched.strangers),
+        absences=absences(window, watched.rosters),
     )
 
 
@@ -100,6 +115,19 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
     found: dict[str, float] = {}
     if seen.labelled:
         found |= metrics_of(scored_rows(watched.window, watched.label))
+    found |= _of_performance(seen, spec)
+    if seen.drift:
+        found["severity"] = seen.drift.severity
+        found["novelty"] = seen.drift.novelty
+        found["staleness"] = seen.staleness
+    shifts = {"prediction_psi": seen.prediction_psi, "target_psi": seen.target_psi}
+    found |= {name: value for name, value in shifts.items() if value is not None}
+    found |= _of_arrival(seen)
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+
+
+def _of_performance(seen: Observation, spec: MonitoringSpec) -> dict[str, float]:
+    found: dict[str, float] = {}
     now, then = seen.performance, seen.promotion
     if now and then:
         found[f"expected_{now.metric}"] = now.expected
@@ -112,18 +140,22 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
     if seen.worth:
         found["value"] = seen.worth.total
         found["value_gained"] = seen.worth.total - seen.worth.without
-    if seen.drift:
-        found["severity"] = seen.drift.severity
-        found["novelty"] = seen.drift.novelty
-        found["staleness"] = seen.staleness
-    shifts = {"prediction_psi": seen.prediction_psi, "target_psi": seen.target_psi}
-    found |= {name: value for name, value in shifts.items() if value is not None}
+    return found
+
+
+def _of_arrival(seen: Observation) -> dict[str, float]:
+    """How labels and predictions came."""
+    found: dict[str, float] = {}
     if seen.scored:
         found["unlabelled"] = 1 - seen.labelled / seen.scored
     if seen.coverage and seen.coverage.overdue:
         found["overdue"] = seen.coverage.overdue
         found["overdue_days"] = seen.coverage.overdue_for.total_seconds() / 86_400
-    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+    if seen.feed.late:
+        found["late"] = seen.feed.late / seen.feed.made
+    if seen.absences:
+        found["absent"] = sum(len(each.names) for each in seen.absences)
+    return found
 
 
 def course(watched: Watched, past: dict[str, pd.DataFrame], seen: Observation) -> Course:
@@ -169,8 +201,7 @@ def _estimated(watched: Watched) -> Performance | None:
 def _coverage(watched: Watched) -> Coverage | None:
     if watched.as_of is None:
         return None
-    window = watched.predictions.window
-    return coverage(watched.window, watched.label, window, watched.as_of, watched.timezone)
+    return coverage(watched.window, watched.label, watched.within, watched.as_of)
 
 
 def _drift(watched: Watched) -> Drift | None:

@@ -2,19 +2,20 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from infra.errors import DataError, few
-from infra.store import WINDOW, get_bytes, read_windows
+from infra.errors import ConfigError, DataError, few
+from infra.store import WINDOW, columns_of, get_bytes, read_windows
 from tasks.data.spec import LabelSpec
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME, feature_batches, feature_rows
 from tasks.labels import comparable
 from tasks.metrics import Array
+from tasks.monitoring.feed import SCORED_AT
 from tasks.monitoring.learned import PREDICTION
 from tasks.monitoring.performance import Scored
 from tasks.monitoring.sketches.profiles import Profile, Sketch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHANCES, _VERSION, _OF_CLASS = "probabilities", "model_version", ":"
+_BOTH = "_both"
 _USUAL_WINDOWS, _FEWEST_USUAL = 6, 3
 
 
@@ -70,26 +72,80 @@ def _sampled(some: RowSample, batches: "Iterator[pa.RecordBatch]") -> "Iterator[
         yield batch
 
 
-def window_rows(predictions: Predictions, table: FeatureTable, label: LabelSpec) -> pd.DataFrame:
-    """The window's times, labels and predictions; a row without a prediction has none.
+@dataclass(frozen=True)
+class WindowRows:
+    """The rows of a window, and the predictions that could not be laid beside them.
+
+    Attributes:
+        frame: times, labels and predictions; a row without a prediction has none.
+        repeated: predictions of a row that has one already.
+        strangers: predictions of rows that the window does not have.
+    """
+
+    frame: pd.DataFrame
+    repeated: int
+    strangers: int
+
+
+def window_rows(
+    predictions: Predictions, table: FeatureTable, label: LabelSpec, extra: Collection[str] = ()
+) -> WindowRows:
+    """The window's times, labels and predictions; of several of a row the earliest counts.
 
     A label that was not known as of the table's time is missing too.
+
+    Args:
+        predictions: whose window it is.
+        table: where the rows are.
+        label: what is predicted.
+        extra: more columns of the rows.
+
+    Raises:
+        ConfigError: the rows do not hold a column.
+        DataError: the features lack the window.
+        IntegrityError: rows are not those that were recorded.
     """
+    _require_columns(table, extra)
     times = (EVENT_TIME, PREDICTION_TIME, LABEL_TIME)
-    columns = list(dict.fromkeys([*table.key, *times, label.name]))
+    columns = list(dict.fromkeys([*table.key, *times, label.name, *extra]))
     rows = feature_rows(table, [predictions.window], columns)
+    held = columns_of(predictions.uri, predictions.version)
     said = read_windows(
         predictions.uri,
         predictions.version,
         [predictions.window],
-        _columns(table, label),
+        [*_columns(table, label), *([SCORED_AT] if SCORED_AT in held else [])],
         digest=predictions.digest,
     )
     if said.empty:  # an empty column has no type that a key could be matched by
         said = said.astype({name: rows[name].dtype for name in table.key})
     known = rows[LABEL_TIME] <= pd.Timestamp(table.as_of)
     rows[label.name] = rows[label.name].where(known)
-    return rows.merge(said, on=list(table.key), how="left", validate="one_to_one")
+    once = _earliest(said, table.key)
+    frame = rows.merge(once, on=list(table.key), how="left", validate="one_to_one", indicator=_BOTH)
+    matched = int((frame.pop(_BOTH) == "both").sum())
+    return WindowRows(frame, len(said) - len(once), len(once) - matched)
+
+
+def _earliest(said: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """One prediction of each row: the one made first, of several made at once the smallest.
+
+    A table keeps no order of its own, so that nothing else tells which of them came first.
+    """
+    if not said.duplicated(list(key)).any():
+        return said
+    order = [name for name in (SCORED_AT, PREDICTION) if name in said]
+    return said.sort_values(order, kind="stable").drop_duplicates(list(key))
+
+
+def _require_columns(table: FeatureTable, names: Collection[str]) -> None:
+    held = columns_of(table.uri, table.version) if names else set()
+    gone = [name for name in names if name not in held]
+    if gone:
+        raise ConfigError(
+            f"monitoring names {few(gone)}, which the features of {table.model} do not hold.",
+            hint="Name features or columns of the key under rosters and slices.",
+        )
 
 
 def holdout_rows(champion: Champion) -> pd.DataFrame:

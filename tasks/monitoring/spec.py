@@ -1,6 +1,9 @@
 """The ``monitoring`` section: what is watched and what follows."""
 
-from pydantic import Field
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from tasks.sections import Section
 
@@ -21,6 +24,46 @@ class ValueSpec(Section):
     true_negative: float = Field(0.0, description="Nothing happened, and nobody acted.")
     per_unit_of_error: float = Field(0.0, description="Of numbers: mostly negative.")
     least: float | None = Field(None, description="Value of a row below which a window alerts.")
+
+
+class RosterSpec(Section):
+    """Entities of which each must have a prediction in every window.
+
+    They are named, or stand in a file, or are those that the champion learned from often enough.
+    """
+
+    column: str = Field(description="What names an entity: a feature, or a column of the key.")
+    names: tuple[str, ...] = Field((), description="The entities themselves.")
+    file: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]+\.csv$",
+        description="CSV in the model's folder that has the column.",
+    )
+    usual_rows: float = Field(
+        20,
+        gt=0,
+        description="Without names and file: entities that by their share of the training rows "
+        "have at least so many in such a window. Of 20, none at all is no chance.",
+    )
+    may_miss: int = Field(0, ge=0, description="How many of them may have no prediction.")
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if self.names and self.file:
+            raise ValueError("give names or a file, not both")
+        return self
+
+
+class ObjectiveSpec(Section):
+    """When predictions must be there, and how long none may come."""
+
+    within: timedelta = Field(
+        ge=timedelta(0), description="From a row's prediction time until its prediction is made."
+    )
+    share: float = Field(0.99, gt=0, le=1, description="Of the predictions that keep it.")
+    gap: timedelta | None = Field(
+        None, gt=timedelta(0), description="Longest time of a window without a prediction."
+    )
 
 
 class MonitoringSpec(Section):
@@ -91,5 +134,12 @@ class MonitoringSpec(Section):
     max_unscored: float = Field(
         0.01, ge=0, le=1, description="Largest share of rows that have no prediction."
     )
+    may_stand_still: tuple[str, ...] = Field(
+        (),
+        description="Features that may have one single value in a window, such as its month; of "
+        "any other that is a column that broke.",
+    )
+    rosters: tuple[RosterSpec, ...] = ()
+    objective: ObjectiveSpec | None = None
     min_rows: int = Field(200, ge=1, description="Windows with fewer labelled rows are not judged.")
     report_rows: int = Field(5000, ge=100, description="Rows sampled for the report people open.")

@@ -2,18 +2,22 @@
 
 Three things ask for a training: the window lies beyond what the champion learned from; the
 champion falls short of its own confidence by more than when it was promoted; features moved and
-nearly as many labelled rows have come since as it learned from. A fault of the data turns that
-into a question, because a training would learn the fault. The rest alerts. What is done about it
-is the policy's to say.
+nearly as many labelled rows have come since as it learned from. The rest alerts.
+
+Beside a fault of the data that by itself moves features (an outage, a feed that lost a part, a
+broken column) what moved is told and alerts, because nobody can tell it from drift. A fall of the
+performance stays one, but becomes a question: a training would learn the fault. What is done about
+it is the policy's to say.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.data_rules import DATA_RULES
 from tasks.monitoring.rules import RULES
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.references import Action, VerdictCause
+from tasks.references import Action, VerdictCause, WatchKind
 
 
 class Judgement(NamedTuple):
@@ -24,17 +28,51 @@ class Judgement(NamedTuple):
     causes: tuple[VerdictCause, ...]
 
 
+EXPLAINING: Final = frozenset(
+    {WatchKind.VOLUME, WatchKind.MISSING, WatchKind.LATE, WatchKind.QUALITY}
+)
+"""Faults beside which features, predictions and labels move although the world does not."""
+
+DRIFT: Final = frozenset(
+    {
+        WatchKind.FEATURES,
+        WatchKind.NOVELTY,
+        WatchKind.PREDICTIONS,
+        WatchKind.TARGET,
+        WatchKind.ESTIMATE,
+        WatchKind.STALENESS,
+    }
+)
+"""What such a fault moves."""
+
+
 def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
-    """What follows from a window, and why: what asks for most first, then the heaviest."""
+    """What follows from a window, and why: what asks for most first, then the heaviest.
+
+    A fault that explains what moved comes before it.
+    """
     reasons = [reason for rule in RULES for reason in rule(seen, spec)]
     faults = [reason for rule in DATA_RULES for reason in rule(seen, spec)]
-    causes = tuple(sorted([*reasons, *faults], key=_gravity, reverse=True))
+    broken = [each for each in faults if each.action is not Action.REST]
+    explained = any(each.kind in EXPLAINING for each in broken)
+    told = [_held_back(each) if explained else each for each in reasons]
+    causes = tuple(sorted([*faults, *told], key=_gravity(explained=explained), reverse=True))
     sentences = tuple(each.sentence for each in causes)
-    action = causes[0].action if causes else Action.REST
-    if action is Action.RETRAIN and any(fault.action is not Action.REST for fault in faults):
+    action = max((each.action for each in causes), key=lambda each: each.rank, default=Action.REST)
+    if action is Action.RETRAIN and broken:
         said = "A training now would learn the fault of the data: a person decides."
         return Judgement(Action.ASK, (said, *sentences), causes)
+    if told != reasons:
+        said = "The feed is at fault: what moved beside it is told, and not judged as drift."
+        return Judgement(action, (said, *sentences), causes)
     return Judgement(action, sentences, causes)
+
+
+def _held_back(cause: VerdictCause) -> VerdictCause:
+    """The same cause, leading to no more than an alert if a fault of the feed explains it."""
+    if cause.kind not in DRIFT or cause.action.rank <= Action.ALERT.rank:
+        return cause
+    return cause.model_copy(update={"action": Action.ALERT})
 
 
 def unjudged(seen: Observation, spec: MonitoringSpec) -> tuple[str, ...]:
@@ -60,5 +98,8 @@ def _why_unknown(seen: Observation, spec: MonitoringSpec) -> str:
     return "the metric cannot be told of these labels"
 
 
-def _gravity(cause: VerdictCause) -> tuple[int, float]:
-    return cause.action.rank, cause.weight
+def _gravity(*, explained: bool) -> Callable[[VerdictCause], tuple[int, bool, float]]:
+    def rank(cause: VerdictCause) -> tuple[int, bool, float]:
+        return cause.action.rank, explained and cause.kind in EXPLAINING, cause.weight
+
+    return rank

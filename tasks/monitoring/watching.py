@@ -9,7 +9,7 @@ from infra.steps import step
 from infra.store import digest_of, put_bytes
 from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec
-from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.references import (
     Candidate,
     Champion,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tasks.monitoring.causes import Observation
+    from tasks.monitoring.learned import Learned
     from tasks.monitoring.observing import Watched
 
 
@@ -75,22 +76,27 @@ def read_window(
 
     label = data.label
     known = learned(champion.candidate.profiled) if champion.candidate.profiled else None
-    window = sources.window_rows(predictions, table, label)
+    extra = [each.column for each in monitoring.rosters]
+    rows = sources.window_rows(predictions, table, label, extra)
+    usual = sources.usual_rows(predictions.window, table)
     return Watched(
         predictions=predictions,
         champion=champion,
         learned=known,
         features=sources.window_features(known.features, predictions, table, monitoring.report_rows)
-        if known and len(window) >= monitoring.min_rows
+        if known and len(rows.frame) >= monitoring.min_rows
         else None,
-        window=window,
+        window=rows.frame,
         holdout=sources.holdout_rows(champion),
         since=sources.rows_since(champion.candidate, predictions, table),
-        usual_rows=sources.usual_rows(predictions.window, table),
+        usual_rows=usual,
         label=label,
         metric=evaluation.metric,
         as_of=table.as_of,
         timezone=data.timezone,
+        repeated=rows.repeated,
+        strangers=rows.strangers,
+        rosters=_rosters(champion.model, monitoring, known, usual or len(rows.frame)),
     )
 
 
@@ -119,6 +125,7 @@ def conclude(
         causes=tuple(each.model_copy(update={"windows": (predictions.window,)}) for each in causes),
         unjudged=unjudged(seen, monitoring),
         coverage=seen.coverage.ages if seen.coverage else (),
+        absent={each.column: each.names for each in seen.absences if each.names},
         drift=psi,
         metrics=found,
         champion=champion.version,
@@ -132,6 +139,15 @@ def conclude(
 
 def _folder(predictions: Predictions) -> Path:
     return settings().home / "reports" / predictions.model / "monitor" / predictions.window
+
+
+def _rosters(
+    model: str, monitoring: MonitoringSpec, known: "Learned | None", rows: float
+) -> tuple[tuple[RosterSpec, frozenset[str]], ...]:
+    from tasks.monitoring.rosters import names_of
+
+    folder, learned = settings().models / model, known.features if known else None
+    return tuple((each, names_of(each, folder, learned, rows)) for each in monitoring.rosters)
 
 
 def _turned_down(

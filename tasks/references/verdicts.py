@@ -88,6 +88,17 @@ class WatchKind(StrEnum):
     SLICES = "slices"
     STALENESS = "staleness"
 
+    @property
+    def is_of_data(self) -> bool:
+        """Whether it is a fault of the data, which no training should learn."""
+        return self in {
+            WatchKind.QUALITY,
+            WatchKind.VOLUME,
+            WatchKind.MISSING,
+            WatchKind.LATE,
+            WatchKind.COVERAGE,
+        }
+
 
 class VerdictCause(Reference):
     """One thing that was seen of a window, and what it would lead to by itself."""
@@ -139,6 +150,9 @@ class DriftVerdict(Reference):
     unjudged: tuple[str, ...] = Field((), description="What could not be judged, and why.")
     coverage: tuple[LabelCoverage, ...] = Field(
         (), description="Labels by the age of the rows, the youngest first."
+    )
+    absent: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Column of a roster to those without a prediction."
     )
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
     metrics: dict[str, float] = Field(description="Performance on the window's labels.")

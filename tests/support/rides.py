@@ -1,6 +1,7 @@
 """A feed of rides over four windows, with a champion and what it predicted."""
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ from tasks.references import (
 )
 
 Kind = Literal["binary", "multiclass", "regression"]
+Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
 CLASSES = ("early", "late", "on time")
 METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
@@ -42,13 +44,19 @@ SPEC = MonitoringSpec(report_rows=300)
 class World:
     """A feed of four windows, a champion that learned the first two, and what it predicted."""
 
-    def __init__(self, kind: Kind = "binary", rows: int = ROWS, **last: float) -> None:
+    def __init__(
+        self,
+        kind: Kind = "binary",
+        rows: int = ROWS,
+        edit: Edit = pd.DataFrame.copy,
+        **last: float,
+    ) -> None:
         self.kind = kind
         self.label = LabelSpec(name="late", kind=kind)
         feed = TableSpec(path="rides.parquet", key=("ride",), columns={"ride": "string"})
         self.data = DataSpec(tables={"rides": feed}, label=self.label)
         self.frames = {name: self._window(name, ROWS) for name in WINDOWS[:3]}
-        self.frames[WINDOWS[3]] = self._window(WINDOWS[3], rows, **last)
+        self.frames[WINDOWS[3]] = edit(self._window(WINDOWS[3], rows, **last))
         self.table = self._written()
         self.champion = self._champion()
         self.profiled()
@@ -115,9 +123,11 @@ class World:
             rows["prediction"] = _chance(hour) if self.kind == "binary" else 10 * hour
         return rows
 
-    def predictions(self, window: str = WINDOWS[3], version: int = 1) -> Predictions:
+    def predictions(
+        self, window: str = WINDOWS[3], version: int = 1, edit: Edit = pd.DataFrame.copy
+    ) -> Predictions:
         """The predictions of a window, written as the scoring flow writes them."""
-        rows = self.predicted(window).assign(model_version=version)
+        rows = edit(self.predicted(window)).assign(model_version=version)
         digest, place = store.content_digest(rows, ["ride"]), store.uri("rides", "predictions")
         return Predictions(
             uri=place,
@@ -200,12 +210,13 @@ class World:
         table: FeatureTable | None = None,
         metric: str | None = None,
         turned_down: Candidate | None = None,
+        declared: MonitoringSpec = SPEC,
     ) -> DriftVerdict:
         """What watching concludes of the last window."""
         said = predictions or self.predictions()
         spec = EvaluationSpec(metric=metric or METRICS[self.kind])
         rivals = Contest(champion=self.champion, turned_down=turned_down)
-        return watch.fn(said, rivals, table or self.table, SPEC, self.data, spec)
+        return watch.fn(said, rivals, table or self.table, declared, self.data, spec)
 
 
 def _chance(hour: Array) -> Array:

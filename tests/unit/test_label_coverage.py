@@ -9,6 +9,7 @@ import pytest
 from tasks.data.spec import LabelSpec
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage, span
+from tasks.monitoring.feed import bounds
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.verdict import judge
 from tasks.references import Action, LabelCoverage, VerdictCause
@@ -32,7 +33,7 @@ def covered(
 ) -> Coverage:
     """What is told of a frame of New York."""
     label = LabelSpec(name="late", kind="binary", delay=delay)
-    found = coverage(frame, label, window, as_of, "America/New_York")
+    found = coverage(frame, label, bounds(window, "America/New_York"), as_of)
     assert found is not None
     return found
 
@@ -122,8 +123,8 @@ def test_without_times_or_predictions_there_is_no_coverage_to_tell() -> None:
     label = LabelSpec(name="late", kind="binary")
     unsaid = april(3000).assign(prediction=np.nan)
 
-    assert coverage(unsaid, label, "2013-04", CLOSED, "UTC") is None
-    assert coverage(april(1).drop(columns="event_time"), label, "2013-04", CLOSED, "UTC") is None
+    assert coverage(unsaid, label, None, CLOSED) is None
+    assert coverage(april(1).drop(columns="event_time"), label, None, CLOSED) is None
 
 
 def test_ages_are_told_in_the_unit_that_fits() -> None:

@@ -58,16 +58,19 @@ def test_a_window_with_far_fewer_or_more_rows_than_usual_alerts(
 
 
 def test_a_feed_that_broke_is_no_reason_to_train() -> None:
-    """What is beyond the training data in a third of the rows is a question, no training."""
+    """What is beyond the training data in a third of the rows alerts, after what explains it."""
     from tests.unit.test_verdict import drift
     from tests.unit.test_verdict import seen as month
 
     broken = month(drift=drift(0.1, 0.5, psi=6.0), rows=7_000, usual_rows=20_000.0)
 
-    action, reasons, _ = judge(broken, SPEC)
+    action, reasons, causes = judge(broken, SPEC)
 
-    assert action is Action.ASK
-    assert reasons[0].startswith("A training now would learn the fault of the data")
+    assert action is Action.ALERT
+    assert reasons[0] == (
+        "The feed is at fault: what moved beside it is told, and not judged as drift."
+    )
+    assert [each.kind for each in causes[:2]] == ["volume", "novelty"]
 
 
 def test_what_is_usual_counts_days_and_the_newest_six_windows() -> None:

@@ -1,0 +1,161 @@
+"""How the predictions of a window came: in time, in one piece, once, and of its own rows."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
+from tasks.monitoring.learned import PREDICTION
+from tasks.monitoring.spec import ObjectiveSpec
+from tasks.windows import EVERYTHING, end_day, first_day
+
+SCORED_AT: Final = "scored_at"
+"""The column of the time as of which a prediction was made."""
+
+
+_ANYWHERE: Final = pd.Timedelta(hours=14)
+"""How far midnight lies from UTC's at most: rows may be dated by another calendar than the feed."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A time in which nothing came; `rows` were there all the same."""
+
+    start: datetime
+    end: datetime
+    rows: int = 0
+
+    @property
+    def length(self) -> timedelta:
+        """How long it was."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What is odd about the rows and the predictions of a window; nothing, where it cannot be told.
+
+    Attributes:
+        repeated: predictions of a row that has one already; the earliest counts.
+        strangers: predictions of rows that the window does not have.
+        astray: rows that were neither predicted nor happened within the window.
+        foretold: rows whose label was known before they were predicted.
+        unsaid: the longest time in which rows came and no prediction did.
+        gap: the longest time without a prediction, the window's ends included.
+        late: predictions made later than the objective says.
+        latest: how long after its time the last of them was made.
+        early: predictions made before their time.
+        made: predictions of which it is known when they were made.
+    """
+
+    repeated: int = 0
+    strangers: int = 0
+    astray: int = 0
+    foretold: int = 0
+    unsaid: Silence | None = None
+    gap: Silence | None = None
+    late: int = 0
+    latest: timedelta = timedelta(0)
+    early: int = 0
+    made: int = 0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When a window begins and ends; None for the one window of rows without time."""
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+
+
+def bounds(window: str, timezone: str) -> Bounds | None:
+    """The instants between which a window lies, by the calendar of a time zone."""
+    if window == EVERYTHING:
+        return None
+    zone = ZoneInfo(timezone)
+    start, end = (
+        pd.Timestamp(datetime.combine(day, time(), zone).astimezone(UTC))
+        for day in (first_day(window), end_day(window))
+    )
+    return Bounds(start, end)
+
+
+def feed(
+    frame: pd.DataFrame,
+    within: Bounds | None,
+    objective: ObjectiveSpec | None,
+    repeated: int = 0,
+    strangers: int = 0,
+) -> Feed:
+    """How the predictions of a window came.
+
+    Args:
+        frame: times, labels and predictions of the window's rows.
+        within: the window's ends.
+        objective: when predictions must be there; None where that is not declared.
+        repeated: predictions of a row that has one already.
+        strangers: predictions of rows that the window does not have.
+    """
+    if frame.empty or PREDICTION_TIME not in frame:
+        return Feed(repeated=repeated, strangers=strangers)
+    said = frame[frame[PREDICTION].notna()]
+    made = said[SCORED_AT] - said[PREDICTION_TIME] if SCORED_AT in said else _nothing()
+    made = made.dropna()
+    late = made[made > pd.Timedelta(objective.within)] if objective else _nothing()
+    return Feed(
+        repeated=repeated,
+        strangers=strangers,
+        astray=_astray(frame, within),
+        foretold=int((frame[LABEL_TIME] < frame[PREDICTION_TIME]).sum()),
+        unsaid=_unsaid(frame),
+        gap=_gap(said[PREDICTION_TIME], within) if objective else None,
+        late=len(late),
+        latest=late.max().to_pytimedelta() if len(late) else timedelta(0),
+        early=int((made < pd.Timedelta(0)).sum()) if objective else 0,
+        made=len(made),
+    )
+
+
+def _nothing() -> "pd.Series[Any]":
+    return pd.Series([], dtype="timedelta64[us]")
+
+
+def _astray(frame: pd.DataFrame, within: Bounds | None) -> int:
+    if within is None:
+        return 0
+    before = frame[EVENT_TIME] < within.start - _ANYWHERE
+    after = frame[PREDICTION_TIME] >= within.end + _ANYWHERE
+
+    return int((before | after).sum())
+
+
+def _unsaid(frame: pd.DataFrame) -> Silence | None:
+    """The longest run of rows without a prediction, by the time of their predictions."""
+    times = frame[PREDICTION_TIME]
+    order = np.argsort(times.to_numpy(), kind="stable")
+    silent = np.concatenate([[False], frame[PREDICTION].isna().to_numpy()[order], [False]])
+    turns = np.flatnonzero(np.diff(silent.astype(np.int8)))
+    starts, ends = turns[::2], turns[1::2]
+    if not len(starts):
+        return None
+    longest = int((ends - starts).argmax())
+    first, last = (times.iloc[order[place]] for place in (starts[longest], ends[longest] - 1))
+    if first == last:
+        return None
+    rows = int(ends[longest] - starts[longest])
+    return Silence(first.to_pydatetime(), last.to_pydatetime(), rows)
+
+
+def _gap(said: "pd.Series[Any]", within: Bounds | None) -> Silence | None:
+    times = pd.DatetimeIndex(said).sort_values()
+    if within is not None:
+        inside = times[(times > within.start) & (times < within.end)]
+        times = pd.DatetimeIndex([within.start, *inside, within.end])
+    if len(times) < 2:  # noqa: PLR2004 - between two there is a time
+        return None
+    place = int(np.diff(times.asi8).argmax())
+    return Silence(times[place].to_pydatetime(), times[place + 1].to_pydatetime())

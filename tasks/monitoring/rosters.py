@@ -1,0 +1,99 @@
+"""Entities that must have a prediction in every window, and those that have none."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from infra.errors import ConfigError
+from infra.files import read_file
+from tasks.monitoring.learned import PREDICTION
+from tasks.monitoring.sketches.columns import CategoryColumn
+from tasks.monitoring.sketches.profiles import Profile
+from tasks.monitoring.spec import RosterSpec
+
+_MOST_BYTES: Final = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Absence:
+    """The entities of a roster that have no prediction in a window.
+
+    Attributes:
+        column: that names an entity.
+        names: those without a prediction, sorted.
+        rows: of the window that are theirs all the same.
+        roster: how many entities should have one.
+        may_miss: how many of them may have none.
+    """
+
+    column: str
+    names: tuple[str, ...]
+    rows: int
+    roster: int
+    may_miss: int
+
+
+def absences(
+    frame: pd.DataFrame, rosters: Iterable[tuple[RosterSpec, frozenset[str]]]
+) -> tuple[Absence, ...]:
+    """Who of each roster has no prediction.
+
+    Args:
+        frame: predictions of a window's rows, with the columns that name entities.
+        rosters: each with the names that it stands for.
+    """
+    found = []
+    for spec, names in rosters:
+        entities = frame[spec.column].astype("str")
+        predicted = set(entities[frame[PREDICTION].notna()].unique())
+        gone = tuple(sorted(names - predicted))
+        rows = int(entities.isin(gone).sum())
+        found.append(Absence(spec.column, gone, rows, len(names), spec.may_miss))
+    return tuple(found)
+
+
+def names_of(
+    spec: RosterSpec, folder: Path, learned: Profile | None, rows: float
+) -> frozenset[str]:
+    """The names that a roster stands for.
+
+    Args:
+        spec: as declared.
+        folder: of the model, in which the file lies.
+        learned: features of the training rows; None for a version without a profile.
+        rows: that such a window usually has.
+
+    Raises:
+        ConfigError: there is no such file or column, or nothing says who belongs to it.
+        DataError: the file cannot be read.
+    """
+    if spec.names:
+        return frozenset(spec.names)
+    if spec.file:
+        return _filed(spec, folder / spec.file)
+    if learned is None:
+        return frozenset()
+    column = learned.columns.get(spec.column)
+    if not isinstance(column, CategoryColumn):
+        raise ConfigError(
+            f"monitoring.rosters: {spec.column} is no categorical feature, so that nothing says "
+            "who belongs to it.",
+            hint="Give the roster `names` or a `file`.",
+        )
+    counts, known = column.reference.counts, column.reference.rows
+    return frozenset(n for n, count in counts.items() if count / known * rows >= spec.usual_rows)
+
+
+def _filed(spec: RosterSpec, path: Path) -> frozenset[str]:
+    lines = csv.DictReader(io.StringIO(read_file(path, _MOST_BYTES).decode("utf-8-sig")))
+    if spec.column not in (lines.fieldnames or ()):
+        raise ConfigError(
+            f"{path.name} has no column {spec.column}.",
+            hint="Its first line must name the column of the roster.",
+        )
+    return frozenset(line[spec.column] for line in lines if line[spec.column])
