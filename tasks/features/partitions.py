@@ -21,7 +21,7 @@ from infra.settings import settings
 from tasks.data.spec import DataSpec
 from tasks.features.contract import LABEL_TIME, checked
 from tasks.features.spec import FeatureSpec
-from tasks.references import FeaturePart, FeatureTable, History, Manifest
+from tasks.references import Ending, FeaturePart, FeatureTable, History, Incident, Manifest
 from tasks.windows import EVERYTHING, first_day, grain_of, window_before
 
 Frames = dict[str, pd.DataFrame]
@@ -210,8 +210,21 @@ def _table(history: History, definition: Definition, wanted: tuple[Made, ...]) -
         categorical=features.categorical,
         as_of=history.as_of,
         history=history.digest,
+        incidents=tuple(_incidents(history)),
         digest=store.digest_of(definition.digest, parts),
     )
+
+
+def _incidents(history: History) -> Iterator[Incident]:
+    for manifest in history.manifests:
+        if manifest.ending.severity >= Ending.QUARANTINE.severity:
+            yield Incident(
+                window=manifest.window,
+                ending=manifest.ending,
+                rows=sum(table.rows for table in manifest.tables),
+                set_aside=sum(manifest.quarantined.values()),
+                approval=manifest.approval,
+            )
 
 
 def _part(definition: Definition, made: Made, as_of: datetime, version: int) -> FeaturePart:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from tasks.monitoring.coverage import Coverage
 from tasks.monitoring.drift import Drift
@@ -10,7 +11,7 @@ from tasks.monitoring.performance import Gap, Performance
 from tasks.monitoring.rosters import Absence
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.worth import Worth
-from tasks.references import Action, VerdictCause, WatchKind
+from tasks.references import Action, Incident, VerdictCause, WatchKind
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Observation:
         coverage: labels by age, and those overdue.
         feed: how the predictions came.
         absences: of each roster, who has no prediction.
+        incident: what the contract did not let pass whole of the window's batch.
+        age: since the time that the champion was trained for.
+        data_age: since the end of the newest window.
     """
 
     rows: int
@@ -59,6 +63,9 @@ class Observation:
     coverage: Coverage | None = None
     feed: Feed = field(default_factory=Feed)
     absences: tuple[Absence, ...] = ()
+    incident: Incident | None = None
+    age: timedelta | None = None
+    data_age: timedelta | None = None
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

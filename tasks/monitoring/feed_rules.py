@@ -86,9 +86,30 @@ def _impossible(seen: Observation, _: MonitoringSpec) -> Iterator[VerdictCause]:
             yield cause(WatchKind.QUALITY, Action.ALERT, f"{rows:,} {what}.", share, rows)
 
 
+def _contract(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+    """Rows that were set aside are gone; a batch that was let in has been decided about."""
+    batch = seen.incident
+    if batch is None:
+        return
+    share = batch.set_aside / max(batch.rows + batch.set_aside, 1)
+    if batch.set_aside:
+        beyond = share > spec.max_set_aside
+        yield cause(
+            WatchKind.QUALITY,
+            Action.ALERT if beyond else Action.REST,
+            f"The contract set {batch.set_aside:,} of {batch.rows + batch.set_aside:,} rows of the "
+            f"batch aside ({share:.1%}); {spec.max_set_aside:.1%} may be.",
+            weight(share, spec.max_set_aside),
+            batch.set_aside,
+        )
+    if batch.approval:
+        said = "The contract held the batch, and a person let it in"
+        yield cause(WatchKind.QUALITY, Action.REST, f"{said} (ledger {batch.approval[:12]}).")
+
+
 def told(moment: datetime) -> str:
     """A moment as people read it."""
     return f"{moment:%F %H:%M} UTC"
 
 
-FEED_RULES: Final[tuple[Rule, ...]] = (_absent, _late, _outage, _impossible)
+FEED_RULES: Final[tuple[Rule, ...]] = (_absent, _late, _outage, _impossible, _contract)

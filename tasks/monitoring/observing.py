@@ -1,7 +1,7 @@
 """From frames to what the verdict is about."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from tasks.monitoring.sketches.profiles import Profile
 from tasks.monitoring.sources import Seen, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.monitoring.worth import worth
-from tasks.references import Champion, Predictions
+from tasks.references import Champion, Incident, Predictions
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Watched:
         repeated: predictions of a row that has one already.
         strangers: predictions of rows that the window does not have.
         rosters: who must have a prediction: as declared, and by name.
+        incident: what the contract did not let pass whole of the window's batch.
+        newest: the end of the newest window that is there.
     """
 
     predictions: Predictions
@@ -71,6 +73,8 @@ class Watched:
     repeated: int = 0
     strangers: int = 0
     rosters: tuple[tuple[RosterSpec, frozenset[str]], ...] = ()
+    incident: Incident | None = None
+    newest: datetime | None = None
 
     @property
     def within(self) -> Bounds | None:
@@ -107,6 +111,9 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         coverage=_coverage(watched),
         feed=feed(window, watched.within, spec.objective, watched.repeated, watched.strangers),
         absences=absences(window, watched.rosters),
+        incident=watched.incident,
+        age=_since(watched, watched.champion.candidate.as_of),
+        data_age=_since(watched, watched.newest),
     )
 
 
@@ -196,6 +203,10 @@ def _estimated(watched: Watched) -> Performance | None:
     holdout = scored_rows(watched.holdout, watched.label)
     seed = int(watched.predictions.digest[:8], 16)
     return estimated(said_rows(watched.window, watched.label), holdout, watched.metric, seed)
+
+
+def _since(watched: Watched, moment: datetime | None) -> timedelta | None:
+    return watched.as_of - moment if watched.as_of and moment else None
 
 
 def _coverage(watched: Watched) -> Coverage | None:

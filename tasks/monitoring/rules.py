@@ -6,6 +6,7 @@ from typing import Final
 from infra.errors import few
 from tasks.metrics import direction
 from tasks.monitoring.causes import Observation, Rule, cause, weight
+from tasks.monitoring.coverage import length
 from tasks.monitoring.performance import Performance, lower_bound
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Action, VerdictCause, WatchKind
@@ -140,6 +141,17 @@ def _stale(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
         )
 
 
+def _aged(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+    ages = (
+        ("The champion was trained", seen.age, spec.max_age),
+        ("The newest window was over", seen.data_age, spec.max_data_age),
+    )
+    for head, age, limit in ages:
+        if age is not None and limit is not None and age > limit:
+            said = f"{head} {length(age)} ago; {length(limit)} is the most."
+            yield cause(WatchKind.STALENESS, Action.ALERT, said, weight(age / limit, 1))
+
+
 def _predictions(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
     if seen.prediction_psi is not None and seen.prediction_psi > spec.max_prediction_psi:
         yield cause(
@@ -177,6 +189,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _profiled,
     _novelty,
     _stale,
+    _aged,
     _calibration,
     _predictions,
     _target,

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from tasks.data.spec import LabelSpec
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME, feature_batches, feature_rows
 from tasks.labels import comparable
 from tasks.metrics import Array
-from tasks.monitoring.feed import SCORED_AT
+from tasks.monitoring.feed import SCORED_AT, bounds
 from tasks.monitoring.learned import PREDICTION
 from tasks.monitoring.performance import Scored
 from tasks.monitoring.sketches.profiles import Profile, Sketch
@@ -206,6 +207,12 @@ def usual_rows(window: str, table: FeatureTable) -> float | None:
         return None
     daily = [part.rows / _days(part.window) for part in before]
     return float(np.median(daily)) * _days(window)
+
+
+def newest_end(table: FeatureTable, timezone: str) -> datetime | None:
+    """When the newest window that is there was over; None for rows without time."""
+    ends = [bounds(part.window, timezone) for part in table.parts]
+    return max((each.end.to_pydatetime() for each in ends if each), default=None)
 
 
 def _days(window: str) -> int:

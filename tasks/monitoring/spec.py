@@ -92,6 +92,14 @@ class MonitoringSpec(Section):
         gt=0,
         description="Most labelled rows since training, as a share of those learned from.",
     )
+    max_age: timedelta | None = Field(
+        None,
+        gt=timedelta(0),
+        description="From the time a champion was trained for until it is old.",
+    )
+    max_data_age: timedelta | None = Field(
+        None, gt=timedelta(0), description="From the end of the newest window until data are old."
+    )
     max_drop: float = Field(
         0.02, ge=0, description="Largest fall of a score (more is better) below what was expected."
     )
@@ -133,6 +141,9 @@ class MonitoringSpec(Section):
     )
     max_unscored: float = Field(
         0.01, ge=0, le=1, description="Largest share of rows that have no prediction."
+    )
+    max_set_aside: float = Field(
+        0.05, ge=0, le=1, description="Largest share of a batch's rows that the contract set aside."
     )
     may_stand_still: tuple[str, ...] = Field(
         (),

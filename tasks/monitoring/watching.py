@@ -97,6 +97,8 @@ def read_window(
         repeated=rows.repeated,
         strangers=rows.strangers,
         rosters=_rosters(champion.model, monitoring, known, usual or len(rows.frame)),
+        incident=next((e for e in table.incidents if e.window == predictions.window), None),
+        newest=sources.newest_end(table, data.timezone),
     )
 
 

@@ -134,6 +134,18 @@ class FeaturePart(Reference):
     labelled: int = Field(description="Rows whose label was known as of the history's time.")
 
 
+class Incident(Reference):
+    """A batch of a window that the contract did not let pass whole."""
+
+    window: WindowName
+    ending: Ending
+    rows: int = Field(description="Rows that were let in.")
+    set_aside: int = Field(description="Rows that were not.")
+    approval: str = Field(
+        "", description="Digest of the ledger's entry by which a person let it in."
+    )
+
+
 class FeatureTable(Reference):
     """Features, labels and times of every window of a history, in one Delta table."""
 
@@ -147,6 +159,9 @@ class FeatureTable(Reference):
     categorical: tuple[str, ...]
     as_of: datetime
     history: str = Field(description="Digest of the history that it was made from.")
+    incidents: tuple[Incident, ...] = Field(
+        (), description="What the contract set aside, or held until a person let it in."
+    )
     digest: str
 
 

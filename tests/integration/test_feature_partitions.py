@@ -11,7 +11,7 @@ from infra import store
 from infra.errors import ConfigError, DataError, IntegrityError
 from tasks.features.partitions import build
 from tasks.frames import feature_rows, key_fractions, split_rows
-from tasks.references import FeatureTable, History, Split
+from tasks.references import Ending, FeatureTable, History, Split
 from tasks.spec import ModelSpec, load_spec
 from tests.support.feature_tables import bare_home
 from tests.support.feeds import committed
@@ -146,6 +146,21 @@ def test_an_older_history_reads_its_own_rows_after_a_newer_one_was_built(shop: P
 
     assert seen(shop) == []
     assert feature_rows(old, ["2026-01-01"])["price"].unique().tolist() == [1.0]
+
+
+def test_a_table_names_the_batches_that_the_contract_did_not_let_pass_whole(shop: Path) -> None:
+    """Who watches a window later need not read the manifests; its rows are the same table."""
+    past = history(2)
+    first, second = past.manifests
+    held = {"ending": Ending.HOLD, "approval": "e" * 64, "quarantined": {"visits": 3}}
+    let_in = past.model_copy(update={"manifests": (first, second.model_copy(update=held))})
+
+    plain, told = built(past), built(let_in)
+
+    assert plain.incidents == ()
+    assert [(each.window, each.set_aside) for each in told.incidents] == [("2026-01-02", 3)]
+    assert told.incidents[0].rows == 22
+    assert told.digest == plain.digest
 
 
 def test_another_definition_has_another_table(shop: Path) -> None:
