@@ -1,17 +1,19 @@
 """Our task decorator: results by reference, keyed by content, retried by the kind of error."""
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.results import ResultStore, get_result_store
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from infra import store
 from infra.errors import PerennialError
@@ -23,6 +25,56 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MOST_RETRIES = 3
+
+
+@dataclass(frozen=True)
+class Done(Generic[R]):
+    """What a step came to outside of any run.
+
+    Attributes:
+        value: its result.
+        cpu_s: CPU seconds that it took when it was done, its own children's with it.
+    """
+
+    value: R
+    cpu_s: float
+
+
+def outside(call: Callable[P, R] | Task[P, R], model: str) -> Callable[P, Done[R]]:
+    """A step as a function of no run: done once for what goes in, as runs do it.
+
+    What it came to is kept in the store under the same kind of key that a run keeps it under, and
+    counts as long as everything that it points at is there.
+
+    Args:
+        call: a step, or a function whose arguments and result are references.
+        model: whose code the key is made of too.
+    """
+    function: Callable[P, R] = call.fn if isinstance(call, Task) else call
+    answer: TypeAdapter[R] = TypeAdapter(get_type_hints(function)["return"])
+
+    def once(*args: P.args, **kwargs: P.kwargs) -> Done[R]:
+        name = f"{function.__module__}.{function.__qualname__}"
+        key = store.digest_of(name, args, kwargs, _code_of(model), lock_digest())
+        place = store.uri("done", model, f"{key}.json")
+        if store.exists(place):
+            kept = json.loads(store.get_bytes(place))
+            value = answer.validate_python(kept["value"])
+            if all(store.exists(each) for each in _uris(value)):
+                return Done(value, kept["cpu_s"])
+        before = _cpu_s()
+        value = function(*args, **kwargs)
+        found = Done(value, round(_cpu_s() - before, 3))
+        record = {"cpu_s": found.cpu_s, "value": answer.dump_python(value, mode="json")}
+        store.put_bytes(place, json.dumps(record).encode())
+        return found
+
+    return once
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """What is done about a verdict: the declared policy, with what the ledger and Prefect know."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +9,15 @@ from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
-from tasks.governance.policy import WEEK, Past, PersistSpec, PolicySpec, Training, conclude
+from tasks.governance.policy import (
+    WEEK,
+    Past,
+    PersistSpec,
+    PolicySpec,
+    Training,
+    conclude,
+    seen_before,
+)
 from tasks.governance.recording import conclusion_of, is_refusal, verdict_of
 from tasks.governance.reviews import pending_reviews, reachable_prefect
 from tasks.governance.trainings import going_on, started_by
@@ -21,9 +28,7 @@ from tasks.references import (
     Conclusion,
     DriftVerdict,
     Subject,
-    WatchKind,
 )
-from tasks.windows import first_day
 
 
 @step(moving=True)
@@ -69,25 +74,13 @@ def _past(
         trained=max(gates, default=None),
         underway=_underway(verdict),
         asking=_asking(verdict),
-        seen=_seen(drifts.values(), verdict.window, policy.persist.of),
+        seen=seen_before(map(verdict_of, drifts.values()), verdict.window, policy.persist.of),
         declined=tuple(
             frozenset(conclusion_of(drifts[each.evidence]).kinds)
             for each in answers
             if each.as_of >= since and is_refusal(each) and each.evidence in drifts
         ),
         predecessor=predecessor,
-    )
-
-
-def _seen(drifts: Iterable[Recorded], window: str, most: int) -> tuple[frozenset[WatchKind], ...]:
-    """The kinds beyond their limits in the windows before one, each as it was judged last."""
-    verdicts = [verdict_of(each) for each in drifts]
-    start = first_day(window)
-    last = {each.window: each for each in verdicts if first_day(each.window) < start}
-    newest = [last[name] for name in sorted(last, key=first_day)][-most:]
-    return tuple(
-        frozenset(cause.kind for cause in each.causes if cause.action is not Action.REST)
-        for each in newest
     )
 
 

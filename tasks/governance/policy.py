@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from infra.errors import ConfigError, few
 from tasks.references import Action, Conclusion, DriftVerdict, WatchKind
 from tasks.sections import Section
+from tasks.windows import first_day
 
 WEEK: Final = timedelta(days=7)
 
@@ -130,6 +131,25 @@ class Past:
     seen: tuple[frozenset[WatchKind], ...] = ()
     declined: tuple[frozenset[WatchKind], ...] = ()
     predecessor: int | None = None
+
+
+def seen_before(
+    verdicts: Iterable[DriftVerdict], window: str, most: int
+) -> tuple[frozenset[WatchKind], ...]:
+    """The kinds beyond their limits in the windows before one, each as it was judged last.
+
+    Args:
+        verdicts: in the order in which they were reached.
+        window: the one that is judged.
+        most: windows, the newest before it.
+    """
+    start = first_day(window)
+    last = {each.window: each for each in verdicts if first_day(each.window) < start}
+    newest = [last[name] for name in sorted(last, key=first_day)][-most:]
+    return tuple(
+        frozenset(cause.kind for cause in each.causes if cause.action is not Action.REST)
+        for each in newest
+    )
 
 
 def named_policy(name: str, declared: PolicySpec) -> PolicySpec:

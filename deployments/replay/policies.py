@@ -1,0 +1,93 @@
+"""The policies of a replay: by name, or as a file with other sections of the declaration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from infra.errors import ConfigError, DataError, few
+from infra.files import read_file
+from tasks.governance.policy import PolicySpec, named_policy
+from tasks.monitoring.spec import MonitoringSpec
+from tasks.spec import ModelSpec
+
+_SECTIONS: Final = ("policy", "monitoring")
+_MOST_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a model is watched by and what follows, under one name."""
+
+    name: str
+    policy: PolicySpec
+    monitoring: MonitoringSpec
+
+
+def rules_of(spec: ModelSpec, texts: list[str]) -> tuple[Rules, ...]:
+    """The policies that were asked for, each once.
+
+    Args:
+        spec: the declaration, which others are built on.
+        texts: each the name of a policy, or ``NAME=FILE`` with a YAML file of the sections
+            `policy` and `monitoring`, or of parts of them.
+
+    Raises:
+        ConfigError: there is no such policy or file, it is wrong, or a name comes twice.
+    """
+    found = tuple(_rules(spec, text) for text in texts)
+    names = [each.name for each in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"The policy {few(twice)} is named twice.", hint="Give a file another name: NAME=FILE."
+        )
+    return found
+
+
+def _rules(spec: ModelSpec, text: str) -> Rules:
+    name, is_file, path = text.partition("=")
+    if not is_file:
+        return Rules(name, named_policy(name, spec.policy), spec.monitoring)
+    if not name:
+        raise ConfigError(f"{text} gives the policy no name.", hint="Write NAME=FILE.")
+    changed = _sections(Path(path))
+    try:
+        return Rules(
+            name,
+            PolicySpec.model_validate(_merged(spec.policy, changed.get("policy"))),
+            MonitoringSpec.model_validate(_merged(spec.monitoring, changed.get("monitoring"))),
+        )
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        raise ConfigError(f"The policy {name} of {path} is wrong: {few(faults)}.") from error
+
+
+def _merged(section: PolicySpec | MonitoringSpec, changed: object) -> dict[str, Any]:
+    own = section.model_dump()
+    if changed is None:
+        return own
+    if not isinstance(changed, dict):
+        raise ConfigError("A section of a policy's file must be a mapping of its fields.")
+    return {**own, **changed}
+
+
+def _sections(path: Path) -> dict[str, Any]:
+    try:
+        document = YAML(typ="safe").load(read_file(path, _MOST_BYTES).decode("utf-8"))
+    except (DataError, OSError) as error:
+        raise ConfigError(f"The policy's file cannot be read: {error}") from error
+    except (YAMLError, ValueError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())[:300]}.") from error
+    if not isinstance(document, dict) or not set(document) <= set(_SECTIONS) or not document:
+        raise ConfigError(
+            f"{path} must hold the sections {few(list(_SECTIONS))}, or one of them, and no others.",
+            hint="Write them as in model.yaml; what is left out stays as declared.",
+        )
+    return document

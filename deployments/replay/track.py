@@ -1,0 +1,158 @@
+"""One policy on its way through history: who is in charge by it, and what it has done so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from deployments.replay.policies import Rules
+from deployments.replay.results import Retraining, Watch
+from deployments.replay.world import Trained, World, crowned
+from infra.errors import DataError
+from tasks.governance.policy import Past, Training, conclude, seen_before
+from tasks.references import (
+    Action,
+    Ask,
+    Candidate,
+    Cause,
+    Champion,
+    Comparison,
+    Conclusion,
+    Contest,
+    DriftVerdict,
+    Predictions,
+    Promote,
+    WatchKind,
+)
+from tasks.registry.crownings import line_of
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Who answers in a replay, at once and always alike.
+
+    Attributes:
+        name: as the result states it.
+        candidate: whether a candidate that the gates ask about is approved.
+        drift: whether a verdict that asks a person leads to a training.
+        batch: whether a batch that was held is let in.
+    """
+
+    name: str
+    candidate: Callable[[Comparison], bool]
+    drift: bool
+    batch: bool
+
+
+@dataclass
+class Track:
+    """The past of a policy; what `follow` reads from ledger and Prefect in a real one."""
+
+    rules: Rules
+    reigns: list[Champion] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
+    trained: datetime | None = None
+    verdicts: list[DriftVerdict] = field(default_factory=list)
+    predictions: dict[str, Predictions] = field(default_factory=dict)
+    declined: list[tuple[datetime, frozenset[WatchKind]]] = field(default_factory=list)
+    turned_down: Candidate | None = None
+
+    def live(self, world: World, window: str, reviewer: Reviewer) -> Watch:
+        """A window whose labels have come: predicted, judged, and what follows done."""
+        as_of = world.closes(window)
+        try:
+            if not self.reigns:
+                return self._first(world, window, reviewer)
+            *before, champion = self.reigns
+            made = world.predict(champion, tuple(before), window, as_of)
+            contest = Contest(champion=champion, turned_down=self.turned_down)
+            verdict = world.watch(made, contest, as_of, self.rules.monitoring)
+        except DataError as error:
+            return Watch(window=window, as_of=as_of, failed=str(error.args[0]))
+        self.predictions[window] = made
+        conclusion = conclude(verdict, self._past(verdict), self.rules.policy)
+        self.verdicts.append(verdict)
+        training, failed = self._act(world, verdict, conclusion, reviewer)
+        metric = world.spec.evaluation.metric
+        return Watch(
+            window=window,
+            as_of=as_of,
+            version=made.model_version,
+            rows=verdict.rows,
+            labelled=_labelled(verdict),
+            metric=verdict.metrics.get(metric),
+            money=verdict.metrics.get("value"),
+            verdict=verdict.action,
+            action=conclusion.action,
+            kinds=conclusion.kinds,
+            why=(*conclusion.why, *verdict.reasons),
+            training=training,
+            failed=failed,
+        )
+
+    def _first(self, world: World, window: str, reviewer: Reviewer) -> Watch:
+        as_of = world.closes(window)
+        made = world.train(as_of, Cause.SCHEDULE)
+        training = self._before_the_gates(world, made, reviewer)
+        return Watch(window=window, as_of=as_of, training=training)
+
+    def _past(self, verdict: DriftVerdict) -> Past:
+        champion = self.reigns[-1]
+        line = line_of(each.version for each in self.reigns)
+        return Past(
+            trainings=tuple(self.trainings),
+            trained=self.trained,
+            seen=seen_before(self.verdicts, verdict.window, self.rules.policy.persist.of),
+            declined=tuple(kinds for at, kinds in self.declined if at >= champion.since),
+            predecessor=line[-2] if len(line) > 1 else None,
+        )
+
+    def _act(
+        self, world: World, verdict: DriftVerdict, conclusion: Conclusion, reviewer: Reviewer
+    ) -> tuple[Retraining | None, str]:
+        """What became of a training, where one was asked for, or why there was none."""
+        as_of = verdict.as_of
+        if conclusion.action is Action.ROLLBACK:
+            back = [each for each in self.reigns if each.version == conclusion.version][-1]
+            self._crown(back.candidate, as_of)
+        if conclusion.action is Action.ASK and not reviewer.drift:
+            self.declined.append((as_of, frozenset(conclusion.kinds)))
+        asked = conclusion.action is Action.ASK and reviewer.drift
+        if conclusion.action is not Action.RETRAIN and not asked:
+            return None, ""
+        self.trainings.append(Training(as_of))
+        try:
+            made = world.train(as_of, Cause.DRIFT)
+            return self._before_the_gates(world, made, reviewer), ""
+        except DataError as error:
+            return None, str(error.args[0])
+
+    def _before_the_gates(self, world: World, made: Trained, reviewer: Reviewer) -> Retraining:
+        candidate = made.candidate
+        incumbent = self.reigns[-1] if self.reigns else None
+        comparison, verdict = world.gates(candidate, incumbent)
+        promoted = isinstance(verdict, Promote) or (
+            isinstance(verdict, Ask) and reviewer.candidate(comparison)
+        )
+        self.trained = candidate.as_of
+        if promoted:
+            self._crown(candidate, candidate.as_of)
+        elif candidate.cause is Cause.DRIFT:
+            self.turned_down = candidate
+        return Retraining(
+            as_of=candidate.as_of,
+            version=candidate.version,
+            verdict=verdict.kind,
+            promoted=promoted,
+            why=verdict.why,
+            gain=comparison.gain,
+            cpu_s=made.cpu_s,
+        )
+
+    def _crown(self, candidate: Candidate, since: datetime) -> None:
+        self.reigns.append(crowned(candidate, since))
+        self.turned_down = None
+
+
+def _labelled(verdict: DriftVerdict) -> int:
+    scored = verdict.rows
+    return round(scored * (1 - verdict.metrics.get("unlabelled", 0.0)))
