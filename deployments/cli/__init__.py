@@ -27,6 +27,10 @@ COMMANDS: Final = {
         "why",
         "Say what a run waits for, since when, and what would free it; or where it runs.",
     ),
+    "replay": (
+        "replay",
+        "Play history once more under several policies: what each would have gained and cost.",
+    ),
     "review": ("review", "List the reviews that wait, or decide one."),
     "rollback": ("rollback", "Put an older version in charge again and wait until it is."),
 }

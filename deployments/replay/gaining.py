@@ -45,19 +45,17 @@ def gained(world: World, track: Track, against: Track) -> Gain | None:
     )
 
 
-def _in(
-    world: World, track: Track, against: Track, window: str
-) -> tuple[float, float, int] | None:
+def _in(world: World, track: Track, against: Track, window: str) -> tuple[float, float, int] | None:
     """Gain, its standard error and the labelled rows of a window; None where it has none."""
     spec, as_of = world.spec, world.closes(window)
     mine, theirs = track.predictions[window], against.predictions[window]
     label, table = spec.data.label, world.table(as_of)
-    said = scored_rows(window_rows(mine, table, label), label)
+    said = scored_rows(window_rows(mine, table, label).frame, label)
     if not len(said.labels):
         return None
     if mine.digest == theirs.digest:
         return 0.0, 0.0, len(said.labels)
-    other = scored_rows(window_rows(theirs, table, label), label)
+    other = scored_rows(window_rows(theirs, table, label).frame, label)
     if said.predictions.shape != other.predictions.shape:
         return None  # versions that know other classes: no row is comparable
     pairs = Paired(label.kind, said.labels, said.predictions, other.predictions)

@@ -41,9 +41,7 @@ def reviewer_of(name: str, spec: ModelSpec) -> Reviewer:
         "refuse": Reviewer("refuse", _never, drift=False, batch=False),
     }
     if name not in reviewers:
-        raise ConfigError(
-            f"There is no reviewer {name!r}.", hint="Write gates, approve or refuse."
-        )
+        raise ConfigError(f"There is no reviewer {name!r}.", hint="Write gates, approve or refuse.")
     return reviewers[name]
 
 

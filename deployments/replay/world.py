@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
+from deployments.replay.results import Arrival
 from deployments.shadow.feed import Feed
 from infra.errors import DataError
 from infra.identity import commit as commit_of
 from infra.identity import lock_digest
-from infra.settings import settings
 from infra.steps import outside
 from infra.store import digest_of
 from tasks.data import commit, inspect, receive
@@ -44,12 +44,10 @@ from tasks.references import (
 from tasks.training import fit
 from tasks.windows import end_day
 
-from deployments.replay.results import Arrival  # isort: skip
-
 LEFT_OUT = (
     "Packaging and its smoke test: no Bento is built.",
     "Alerts, reminders and deadlines: the reviewer that was named answers at once.",
-    "Schedules, freezes and triggers by data or code: only verdicts and the policy start trainings.",
+    "Schedules, freezes, triggers by data or code: only verdicts and the policy start trainings.",
 )
 
 
@@ -153,9 +151,7 @@ class World:
         )
         return Trained(candidate, round(fitted.cpu_s + judged.cpu_s + drawn.cpu_s, 1))
 
-    def gates(
-        self, candidate: Candidate, incumbent: Champion | None
-    ) -> tuple[Comparison, Verdict]:
+    def gates(self, candidate: Candidate, incumbent: Champion | None) -> tuple[Comparison, Verdict]:
         """What the gates say of a candidate against who is in charge."""
         spec = self.spec
         against = outside(compare, spec.name)(
@@ -168,9 +164,7 @@ class World:
     ) -> Predictions:
         """A window's predictions, each row by the champion of its own time."""
         table, label = self.table(as_of), self.spec.data.label
-        return outside(predict, self.spec.name)(
-            champion, table, window, as_of, label, before
-        ).value
+        return outside(predict, self.spec.name)(champion, table, window, as_of, label, before).value
 
     def watch(
         self, predictions: Predictions, contest: Contest, as_of: datetime, rules: MonitoringSpec
@@ -178,7 +172,9 @@ class World:
         """The verdict of a window by some rules."""
         once = outside(_verdict, self.spec.name)
         spec = self.spec
-        return once(predictions, contest, self.table(as_of), rules, spec.data, spec.evaluation).value
+        return once(
+            predictions, contest, self.table(as_of), rules, spec.data, spec.evaluation
+        ).value
 
 
 def crowned(candidate: Candidate, since: datetime) -> Champion:
@@ -212,8 +208,3 @@ def _verdict(
 
 def _refused(window: str, as_of: datetime, ending: Ending, why: str) -> Arrival:
     return Arrival(window=window, as_of=as_of, ending=ending, admitted=False, why=why)
-
-
-def place_of(model: str) -> str:
-    """The folder of a model's replays in this home; what is in it may be deleted at any time."""
-    return str(settings().home / "replay" / model)

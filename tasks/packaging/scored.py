@@ -55,7 +55,7 @@ def by_champion(
         frame: feature rows, shape (n_rows, n_columns).
         reigns: champions, oldest first, each in charge from its own time to the next one's.
     """
-    begins = pd.DatetimeIndex([each.since for each in reigns]).as_unit("ns").asi8
+    begins = pd.to_datetime([each.since for each in reigns], utc=True).as_unit("ns").asi8
     times = pd.DatetimeIndex(frame[PREDICTION_TIME]).as_unit("ns").asi8
     newest = np.searchsorted(begins, times, side="left") - 1  # in charge after its very time
     newest[newest < 0] = len(reigns) - 1

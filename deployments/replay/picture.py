@@ -1,0 +1,174 @@
+"""The picture of a replay: the metric, what was gained, and what each policy did when."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from matplotlib.figure import Figure
+
+from deployments.replay.results import Course, Replay
+from tasks.pictures import FAINT, INK, png
+from tasks.references import Action
+
+_COLOURS: Final = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#5B5B5B",
+)  # fmt: skip
+"""Told apart by all eyes, after Okabe and Ito; a ninth policy begins again."""
+
+_STYLE: Final = {"fontsize": 9, "color": INK, "loc": "left"}
+_HALF: Final = 0.5
+_FEW: Final = 24
+"""Windows whose names fit side by side."""
+
+Axes = Any
+
+
+def draw(replay: Replay) -> bytes:
+    """A PNG of three panels over the same windows: metric, gain, and what was done.
+
+    Lines that lie on each other are drawn from broad to narrow, so that each shows.
+    """
+    names = [each.window for each in replay.arrivals]
+    courses = replay.courses
+    rows = len(courses)
+    figure = Figure(
+        figsize=(12, 6.6 + 0.36 * rows), dpi=110, layout="constrained", facecolor="white"
+    )
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=(3.2, 2.2, 0.7 + 0.5 * rows))
+    top, middle, bottom = panels
+    _metric(top, replay, names)
+    _gains(middle, replay, names)
+    _deeds(bottom, courses, names)
+    _windows(bottom, names)
+    return png(figure, panels, f"{replay.model}: {len(names)} windows under {rows} policies")
+
+
+def _metric(axes: Axes, replay: Replay, names: list[str]) -> None:
+    better = "more" if replay.more_is_better else "less"
+    for place, course in enumerate(replay.courses):
+        points = _points(course, names, "metric")
+        axes.plot(*points, marker="o", markersize=4, **_line(place, len(replay.courses)))
+        promoted = [
+            (names.index(each.window), each.metric)
+            for each in course.windows
+            if each.training and each.training.promoted and each.metric is not None
+        ]
+        if promoted:
+            axes.scatter(
+                *zip(*promoted, strict=True), s=58, zorder=4, facecolors="white",
+                edgecolors=_colour(place), linewidths=1.6,
+            )  # fmt: skip
+    _name_ends(axes, replay.courses, names)
+    axes.set_title(
+        f"{replay.metric} of the champion of the time ({better} is better); a ring: what was "
+        "trained on this window's labels took charge of the next",
+        **_STYLE,
+    )
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+
+
+def _name_ends(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
+    """The policies' names beside the ends of their lines, pushed apart where they meet."""
+    ends = []
+    for place, course in enumerate(courses):
+        across, up = _points(course, names, "metric")
+        if up:
+            ends.append((up[-1], across[-1], place, course.policy))
+    low, high = axes.get_ylim()
+    apart, last = (high - low) * 0.07, float("-inf")
+    for value, end, place, name in sorted(ends):
+        last = max(value, last + apart)
+        axes.annotate(
+            _plain(name), (end, value), xytext=(len(names) - 0.72, last), textcoords="data",
+            va="center", fontsize=9, color=_colour(place), fontweight="bold",
+        )  # fmt: skip
+
+
+def _gains(axes: Axes, replay: Replay, names: list[str]) -> None:
+    against = next((each for each in replay.courses if each.gain is None), replay.courses[0])
+    held = dict(zip(*_points(against, names, "metric"), strict=True))
+    sign = 1 if replay.more_is_better else -1
+    for place, course in enumerate(replay.courses):
+        if course is against:
+            continue
+        across, up = _points(course, names, "metric")
+        both = [(x, sign * (y - held[x])) for x, y in zip(across, up, strict=True) if x in held]
+        if both:
+            axes.plot(
+                *zip(*both, strict=True), marker="o", markersize=3,
+                **_line(place, len(replay.courses)),
+            )  # fmt: skip
+    axes.axhline(0, color=_colour(replay.courses.index(against)), linewidth=1.6)
+    told = [_gain(each) for each in replay.courses if each.gain]
+    axes.set_title(
+        f"Gained on {_plain(against.policy)}, above the line is better. " + "  ".join(told),
+        **_STYLE,
+    )
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+
+
+def _gain(course: Course) -> str:
+    gain = course.gain
+    assert gain is not None  # noqa: S101 - the caller asks for none without
+    return f"{_plain(course.policy)} {gain.gain:+.4f} [{gain.lower:+.4f}, {gain.upper:+.4f}]"
+
+
+def _deeds(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
+    for place, course in enumerate(courses):
+        row, colour = len(courses) - 1 - place, _colour(place)
+        axes.axhline(row, color=FAINT, linewidth=0.8, zorder=0)
+        for each in course.windows:
+            across = names.index(each.window)
+            if each.training:
+                filled = colour if each.training.promoted else "white"
+                axes.scatter(
+                    across, row, s=82, facecolors=filled, edgecolors=colour, linewidths=1.6
+                )
+            elif each.action is Action.ASK:
+                axes.text(across, row, "?", ha="center", va="center", color=colour, **_BOLD)
+            elif each.action is Action.ROLLBACK:
+                axes.scatter(across, row, s=70, marker="<", color=colour)
+            elif each.action is Action.ALERT:
+                axes.scatter(across, row, s=46, marker="^", facecolors="none", edgecolors=colour)
+        axes.text(
+            len(names) - 0.72, row, f"{course.cpu_s:,.0f} CPU s", va="center", fontsize=9,
+            color=colour,
+        )  # fmt: skip
+    axes.set_yticks(range(len(courses)), [_told(each) for each in reversed(courses)], fontsize=9)
+    axes.set_ylim(-_HALF - 0.1, len(courses) - _HALF + 0.1)
+    axes.set_title(
+        "● trained and took charge   ○ trained and turned down   △ alert   ? a person was asked   "
+        "◁ rolled back",
+        **_STYLE,
+    )
+
+
+_BOLD: Final = {"fontsize": 11, "fontweight": "bold"}
+
+
+def _told(course: Course) -> str:
+    trainings = f"{course.trainings} training{'s' * (course.trainings != 1)}"
+    return f"{_plain(course.policy)}\n{trainings}, {course.promotions} took charge"
+
+
+def _windows(axes: Axes, names: list[str]) -> None:
+    every = max(1, -(-len(names) // _FEW))
+    axes.set_xticks(range(0, len(names), every), names[::every])
+    axes.set_xlim(-0.6, len(names) + 0.35)
+
+
+def _points(course: Course, names: list[str], field: str) -> tuple[list[int], list[float]]:
+    known = [each for each in course.windows if getattr(each, field) is not None]
+    return [names.index(each.window) for each in known], [getattr(each, field) for each in known]
+
+
+def _line(place: int, count: int) -> dict[str, Any]:
+    return {"color": _colour(place), "linewidth": 1.5 + 0.9 * (count - 1 - place), "alpha": 0.9}
+
+
+def _colour(place: int) -> str:
+    return _COLOURS[place % len(_COLOURS)]
+
+
+def _plain(name: str) -> str:
+    """A name without what matplotlib reads as mathematics."""
+    return name.replace("$", r"\$")[:24]
