@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from deployments.automations import still, wake
 from deployments.changes import require_paths
 from deployments.plan import TAG, Deployed, Desired, plan
 from deployments.renewal import renew
@@ -26,6 +27,7 @@ from tasks.spec import ModelSpec, declared_models, load_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
@@ -160,7 +162,8 @@ def _apply(
     told = times.told(desired.schedules, desired.calendar)
     if there is not None and there.version == version:
         renewed = renew(client, there, told, times.now)
-        return _report(desired, Change.UPDATED if renewed else Change.UNCHANGED, there.id)
+        changed = _woken(client, desired, there.id) or renewed
+        return _report(desired, Change.UPDATED if changed else Change.UNCHANGED, there.id)
     made = client.create_deployment(
         flow_id=client.create_flow_from_name(desired.flow),
         name=desired.model,
@@ -178,10 +181,16 @@ def _apply(
         tags=list(desired.tags),
         paused=False,
     )
+    _woken(client, desired, made)
     return _report(desired, Change.CREATED if there is None else Change.UPDATED, made)
 
 
+def _woken(client: SyncPrefectClient, desired: Desired, deployment: UUID) -> bool:
+    return bool(desired.events) and wake(client, deployment, desired.name, desired.events)
+
+
 def _remove(client: SyncPrefectClient, name: str, there: DeploymentResponse) -> Applied:
+    still(client, there.id)
     client.delete_deployment(there.id)
     return Applied(name=name, change=Change.REMOVED)
 

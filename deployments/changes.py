@@ -1,4 +1,4 @@
-"""What a commit starts: the declared paths, held against what was trained and packaged last."""
+"""What commits and events start: what is declared, held against what was done about it last."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from infra.errors import ConfigError, PerennialError, few
 from infra.settings import PROJECT
 from tasks.calendars.freezing import frozen
+from tasks.governance.heeding import heed_events
 from tasks.governance.starting import repackage_on_new_code, train_on_new_code
 from tasks.governance.triggers import ApplicationTrigger
 from tasks.references import Cause
@@ -35,6 +36,28 @@ def follow_code(models: Iterable[str], now: datetime) -> Iterator[str]:
             yield from filter(None, said)
         except PerennialError as error:
             yield f"Whether the code of {model} has changed was not looked at. {error.args[0]}"
+
+
+def follow_events(models: Iterable[str], now: datetime) -> Iterator[str]:
+    """Start what events ask for that nobody has heeded, a sentence for each.
+
+    Prefect's automations wake `heed` when an event comes; what they have missed is found here.
+
+    Args:
+        models: their names.
+        now: the time, by which days are frozen.
+
+    Raises:
+        BackendError: the database or Prefect's server does not answer.
+    """
+    for model in models:
+        try:
+            spec = load_spec(model)
+            if spec.triggers.events:
+                why = _freeze(spec, "train", now)
+                yield from heed_events.fn(model, spec.triggers.events, why)
+        except PerennialError as error:
+            yield f"The events for {model} were not looked at. {error.args[0]}"
 
 
 def watched(spec: ModelSpec) -> tuple[str, ...]:
@@ -90,5 +113,9 @@ def _paths(triggers: Iterable[ApplicationTrigger], then: str) -> tuple[str, ...]
 
 def _held(spec: ModelSpec, flow: FlowName, now: datetime) -> str:
     """Why nothing is started now; what is due is found again once the freeze is over."""
-    why = frozen(spec.calendar, flow, now, ZoneInfo(spec.data.timezone))
+    why = _freeze(spec, flow, now)
     return f"What the code of {spec.name} may ask for waits: {why}." if why else ""
+
+
+def _freeze(spec: ModelSpec, flow: FlowName, now: datetime) -> str | None:
+    return frozen(spec.calendar, flow, now, ZoneInfo(spec.data.timezone))

@@ -13,6 +13,7 @@ from deployments.timetable import late_rules
 from infra.resources import RunRequest
 from infra.settings import PROJECT, settings
 from tasks.calendars.agenda import by_rule
+from tasks.governance.triggers import EventTrigger
 from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
 from tasks.spec import ModelSpec
 
@@ -22,7 +23,7 @@ TAG: Final = "perennial"
 FLOWS: Final[tuple[FlowName, ...]] = get_args(FlowName)
 """What every model has."""
 
-Deployed = FlowName | Literal["repackage"]
+Deployed = FlowName | Literal["repackage", "heed"]
 """And what one has whose triggers ask for it."""
 
 ENGINE: Final = shlex.join([sys.executable, "-m", "prefect.engine"])
@@ -37,6 +38,7 @@ _PURPOSE: Final[dict[Deployed, str]] = {
     "score": "Predicts a window with the champion of the time.",
     "monitor": "Compares what was predicted with what came, and says what is to be done.",
     "repackage": "Builds the champion's Bento anew, with the code of today.",
+    "heed": "Looks at the events that have come, and trains for those that a trigger names.",
 }
 
 _THREAD_POOLS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -54,6 +56,7 @@ class Desired(BaseModel):
     calendar: CalendarSpec | None = Field(None, description="None where it touches no schedule.")
     environment: dict[str, str]
     request: RunRequest = RunRequest()
+    events: tuple[EventTrigger, ...] = Field((), description="What wakes it.")
 
     @property
     def name(self) -> str:
@@ -112,6 +115,7 @@ def plan(
             calendar=_calendar(flow, spec),
             environment=_environment(flow, spec),
             request=_request(flow, spec),
+            events=spec.triggers.events if flow == "heed" else (),
         )
         for spec in specs
         for flow in (*FLOWS, *_asked_for(spec))
@@ -120,7 +124,8 @@ def plan(
 
 def _asked_for(spec: ModelSpec) -> tuple[Deployed, ...]:
     repackages = any(each.then == "repackage" for each in spec.triggers.application)
-    return ("repackage",) if repackages else ()
+    wanted: dict[Deployed, bool] = {"repackage": repackages, "heed": bool(spec.triggers.events)}
+    return tuple(flow for flow, is_wanted in wanted.items() if is_wanted)
 
 
 def _schedules(flow: Deployed, spec: ModelSpec, *, paused: bool) -> tuple[ScheduleSpec, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.apply import deployed, ours
-from deployments.changes import follow_code
+from deployments.changes import follow_code, follow_events
 from deployments.renewal import make_up, renew
 from deployments.timetable import Timetable, called, read_feeds
 from infra.errors import ConfigError, PerennialError
@@ -67,6 +67,7 @@ def tend(now: datetime) -> Iterator[str]:
     yield from _expired(now)
     yield from tell_again(now)
     yield from follow_code(declared_models(), now)
+    yield from follow_events(declared_models(), now)
     yield from _reminded(now)
 
 

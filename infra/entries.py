@@ -39,6 +39,7 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
     REPACKAGE = "repackage"
     DRIFT = "drift"
+    EVENT = "event"
     ALERT = "alert"
 
 

@@ -17,6 +17,7 @@ from tasks.governance.evidence import (
     read_evidence,
 )
 from tasks.governance.following import follow
+from tasks.governance.heeding import heed_events
 from tasks.governance.notices import batch_notice, decision_notice, drift_notice, gate_notice
 from tasks.governance.recording import (
     decide,
@@ -42,6 +43,7 @@ __all__ = [
     "evidence_for_drift",
     "follow",
     "gate_notice",
+    "heed_events",
     "read_evidence",
     "record",
     "record_approved",

@@ -1,6 +1,7 @@
 """The ``triggers`` section: what starts a training beside a person, a schedule and a verdict."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -47,6 +48,22 @@ class ApplicationTrigger(Section):
     )
 
 
+class EventTrigger(Section):
+    """Train when an application has told Prefect's server that something happened."""
+
+    event: str = Field(pattern=r"^\S+$", description="Name of the event, the whole of it.")
+    resource: str = Field(
+        "*",
+        pattern=r"^[^\s*!]*\*?$",
+        min_length=1,
+        description="Id of its resource (`prefect.resource.id`); a star at the end stands for any "
+        "rest.",
+    )
+    cooldown: timedelta = Field(
+        timedelta(0), ge=timedelta(0), description="Least time between trainings for events."
+    )
+
+
 class TriggersSpec(Section):
     """What starts `train` by itself, each with its cause on the run, or a new Bento."""
 
@@ -60,6 +77,9 @@ class TriggersSpec(Section):
     )
     application: tuple[ApplicationTrigger, ...] = Field(
         (), description="When a commit has changed an application; looked at likewise."
+    )
+    events: tuple[EventTrigger, ...] = Field(
+        (), description="When an event has come; `heed/NAME` is woken by it, and upkeep looks too."
     )
 
 

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     DATA = "data"
     CODE = "code"
     APPLICATION = "application"
+    EVENT = "event"
     CI = "ci"
 
 

@@ -1,0 +1,159 @@
+"""Events of applications on a real Prefect server with PostgreSQL, and the trainings they start."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
+from prefect.flow_engine import run_flow
+from prefect.states import Completed
+from ruamel.yaml import YAML
+
+from deployments.apply import deploy
+from deployments.changes import follow_events
+from flows.heed import heed
+from infra.ledger import Kind, Ledger
+from tasks.governance import evidence_for_candidate, heed_events, record_verdict
+from tasks.governance.triggers import EventTrigger
+from tasks.references import Refuse
+from tests.support.homes import environment, home_on
+from tests.support.postgres import postgres_server
+from tests.support.small_model import write_model
+from tests.support.stack import eventually
+from tests.support.subjects import bento, candidate, comparison
+
+OPENED = EventTrigger(event="airport.opened", resource="desk.*")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL server for the ledger."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def client(api: str) -> Iterator[SyncPrefectClient]:
+    """A client of the server that the session shares."""
+    assert api
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture
+def model(client: SyncPrefectClient, server: str, tmp_path: Path) -> Iterator[str]:
+    """A model that was trained once, is deployed, and heeds an event."""
+    name = f"m{uuid4().hex[:8]}"
+    heeds = {"events": [{"event": OPENED.event, "resource": OPENED.resource}]}
+    write_model(tmp_path / "models", name, triggers=heeds)
+    with home_on(server, tmp_path), environment({"PERENNIAL_MODELS": str(tmp_path / "models")}):
+        judged = candidate(2).model_copy(update={"model": name})
+        refused = Refuse(why="It gains nothing.")
+        evidence = evidence_for_candidate.fn(judged, bento(2), comparison(), refused)
+        record_verdict.fn(evidence, refused)
+        deploy(name)
+        yield name
+
+
+def runs(client: SyncPrefectClient, flow: str, model: str) -> list[FlowRun]:
+    """The runs of a model's flow."""
+    return client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[model])),
+    )
+
+
+def sent(client: SyncPrefectClient, resource: str, **fields: object) -> dict[str, object]:
+    """An event as it is posted to the server, which an application may do in any language."""
+    event = {
+        "id": str(uuid4()),
+        "occurred": "2026-11-23T06:00:00Z",
+        "event": OPENED.event,
+        "resource": {"prefect.resource.id": resource},
+        **fields,
+    }
+    client.request("POST", "/events", json=[event])
+    return event
+
+
+def test_an_event_wakes_the_model_and_starts_one_training(
+    client: SyncPrefectClient, model: str
+) -> None:
+    """From Python; sent again with the same id, or looked at again, it starts nothing."""
+    emitted = emit_event(OPENED.event, {"prefect.resource.id": f"desk.{model}"})
+    EventsWorker.instance().drain()
+    assert emitted is not None
+    eventually(lambda: runs(client, "heed", model), 60)
+    [woken] = runs(client, "heed", model)
+
+    run_flow(heed, flow_run=woken)
+    heeded = client.read_flow_run(woken.id).state
+    [training] = runs(client, "train", model)
+    client.set_flow_run_state(training.id, Completed(), force=True)
+    again = {"id": str(emitted.id), "occurred": emitted.occurred.isoformat()}
+    sent(client, f"desk.{model}", **again)
+    second = heed_events.fn(model, (OPENED,), None)
+
+    assert woken.parameters == {"model": model, "event": str(emitted.id)}
+    assert heeded is not None
+    assert heeded.name == "Heeded"
+    assert heeded.message == f"A training of {model} was asked for by airport.opened."
+    assert second == ()
+    assert training.parameters["cause"] == "event"
+    assert [each.id for each in runs(client, "train", model)] == [training.id]
+    [record] = Ledger().entries(model, Kind.EVENT)
+    assert (record.subject, record.payload["run"]) == (str(emitted.id), str(training.id))
+    assert record.actor == f"desk.{model}"
+
+
+def test_what_the_automation_missed_is_found_by_the_upkeep(
+    client: SyncPrefectClient, model: str
+) -> None:
+    """Deleted by a hand, say. What waits is found again; a malformed event is told once."""
+    for each in client.read_automations():
+        if each.name.startswith(f"heed/{model}: "):
+            client.delete_automation(each.id)
+    sent(client, f"desk.{model}", payload={"as_of": "yesterday"})
+    newest = sent(client, f"desk.{model}")
+
+    waits = heed_events.fn(model, (OPENED,), "year end, frozen until 2027-01-03", str(newest["id"]))
+    done = list(follow_events([model], candidate(2).as_of))
+    idle = list(follow_events([model], candidate(2).as_of))
+    mended = [each for each in deploy(model) if each.name == f"heed/{model}"]
+
+    fault = "as_of is 'yesterday', no time with a zone such as 2026-11-23T06:00:00Z."
+    assert waits == (
+        f"airport.opened of desk.{model} asks for nothing: {fault}",
+        "1 events ask for a training, which waits: year end, frozen until 2027-01-03.",
+    )
+    assert done == [f"A training of {model} was asked for by airport.opened."]
+    assert idle == []
+    assert len(runs(client, "train", model)) == 1
+    assert [each.reason for each in Ledger().entries(model, Kind.EVENT)][:1] == [fault]
+    assert [each.change for each in mended] == ["updated"]
+    assert any(each.name.startswith(f"heed/{model}: ") for each in client.read_automations())
+
+
+def test_automations_go_with_their_declaration(
+    client: SyncPrefectClient, model: str, tmp_path: Path
+) -> None:
+    """And a look that finds nothing of this model's leaves those of others."""
+    yaml, declared = YAML(), tmp_path / "models" / model / "model.yaml"
+    document = yaml.load(declared)
+    del document["triggers"]
+    yaml.dump(document, declared)
+
+    applied = {each.name: each.change for each in deploy(model)}
+
+    assert applied[f"heed/{model}"] == "removed"
+    assert not [a for a in client.read_automations() if a.name.startswith(f"heed/{model}: ")]
