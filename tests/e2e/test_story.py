@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import FlowRun
 from infra.ledger import Kind, Ledger
 from infra.serving import serving
 from tasks.data import read_history
+from tasks.governance.recording import verdict_of
 from tasks.references import Cause, Ending
 from tests.support.flow_runs import (
     answered,
@@ -24,6 +25,7 @@ from tests.support.flow_runs import (
     steps,
     suspended,
 )
+from tests.support.replaying import replayed
 from tests.support.small_model import Declared, delivery
 from tests.support.standing import champions, closed, made
 
@@ -117,6 +119,24 @@ def test_the_first_training_is_promoted_by_the_gates_alone(story: Story) -> None
     """Nobody is asked about a candidate that beats the baseline for certain."""
     assert story.after_first == (1, 1, 1)
     assert story.first_promotion.parameters["actor"] == "gate"
+
+
+def test_a_replay_comes_to_the_decisions_of_the_flows(story: Story, model: str) -> None:
+    """On a clock of its own, in a home of its own: the same verdict, training, gates and gain."""
+    assert story.review.state_name == "Approved"
+    real = verdict_of(Ledger().entries(model, Kind.DRIFT)[0])
+    gate = next(each for each in Ledger().entries(model, Kind.GATE) if each.as_of == SECOND)
+
+    again = replayed(model, ["declared"], until=MOVED, reviewer="approve")
+
+    watched = {each.window: each for each in again.courses[0].windows}
+    moved, first = watched[MOVED], watched[LEARNED[-1]].training
+    assert (first and first.verdict, moved.action) == ("promote", real.action)
+    assert moved.metric == pytest.approx(real.metrics["roc_auc"], abs=1e-12)
+    assert moved.kinds
+    assert moved.training is not None
+    assert (moved.training.verdict, moved.training.promoted) == ("ask", True)
+    assert f"{abs(moved.training.gain or 0):.4f}" in gate.reason
 
 
 def test_what_was_predicted_names_the_version_of_its_time(story: Story) -> None:
