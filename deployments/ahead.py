@@ -57,6 +57,12 @@ class Upcoming(BaseModel):
     outcome: Outcome
     why: str = Field(description="Why it is moved or left out, or not as declared; else empty.")
 
+    @property
+    def shown(self) -> str:
+        """How it is shown to people: its outcome, or ``moved``."""
+        moved = self.outcome is Outcome.RUNS and self.at != self.due
+        return "moved" if moved else self.outcome.value
+
 
 class ScheduleStatus(BaseModel):
     """One schedule, and how it stands in Prefect."""

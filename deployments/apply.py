@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deployments.automations import still, wake
 from deployments.changes import require_paths
-from deployments.plan import TAG, Deployed, Desired, plan
+from deployments.plan import MODEL, TAG, Deployed, Desired, plan
 from deployments.renewal import renew
 from deployments.timetable import Timetable, read_feeds
 from infra.addresses import addresses
@@ -85,7 +85,12 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
     for spec in specs:
         times[spec.name].check(spec)
     found = addresses()
-    links = {"Prefect": found.prefect_ui, "MLflow": found.mlflow, "Reports": found.pages}
+    links = {
+        "How the model stands": f"{found.pages}/models/{MODEL}",
+        "Prefect": found.prefect_ui,
+        "MLflow": found.mlflow,
+        "Reports": found.pages,
+    }
     desired = plan(specs, paused=paused, links=links)
     with reachable_prefect() as client:
         ensure_pool(client)
@@ -137,15 +142,25 @@ def _check_suite(path: Path, table: TableSpec, *, observed: bool) -> None:
 
 def ours(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
     """The deployments on the server that were made from this folder of models."""
+    for each in tagged(client):
+        environment = (each.job_variables or {}).get("env", {})
+        if environment.get("PERENNIAL_MODELS") == str(settings().models):
+            yield each
+
+
+def tagged(client: SyncPrefectClient, *tags: str) -> Iterator[DeploymentResponse]:
+    """The deployments on the server that Perennial made, from whatever folder of models.
+
+    Args:
+        client: of the server.
+        tags: which they have besides: the name of a model.
+    """
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
-    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    wanted = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG, *tags]))
     offset = 0
-    while page := client.read_deployments(deployment_filter=tagged, limit=_PAGE, offset=offset):
-        for each in page:
-            environment = (each.job_variables or {}).get("env", {})
-            if environment.get("PERENNIAL_MODELS") == str(settings().models):
-                yield each
+    while page := client.read_deployments(deployment_filter=wanted, limit=_PAGE, offset=offset):
+        yield from page
         offset += len(page)
 
 

@@ -20,6 +20,9 @@ from tasks.spec import ModelSpec
 TAG: Final = "perennial"
 """The tag by which deployments of ours are found again."""
 
+MODEL: Final = "{model}"
+"""What stands for the name of a model in the address of a link."""
+
 FLOWS: Final[tuple[FlowName, ...]] = get_args(FlowName)
 """What every model has."""
 
@@ -104,7 +107,8 @@ def plan(
     Args:
         specs: the declarations.
         paused: leave every schedule paused, whatever the declaration says.
-        links: what a reader of a deployment's page may want to open, title to address.
+        links: what a reader of a deployment's page may want to open, title to address; `MODEL`
+            in an address stands for the name of the deployment's model.
     """
     return tuple(
         Desired(
@@ -173,5 +177,6 @@ def _description(flow: Deployed, spec: ModelSpec, links: Mapping[str, str]) -> s
         f"`prefect deployment run '{flow}/{spec.name}' --watch`",
     ]
     if links:
-        lines += ["", " · ".join(f"[{title}]({address})" for title, address in links.items())]
+        own = {title: address.replace(MODEL, spec.name) for title, address in links.items()}
+        lines += ["", " · ".join(f"[{title}]({address})" for title, address in own.items())]
     return "\n".join(lines)

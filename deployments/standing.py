@@ -65,6 +65,7 @@ class LastRun(_Fact):
     state: str = Field(description="Name of its state: Running, Promoted, Held, Failed ...")
     at: datetime = Field(description="When it entered that state.")
     run_url: str
+    failed: bool = Field(False, description="Whether it failed or crashed.")
 
 
 class DriftStatus(_Fact):
@@ -108,7 +109,7 @@ def status(model: str) -> Status:
     """
     spec = load_spec(model)
     with reachable_prefect() as client:
-        last = {flow: _last(client, flow, model) for flow in FLOWS}
+        last = {flow: last_run(client, flow, model) for flow in FLOWS}
         there = {deployed(each): each for each in ours(client)}
     found = ahead(spec, there, datetime.now(UTC))
     return Status(
@@ -199,8 +200,8 @@ def _verdict(model: str) -> DriftStatus | None:
     )
 
 
-def _last(client: SyncPrefectClient, flow: str, model: str) -> LastRun | None:
-    """The newest run that has started; what is only scheduled has not run."""
+def last_run(client: SyncPrefectClient, flow: str, model: str) -> LastRun | None:
+    """The newest run of a model's flow that has started; what is only scheduled has not run."""
     from prefect.client.schemas import filters
     from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
@@ -221,4 +222,5 @@ def _last(client: SyncPrefectClient, flow: str, model: str) -> LastRun | None:
         state=state.name or state.type.value.title(),
         at=state.timestamp,
         run_url=addresses().run(runs[0].id),
+        failed=state.type in {StateType.FAILED, StateType.CRASHED},
     )

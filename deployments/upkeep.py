@@ -11,6 +11,7 @@ from deployments.renewal import make_up, renew
 from deployments.timetable import Timetable, called, read_feeds
 from infra.errors import ConfigError, PerennialError
 from infra.halves import sweep_halves
+from infra.private import read_private, write_private
 from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
@@ -69,6 +70,26 @@ def tend(now: datetime) -> Iterator[str]:
     yield from follow_code(declared_models(), now)
     yield from follow_events(declared_models(), now)
     yield from _reminded(now)
+    write_private(_noted(), now.isoformat())
+
+
+def last_upkeep() -> datetime | None:
+    """When the upkeep last came to its end; None before it ever did.
+
+    Raises:
+        ConfigError: what was noted of it is damaged.
+    """
+    text = read_private(_noted())
+    try:
+        return None if text is None else datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ConfigError(
+            f"{_noted()} is damaged.", hint="Remove it: the next upkeep writes it again."
+        ) from error
+
+
+def _noted() -> Path:
+    return settings().home / "upkeep"
 
 
 def _reminded(now: datetime) -> Iterator[str]:

@@ -80,6 +80,21 @@ class Ledger:
         found = self.entries(model, kind, as_of, limit=1)
         return found[0] if found else None
 
+    def after(self, place: int, most: int = 1000) -> tuple[Recorded, ...]:
+        """The records behind a place in the chain, in the order of writing.
+
+        Whoever follows the ledger reads each record once: nothing is inserted before another.
+
+        Args:
+            place: of the last record that is known; 0 before the first.
+            most: so many of them at most.
+        """
+        from infra import records
+        from infra.database import connection
+
+        with connection() as database:
+            return records.after(database, place, most)
+
     def verify(self, holds: Collection[str] = ()) -> int:
         """How many records the chain has, every one of them recomputed.
 

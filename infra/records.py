@@ -101,6 +101,12 @@ def matching(
     return tuple(reversed([_record(row) for row in database.execute(query).mappings()]))
 
 
+def after(database: Connection, place: int, most: int) -> tuple[Recorded, ...]:
+    """The records behind a place in the chain, in the order of writing, at most so many."""
+    query = select(_TABLE).where(_TABLE.c.id > place).order_by(_TABLE.c.id).limit(most)
+    return tuple(_record(row) for row in database.execute(query).mappings())
+
+
 def chain(database: Connection) -> Iterator[Recorded]:
     """Every record in the order of writing, each checked against the one before it.
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.text import Text
 
-from deployments.ahead import AHEAD, Ahead, Outcome, ScheduleStatus, Upcoming
+from deployments.ahead import AHEAD, Ahead, ScheduleStatus, Upcoming
 from deployments.cli.screen import console, show
 from tasks.schedules import WEEK
 
@@ -69,12 +69,6 @@ def print_ahead(found: Mapping[str, Ahead], now: datetime) -> None:
     _table(found, several=several)
 
 
-def kind(upcoming: Upcoming) -> str:
-    """How a time is shown: its outcome, or ``moved``."""
-    moved = upcoming.outcome is Outcome.RUNS and upcoming.at != upcoming.due
-    return "moved" if moved else upcoming.outcome.value
-
-
 def _is_of(upcoming: Upcoming, schedule: ScheduleStatus) -> bool:
     return (upcoming.flow, upcoming.schedule) == (schedule.flow, schedule.name)
 
@@ -96,7 +90,7 @@ def _strip(upcoming: Sequence[Upcoming], first: date) -> Text:
     """A mark for each day: the most telling of what is on it."""
     held: dict[date, set[str]] = {}
     for each in upcoming:
-        held.setdefault(_local(each).date(), set()).add(kind(each))
+        held.setdefault(_local(each).date(), set()).add(each.shown)
     strip = Text()
     for place in range(_DAYS):
         day = first + timedelta(days=place)
@@ -115,7 +109,7 @@ def _short(schedule: ScheduleStatus) -> str:
 
 
 def _legend(screen: Console, upcoming: Iterable[Upcoming]) -> None:
-    there = Counter(kind(each) for each in upcoming)
+    there = Counter(each.shown for each in upcoming)
     parts = [
         Text(_mark(each), style=_MARKS[each][2]) + Text(f" {_SAID[each]}", style="dim")
         for each in _ORDER
@@ -131,7 +125,7 @@ def _table(found: Mapping[str, Ahead], *, several: bool) -> None:
     for model, ahead in found.items():
         often = Counter((each.flow, each.schedule) for each in ahead.upcoming)
         for each in ahead.upcoming:
-            shown = kind(each)
+            shown = each.shown
             frequent = several or often[each.flow, each.schedule] > _FEW
             if frequent and (shown in {"runs", "paused"} or each.why in _WEEK):
                 continue  # the strip says as much

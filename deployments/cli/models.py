@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,8 @@ from deployments.cli.screen import console
 from deployments.cli.screen import show as show_table
 from deployments.standing import LastRun, Status
 from deployments.standing import status as standing
+from infra.addresses import addresses
+from infra.errors import ConfigError
 from tasks.schedules import FlowName
 from tasks.spec import declared_models
 
@@ -64,6 +67,28 @@ def show(model: str, *, as_json: bool) -> None:
         typer.echo(found.model_dump_json(indent=2))
     else:
         _print(found)
+
+
+def write_page(model: str, to: Path) -> None:
+    """Write the page of a model to a file that needs no other, and say where to see it live.
+
+    Args:
+        model: its name.
+        to: the file; one that is there is replaced.
+
+    Raises:
+        ConfigError: no such model is declared, or the file cannot be written.
+        BackendError: the database does not answer.
+    """
+    from deployments.pages.gathering import declared_as, gather
+    from deployments.pages.rendering import model_page
+
+    page = model_page(gather(declared_as(model), datetime.now(UTC)))
+    try:
+        to.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{to} cannot be written: {error.strerror}.") from error
+    typer.echo(f"Wrote {to}. The page as it is at any time: {addresses().pages}/models/{model}")
 
 
 def _print_deployments(applied: tuple[Applied, ...]) -> None:

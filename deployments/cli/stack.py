@@ -3,6 +3,7 @@
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,8 +67,17 @@ def status(
     name: Annotated[str | None, typer.Argument(help="A model; without one, the servers.")] = None,
     *,
     as_json: AsJson = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write the model's page to a file of its own.")
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Argument(help="With --html: the file; NAME.html if left out.")
+    ] = None,
 ) -> None:
     """Show the servers, or with a name everything about that model."""
+    if html or to is not None:
+        _write_page(name, to, html=html, as_json=as_json)
+        return
     if name is not None:
         from deployments.cli.models import show
 
@@ -87,6 +97,14 @@ def status(
         from deployments.cli.agenda import print_ahead
 
         print_ahead(ahead, datetime.now(UTC))
+
+
+def _write_page(name: str | None, to: Path | None, *, html: bool, as_json: bool) -> None:
+    from deployments.cli.models import write_page
+
+    if name is None or not html or as_json:
+        raise typer.BadParameter("a page is asked for as: perennial status NAME --html [FILE]")
+    write_page(name, to or Path(f"{name}.html"))
 
 
 def _ahead(servers: "list[ServerStatus]") -> "dict[str, Ahead] | None":

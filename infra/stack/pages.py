@@ -44,16 +44,21 @@ _PAGE: Final = """<!doctype html>
  li {{ display: flex; justify-content: space-between; gap: 1rem; padding: .45rem 0;
    border-bottom: 1px solid var(--line) }}
 </style></head><body>
-<h1>Reports</h1><p>{summary}</p>{sections}</body></html>
+<h1>Reports</h1><p>{summary} · <a href="/models">Models</a></p>{sections}</body></html>
 """
 
 
-def create() -> Starlette:
-    """The application that uvicorn runs."""
+def create(*routes: Route) -> Starlette:
+    """The application that uvicorn runs.
+
+    Args:
+        routes: of pages that are no files; they come before the files.
+    """
     reports = settings().home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     return Starlette(
         routes=[
+            *routes,
             Route("/", _index),
             Route("/healthz", _healthy),
             Route("/favicon.ico", _icon),

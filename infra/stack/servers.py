@@ -118,7 +118,9 @@ def _pages() -> Server:
         title="Report pages",
         command=[
             *_python("uvicorn"),
-            *("infra.stack.pages:create", "--factory", "--host", HOST, "--port", str(port)),
+            # By name: its layer lies above this one, as that of the upkeep does.
+            *("deployments.pages.application:create", "--factory"),
+            *("--host", HOST, "--port", str(port)),
             *("--log-level", "warning"),
         ],
         port=port,

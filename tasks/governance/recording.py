@@ -108,22 +108,25 @@ def record_verdict(evidence: Evidence, verdict: Verdict) -> Recorded:
     """
     show_verdict(evidence, verdict)
     candidate, comparison = _part(evidence, "candidate"), _part(evidence, "comparison")
-    return Ledger().append(
-        Entry(
-            kind=Kind.GATE,
-            model=evidence.model,
-            as_of=evidence.as_of,
-            subject=str(candidate["digest"]),
-            actor="gate",
-            evidence=evidence.digest,
-            reason=verdict.why,
-            payload={
-                "verdict": verdict.kind,
-                "version": candidate["version"],
-                "comparison": comparison,
-            },
-        )
+    entry = Entry(
+        kind=Kind.GATE,
+        model=evidence.model,
+        as_of=evidence.as_of,
+        subject=str(candidate["digest"]),
+        actor="gate",
+        evidence=evidence.digest,
+        reason=verdict.why,
+        payload={
+            "verdict": verdict.kind,
+            "version": candidate["version"],
+            "cause": candidate["cause"],
+            "comparison": comparison,
+        },
     )
+    earlier = Ledger().find(entry.key)
+    if earlier is not None and "cause" not in earlier.payload:
+        return earlier  # of before the cause was kept; the evidence in its key says the same
+    return Ledger().append(entry)
 
 
 @step(moving=True)

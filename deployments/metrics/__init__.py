@@ -1,0 +1,1 @@
+"""What Prometheus is told of every model, from the ledger, the declarations and Prefect."""

@@ -1,0 +1,188 @@
+"""A scrape: the numbers of all models as text, however much of it is broken."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from deployments.metrics.declarations import Declarations
+from deployments.metrics.families import Sheet
+from deployments.metrics.prefect_runs import RunWatch
+from deployments.metrics.tally import Standing, Tally, end_of, learned_until
+from deployments.pages.course import value_of
+from deployments.pages.story import Judged
+from deployments.upkeep import last_upkeep
+from infra.errors import PerennialError
+from tasks.references import Action
+
+MOST_FEATURES: Final = 500
+"""Of one model: those that moved most. Each is a series that Prometheus keeps."""
+
+
+class ModelMetrics(Collector):
+    """The numbers of every declared model, gathered when they are asked for."""
+
+    def __init__(self) -> None:
+        self._tally, self._runs, self._declared = Tally(), RunWatch(), Declarations()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family; a source that does not answer is told, and hides no other."""
+        sheet = Sheet()
+        parts = {
+            "declarations": self._of_declarations,
+            "ledger": self._of_ledger,
+            "prefect": self._of_prefect,
+            "upkeep": _of_upkeep,
+        }
+        for source, part in parts.items():
+            try:
+                part(sheet)
+            except PerennialError:
+                sheet.put("perennial_source_up", 0, source)
+            else:
+                sheet.put("perennial_source_up", 1, source)
+        yield from sheet
+
+    def describe(self) -> Iterator[Metric]:
+        """Every family, without asking anybody."""
+        return iter(Sheet())
+
+    def _of_declarations(self, sheet: Sheet) -> None:
+        for model, declared in self._declared.look().items():
+            sheet.put("perennial_declaration_valid", declared is not None, model)
+            for name, limit in declared.limits.items() if declared else ():
+                sheet.put("perennial_limit", limit, model, name)
+
+    def _of_ledger(self, sheet: Sheet) -> None:
+        """Where the database is away, what was counted before stands."""
+        try:
+            self._tally.follow()
+        finally:
+            sheet.put("perennial_ledger_records", self._tally.place)
+            for model, declared in self._declared.known.items():
+                if model in self._tally.models:
+                    metric = declared.metric if declared else None
+                    tell(sheet, model, self._tally.models[model], metric)
+
+    def _of_prefect(self, sheet: Sheet) -> None:
+        runs, known = self._runs.look(), self._declared.known
+        for whose, at in runs.next.items():
+            if whose[0] in known:
+                sheet.put("perennial_run_next_timestamp_seconds", at.timestamp(), *whose)
+        for whose, count in runs.late.items():
+            if whose[0] in known:
+                sheet.put("perennial_runs_late", count, *whose)
+        for whose, (at, failed) in runs.ended.items():
+            if whose[0] in known:
+                sheet.put("perennial_run_end_timestamp_seconds", at.timestamp(), *whose)
+                sheet.put("perennial_run_failed", failed, *whose)
+
+
+def tell(sheet: Sheet, model: str, standing: Standing, metric: str | None) -> None:
+    """Put down what the ledger says of one model.
+
+    Args:
+        sheet: where it goes.
+        model: its name.
+        standing: what the ledger says.
+        metric: that its gates compare; None where its declaration cannot be read.
+    """
+    for (name, *labels), count in standing.counts.items():
+        sheet.put(name, count, model, *labels)
+    sheet.put("perennial_batches_held", len(standing.held), model)
+    sheet.put("perennial_records_unreadable", standing.unreadable, model)
+    if standing.data_end is not None:
+        sheet.put("perennial_data_end_timestamp_seconds", standing.data_end.timestamp(), model)
+    _tell_champion(sheet, model, standing, metric)
+    _tell_reviews(sheet, model, standing)
+    if standing.judged is not None:
+        _tell_verdict(sheet, model, standing.judged)
+        _tell_metric(sheet, model, standing.judged, metric)
+
+
+def _tell_champion(sheet: Sheet, model: str, standing: Standing, metric: str | None) -> None:
+    champion = standing.champion
+    if champion is None:
+        return
+    since, until = champion.since.timestamp(), learned_until(champion)
+    sheet.put("perennial_champion_version", champion.version, model)
+    sheet.put("perennial_champion_since_timestamp_seconds", since, model)
+    if until is not None:
+        sheet.put("perennial_champion_data_end_timestamp_seconds", until.timestamp(), model)
+    measured = champion.candidate.evaluation.metrics
+    if metric is not None and metric in measured:
+        sheet.put("perennial_champion_metric", measured[metric], model, metric)
+
+
+def _tell_reviews(sheet: Sheet, model: str, standing: Standing) -> None:
+    waiting = list(standing.open.values())
+    for subject in ("batch", "candidate", "drift"):
+        count = sum(each.subject == subject for each in waiting)
+        sheet.put("perennial_reviews_pending", count, model, subject)
+    if waiting:
+        oldest = min(each.since for each in waiting).timestamp()
+        sheet.put("perennial_review_oldest_timestamp_seconds", oldest, model)
+        first = min(each.deadline for each in waiting).timestamp()
+        sheet.put("perennial_review_deadline_timestamp_seconds", first, model)
+
+
+def _tell_verdict(sheet: Sheet, model: str, judged: Judged) -> None:
+    end = end_of(judged.window)
+    if end is not None:
+        sheet.put("perennial_window_end_timestamp_seconds", end.timestamp(), model)
+    sheet.put("perennial_verdict_timestamp_seconds", judged.at.timestamp(), model)
+    for action in Action:
+        sheet.put("perennial_verdict_action", action is judged.action, model, action.value)
+    for kind, weight in _weights(judged).items():
+        sheet.put("perennial_verdict_cause_weight", weight, model, kind)
+    sheet.put("perennial_verdict_unjudged", len(judged.unjudged), model)
+    sheet.put("perennial_window_rows", judged.rows, model)
+    if judged.labelled is not None:
+        sheet.put("perennial_window_labelled_ratio", judged.labelled, model)
+    for name, value in judged.metrics.items():
+        sheet.put("perennial_window_number", value, model, name)
+    moved = sorted(judged.psi.items(), key=lambda item: -item[1])[:MOST_FEATURES]
+    for feature, psi in sorted(moved):
+        sheet.put("perennial_feature_psi", psi, model, feature)
+
+
+def _tell_metric(sheet: Sheet, model: str, judged: Judged, metric: str | None) -> None:
+    if metric is None:
+        return
+    value, expected = value_of(judged, metric), judged.metrics.get(f"expected_{metric}")
+    if value is not None:
+        sheet.put("perennial_window_metric", value, model, metric)
+    if expected is not None:
+        sheet.put("perennial_window_metric_expected", expected, model, metric)
+
+
+def _weights(judged: Judged) -> Mapping[str, float]:
+    """The heaviest cause of each kind beyond its limit."""
+    found: dict[str, float] = {}
+    for each in judged.causes:
+        if each.action is not Action.REST:
+            found[each.kind.value] = max(each.weight, found.get(each.kind.value, 0.0))
+    return found
+
+
+def _of_upkeep(sheet: Sheet) -> None:
+    last = last_upkeep()
+    if last is not None:
+        sheet.put("perennial_upkeep_timestamp_seconds", last.timestamp())
+
+
+def exposition(accepts: str) -> tuple[bytes, str]:
+    """The text of a scrape and its type, in the form that the asker prefers."""
+    encoder, kind = choose_encoder(accepts)
+    return encoder(_registry()), kind
+
+
+@lru_cache(maxsize=1)
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(ModelMetrics())
+    return registry

@@ -1,0 +1,112 @@
+"""What Prefect says of the runs of all models, with two questions a scrape at most."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from deployments.plan import TAG
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.sorting import FlowRunSort
+
+_FRESH_S: Final = 10.0
+_PAGE: Final = 200
+_MOST_PAGES: Final = 5
+_LATE: Final = "Late"
+
+Whose = tuple[str, str]
+"""Model and flow."""
+
+
+@dataclass
+class Runs:
+    """What is known of the runs by now."""
+
+    next: dict[Whose, datetime] = field(default_factory=dict)
+    late: dict[Whose, int] = field(default_factory=dict)
+    ended: dict[Whose, tuple[datetime, bool]] = field(default_factory=dict)
+    """When the last run ended, and whether it failed."""
+
+
+class RunWatch:
+    """Follows the runs on Prefect's server."""
+
+    def __init__(self) -> None:
+        self._asked_s = -_FRESH_S
+        self._flows: dict[object, str] = {}
+        self._runs = Runs()
+
+    def look(self) -> Runs:
+        """The runs as they are; asked again within ten seconds, as they were.
+
+        Raises:
+            BackendError: Prefect's server does not answer.
+            ConfigError: no server was ever started.
+        """
+        from tasks.governance.reviews import reachable_prefect
+
+        if time.monotonic() - self._asked_s >= _FRESH_S:
+            with reachable_prefect() as client:
+                self._flows = {flow.id: flow.name for flow in client.read_flows()}
+                self._scheduled(client)
+                self._ended(client)
+            self._asked_s = time.monotonic()
+        return self._runs
+
+    def _scheduled(self, client: "SyncPrefectClient") -> None:
+        from prefect.client.schemas.objects import StateType
+        from prefect.client.schemas.sorting import FlowRunSort
+
+        soonest = FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC
+        coming: dict[Whose, datetime] = {}
+        late: dict[Whose, int] = {}
+        for whose, run in self._found(client, _in_states(StateType.SCHEDULED), soonest):
+            late.setdefault(whose, 0)
+            if run.state_name == _LATE:
+                late[whose] += 1
+            elif run.next_scheduled_start_time is not None:
+                coming.setdefault(whose, run.next_scheduled_start_time)
+        self._runs.next, self._runs.late = coming, late
+
+    def _ended(self, client: "SyncPrefectClient") -> None:
+        """Those that ended since the last look; at the first, the newest that there are."""
+        from prefect.client.schemas.objects import StateType
+        from prefect.client.schemas.sorting import FlowRunSort
+
+        bad = {StateType.FAILED, StateType.CRASHED}
+        known = max((at for at, _ in self._runs.ended.values()), default=None)
+        ends = _in_states(StateType.COMPLETED, *bad)
+        for whose, run in self._found(client, ends, FlowRunSort.END_TIME_DESC):
+            at = run.end_time or datetime.min.replace(tzinfo=UTC)
+            if known is not None and at < known:
+                return
+            if whose not in self._runs.ended or at > self._runs.ended[whose][0]:
+                self._runs.ended[whose] = at, run.state_type in bad
+
+    def _found(
+        self, client: "SyncPrefectClient", wanted: "FlowRunFilter", sort: "FlowRunSort"
+    ) -> "Iterator[tuple[Whose, FlowRun]]":
+        for page in range(_MOST_PAGES):
+            runs = client.read_flow_runs(
+                flow_run_filter=wanted, sort=sort, limit=_PAGE, offset=page * _PAGE
+            )
+            for run in runs:
+                model = run.parameters.get("model")
+                if isinstance(model, str):
+                    yield (model, self._flows.get(run.flow_id, "")), run
+            if len(runs) < _PAGE:
+                return
+
+
+def _in_states(*states: object) -> "FlowRunFilter":
+    from prefect.client.schemas import filters
+
+    return filters.FlowRunFilter(
+        tags=filters.FlowRunFilterTags(all_=[TAG]),
+        state=filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=list(states))),
+    )

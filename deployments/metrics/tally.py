@@ -1,0 +1,170 @@
+"""What the ledger says in numbers, kept up to date: each of its records is read once."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from threading import Lock
+from typing import Final
+
+from pydantic import ValidationError
+
+from deployments.pages.story import Judged, answered, judged_of
+from infra.entries import Kind, Recorded
+from infra.errors import PerennialError
+from infra.ledger import Ledger
+from tasks.governance.recording import conclusion_of
+from tasks.references import Champion, Ending
+from tasks.registry.crownings import champion_of
+from tasks.windows import EVERYTHING, end_day, first_day
+
+_AT_ONCE: Final = 500
+
+Order = tuple[datetime, int]
+"""Logical time, then place in the chain: what counts as newer."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A review that nobody has answered."""
+
+    subject: str
+    since: datetime
+    deadline: datetime
+
+
+@dataclass
+class Standing:
+    """What is known of one model by now."""
+
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Name of a counter and values of its labels behind the model, to how many."""
+    champion: Champion | None = None
+    crowned: Order | None = None
+    judged: Judged | None = None
+    verdict: Order | None = None
+    data_end: datetime | None = None
+    held: set[str] = field(default_factory=set)
+    open: dict[str, Question] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    unreadable: int = 0
+
+
+class Tally:
+    """Follows the ledger: a scrape costs as much as what has come since the last."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.place = 0
+        self.models: dict[str, Standing] = {}
+
+    def follow(self) -> None:
+        """Take in what has come since.
+
+        Raises:
+            BackendError: the database does not answer; what was counted before stays.
+            IntegrityError: a record cannot be read at all.
+        """
+        with self._lock:
+            while records := Ledger().after(self.place, _AT_ONCE):
+                for each in records:
+                    self.count(each)
+
+    def count(self, record: Recorded) -> None:
+        """Take a record in; one that says what nobody expects is left out, and counted as such."""
+        standing = self.models.setdefault(record.model, Standing())
+        try:
+            _RULES.get(record.kind, _nothing)(standing, record)
+        except (PerennialError, ValidationError, KeyError, ValueError):
+            standing.unreadable += 1
+        self.place = record.id
+
+
+def _nothing(_standing: Standing, _record: Recorded) -> None:
+    """A kind of record that no number is made of."""
+
+
+def _batch(standing: Standing, record: Recorded) -> None:
+    window, ending = str(record.payload["window"]), Ending(str(record.payload["ending"]))
+    end = end_of(window)
+    standing.counts["perennial_batches_total", ending.value] += 1
+    if record.kind is not Kind.INGEST:
+        standing.held.add(window)
+        return
+    standing.held.discard(window)
+    if end is not None:
+        standing.data_end = max(end, standing.data_end or end)
+
+
+def _crowned(standing: Standing, record: Recorded) -> None:
+    champion = champion_of(record)
+    if record.kind is Kind.ROLLBACK:
+        standing.counts[("perennial_rollbacks_total",)] += 1
+    else:
+        standing.counts["perennial_promotions_total", champion.candidate.cause.value] += 1
+    order = (record.as_of, record.id)
+    if standing.crowned is None or order > standing.crowned:
+        standing.champion, standing.crowned = champion, order
+
+
+def _drift(standing: Standing, record: Recorded) -> None:
+    action = conclusion_of(record).action
+    standing.counts["perennial_verdicts_total", action.value] += 1
+    order = (record.as_of, record.id)
+    if standing.verdict is None or order > standing.verdict:
+        standing.judged, standing.verdict = judged_of(record), order
+
+
+def _gate(standing: Standing, record: Recorded) -> None:
+    cause = str(record.payload.get("cause", "unknown"))
+    standing.counts["perennial_trainings_total", cause, str(record.payload["verdict"])] += 1
+
+
+def _question(standing: Standing, record: Recorded) -> None:
+    if record.evidence not in standing.answered:
+        standing.open[record.evidence] = Question(
+            subject=str(record.payload["subject"]),
+            since=record.at,
+            deadline=datetime.fromisoformat(str(record.payload["deadline"])),
+        )
+
+
+def _review(standing: Standing, record: Recorded) -> None:
+    standing.answered.add(record.evidence)
+    standing.open.pop(record.evidence, None)
+    said = (str(record.payload["subject"]), answered(record).value)
+    standing.counts["perennial_reviews_total", *said] += 1
+
+
+def _alert(standing: Standing, record: Recorded) -> None:
+    outcome = "failed" if record.payload["failure"] else "sent"
+    standing.counts["perennial_alerts_total", str(record.payload["occasion"]), outcome] += 1
+
+
+_RULES: Final[Mapping[Kind, Callable[[Standing, Recorded], None]]] = {
+    Kind.INGEST: _batch,
+    Kind.HOLD: _batch,
+    Kind.REFUSAL: _batch,
+    Kind.PROMOTION: _crowned,
+    Kind.ROLLBACK: _crowned,
+    Kind.DRIFT: _drift,
+    Kind.GATE: _gate,
+    Kind.QUESTION: _question,
+    Kind.REVIEW: _review,
+    Kind.ALERT: _alert,
+}
+
+
+def end_of(window: str) -> datetime | None:
+    """When a window is over, by UTC; None for a table without time.
+
+    Raises:
+        ConfigError: it is no window.
+    """
+    return None if window == EVERYTHING else datetime.combine(end_day(window), time(), UTC)
+
+
+def learned_until(champion: Champion) -> datetime | None:
+    """When the newest window is over that a champion learned from."""
+    newest = max(champion.candidate.fitted.split.train, key=first_day, default=EVERYTHING)
+    return end_of(newest)

@@ -1,0 +1,1 @@
+"""What people look at every morning: a page for each model, and the numbers for Prometheus."""

@@ -1,0 +1,132 @@
+"""Where things stand in a picture: the places of columns, times and values."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from deployments.pages.columns import Column
+
+_WIDEST: Final = 104.0
+"""Of one column: a model with three windows has a small picture, not a stretched one."""
+
+_EDGE: Final = 20.0
+"""Before the first column and after the last: for what happened before and since."""
+
+_LETTER: Final = 6.6
+"""Width of a letter of an axis; two labels are kept a letter apart."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """The room of a picture: of a desk's screen, or of a phone's."""
+
+    width: float
+    left: float
+    right: float
+    most: int
+
+
+WIDE: Final = Size(width=1032, left=148, right=58, most=60)
+NARROW: Final = Size(width=346, left=104, right=44, most=10)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A word on the axis of windows."""
+
+    x: float
+    text: str
+    above: str
+
+
+class Frame:
+    """The columns of a picture, side by side."""
+
+    def __init__(self, columns: Sequence[Column], size: Size) -> None:
+        """As many of the newest columns as there is room for.
+
+        Args:
+            columns: oldest first, at least one.
+            size: of the picture.
+        """
+        self.columns = tuple(columns[-size.most :])
+        self.left = size.left
+        room = size.width - size.left - size.right - 2 * _EDGE
+        self.step = min(room / len(self.columns), _WIDEST)
+        self.first = size.left + _EDGE
+        self.last = self.first + self.step * len(self.columns)
+        self.end = self.last + _EDGE
+        self.width = self.end + size.right
+
+    def edge(self, place: int) -> float:
+        """The left edge of a column."""
+        return self.first + place * self.step
+
+    def middle(self, place: int) -> float:
+        """The middle of a column."""
+        return self.edge(place) + self.step / 2
+
+    def at(self, moment: datetime) -> float:
+        """Where a moment stands: within its window, or beside all of them."""
+        if moment < self.columns[0].start:
+            return self.left + _EDGE / 2
+        for place, column in enumerate(self.columns):
+            if moment < column.end:
+                share = (moment - column.start) / (column.end - column.start)
+                return self.edge(place) + self.step * min(max(share, 0.0), 1.0)
+        return self.last + _EDGE / 2
+
+    def labels(self) -> Iterator[Label]:
+        """The words below the columns: each k-th where all of them do not fit."""
+        widest = max(len(each.label) for each in self.columns) + 1
+        every = max(math.ceil(widest * _LETTER / self.step), 1)
+        told, free = "", -math.inf
+        for place, column in enumerate(self.columns):
+            if place % every:
+                continue
+            x = self.middle(place)
+            above = column.above if column.above != told and x >= free else ""
+            if above:
+                told, free = above, x + (len(above) + 1) * _LETTER
+            yield Label(x, column.label, above)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A vertical axis whose ends are round numbers."""
+
+    low: float
+    high: float
+    top: float
+    bottom: float
+    ticks: tuple[float, ...]
+    digits: int
+
+    def y(self, value: float) -> float:
+        """Where a value stands; what lies beyond stands at the end."""
+        share = (value - self.low) / (self.high - self.low)
+        return self.bottom - (self.bottom - self.top) * min(max(share, 0.0), 1.0)
+
+
+def scale(values: Sequence[float], top: float, bottom: float) -> Scale:
+    """A scale with round ticks that holds all of some values.
+
+    >>> scale([0.66, 0.77], 0, 100).ticks
+    (0.64, 0.66, 0.68, 0.7, 0.72, 0.74, 0.76, 0.78)
+    """
+    low, high = min(values), max(values)
+    spread = (high - low) or abs(high) * 0.1 or 1.0
+    low, high = low - 0.12 * spread, high + 0.12 * spread
+    step = _round((high - low) / 5)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    digits = max(-math.floor(math.log10(step)), 0)
+    ticks = tuple(round(each * step, 12) for each in range(first, last + 1))
+    return Scale(ticks[0], ticks[-1], top, bottom, ticks, digits)
+
+
+def _round(rough: float) -> float:
+    """The smallest of 1, 2, 5 and 10 times a power of ten that is not below a number."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(each * power for each in (1, 2, 5, 10) if each * power >= rough * (1 - 1e-9))

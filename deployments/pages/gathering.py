@@ -1,0 +1,182 @@
+"""What a page shows, gathered from the declaration, the ledger and Prefect's server."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from deployments.pages.columns import MOST
+from deployments.pages.story import Story, told
+from infra.addresses import addresses
+from infra.errors import ConfigError, IntegrityError, PerennialError
+from infra.ledger import Kind, Ledger, Recorded
+from infra.serving import serving
+from infra.settings import settings
+from tasks.references import Champion
+from tasks.registry.crownings import CROWNINGS, in_charge
+from tasks.schedules import FlowName
+from tasks.spec import ModelSpec, load_spec
+
+if TYPE_CHECKING:
+    from deployments.ahead import Ahead
+    from deployments.standing import LastRun
+    from tasks.governance.reviews import Pending
+
+_LOOKED_AT: Final[Mapping[tuple[Kind, ...], int]] = {
+    (Kind.DRIFT,): 4 * MOST,
+    (Kind.INGEST, Kind.HOLD, Kind.REFUSAL): 4 * MOST,
+    (Kind.GATE, Kind.QUESTION, Kind.REVIEW): 8 * MOST,
+    CROWNINGS: 4 * MOST,
+}
+"""The newest records of each kind that a page is made of: it costs as much in the tenth year."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the page of a model shows.
+
+    Attributes:
+        spec: the declaration.
+        now: when it was gathered.
+        story: what the ledger tells.
+        champion: the version in charge.
+        waiting: reviews that wait for an answer, oldest first.
+        last: the newest run of each flow; None where Prefect's server did not answer.
+        coming: what runs next; None likewise.
+        troubles: what does not agree, or could not be looked at, a sentence each.
+    """
+
+    spec: ModelSpec
+    now: datetime
+    story: Story
+    champion: Champion | None
+    waiting: "tuple[Pending, ...]"
+    last: "Mapping[FlowName, LastRun | None] | None"
+    coming: "Ahead | None"
+    troubles: tuple[str, ...]
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric that gates compare."""
+        return self.spec.evaluation.metric
+
+
+def gather(spec: ModelSpec, now: datetime) -> Facts:
+    """The facts of a model; without Prefect's server those of the ledger, and a sentence.
+
+    Raises:
+        BackendError: the database does not answer.
+        ConfigError: the stack was never started.
+        IntegrityError: a record of the model cannot be read.
+    """
+    champion = in_charge(spec.name)
+    troubles = list(_unlike(spec.name, champion))
+    try:
+        waiting, last, coming = _of_prefect(spec, now)
+    except PerennialError as error:
+        waiting, last, coming = (), None, None
+        troubles.append(f"What runs, and who is asked, is not known. {error.args[0]}")
+    return Facts(
+        spec=spec,
+        now=now,
+        story=_story(spec.name),
+        champion=champion,
+        waiting=waiting,
+        last=last,
+        coming=coming,
+        troubles=tuple(troubles),
+    )
+
+
+def _story(model: str) -> Story:
+    try:
+        return told(newest_records(model))
+    except (ValidationError, KeyError, ValueError) as error:
+        raise IntegrityError(
+            f"A record of {model} in the ledger says what nobody expects: {error}.",
+            hint="Was it written by a newer version? Then run that one.",
+        ) from error
+
+
+def newest_records(model: str) -> Iterator[Recorded]:
+    """The records that a page is made of, each kind in order of logical time.
+
+    Raises:
+        BackendError: the database does not answer.
+    """
+    for kinds, most in _LOOKED_AT.items():
+        yield from Ledger().entries(model, kinds, limit=most)
+
+
+def declared_as(model: str) -> ModelSpec:
+    """The declaration of a model, also of one that was deployed from another folder of models.
+
+    Raises:
+        ConfigError: it is declared nowhere, or wrong.
+    """
+    try:
+        return load_spec(model)
+    except ConfigError:
+        if (settings().models / model / "model.yaml").exists():
+            raise
+        folder = _deployed_from(model)
+        if folder is None:
+            raise
+        return load_spec(model, folder)
+
+
+def report_of(model: str, window: str) -> str:
+    """The address of the report of a watched window; empty where it is not on this machine."""
+    path = settings().home / "reports" / model / "monitor" / window / "index.html"
+    return addresses().page(path) if path.is_file() else ""
+
+
+def _of_prefect(
+    spec: ModelSpec, now: datetime
+) -> "tuple[tuple[Pending, ...], Mapping[FlowName, LastRun | None], Ahead]":
+    from deployments.ahead import ahead
+    from deployments.apply import deployed, tagged
+    from deployments.plan import FLOWS
+    from deployments.standing import last_run
+    from tasks.governance.reviews import pending_reviews, reachable_prefect
+
+    with reachable_prefect() as client:
+        last = {flow: last_run(client, flow, spec.name) for flow in FLOWS}
+        there = {deployed(each): each for each in tagged(client, spec.name)}
+    return pending_reviews(spec.name), last, ahead(spec, there, now)
+
+
+def _deployed_from(model: str) -> Path | None:
+    """The folder of models that a deployment of the model was made from."""
+    from deployments.apply import tagged
+    from tasks.governance.reviews import reachable_prefect
+
+    try:
+        with reachable_prefect() as client:
+            found = list(tagged(client, model))
+    except PerennialError:  # it is told as a model that is not declared here, which it is not
+        return None
+    folders = [(each.job_variables or {}).get("env", {}).get("PERENNIAL_MODELS") for each in found]
+    return next((Path(folder) for folder in folders if folder), None)
+
+
+def _unlike(model: str, champion: Champion | None) -> Iterator[str]:
+    """What serves, where that is not what the ledger says; MLflow is asked by `status`."""
+    try:
+        held = serving(model)
+    except IntegrityError as error:
+        yield f"{error.args[0]} `perennial up` repairs it."
+        return
+    wanted = None if champion is None else champion.entry
+    if (None if held is None else held.entry) != wanted:
+        yield (
+            f"What serves is {_version(held.version if held else None)}, the ledger says "
+            f"{_version(champion.version if champion else None)}. `perennial up` repairs it."
+        )
+
+
+def _version(number: int | None) -> str:
+    return "nothing" if number is None else f"version {number}"

@@ -1,0 +1,173 @@
+"""The pages as HTML: one file each, drawn on the server, whatever names and reasons hold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from deployments.ahead import AHEAD, Ahead, Upcoming
+from deployments.pages.brief import Brief
+from deployments.pages.columns import Column, columns_of
+from deployments.pages.course import Course, course, value_of
+from deployments.pages.frame import NARROW, WIDE, Frame
+from deployments.pages.gathering import Facts, report_of
+from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered
+from deployments.pages.story import Story
+from deployments.pages.wording import ago, headline, newest_judged, outcome_word, tiles, wants_of
+from infra.addresses import addresses
+from infra.errors import ConfigError
+
+_ORDER: Final = ("not_in_prefect", "moved", "runs", "left_out", "paused")
+_SIGNS: Final = {"runs": "●", "moved": "▸", "paused": "○", "left_out": "✕", "not_in_prefect": "?"}
+_MOST_LISTED: Final = 12
+_MOST_ROWS: Final = 30
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a page at one width."""
+
+    kind: str
+    course: Course
+    heat: Heat | None
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of a schedule's strip."""
+
+    day: date
+    shown: str
+    sign: str
+    title: str
+
+
+def model_page(facts: Facts) -> str:
+    """The page of a model."""
+    shared = columns(facts.story, facts.spec.data.timezone)
+    wants = wants_of(facts)
+    newest = newest_judged(facts)
+    judged = sorted(facts.story.judged, key=lambda each: each.as_of, reverse=True)
+    return _template("model").render(
+        facts=facts,
+        spec=facts.spec,
+        story=facts.story,
+        metric=facts.metric,
+        headline=headline(facts, wants),
+        wants=wants,
+        tiles=tiles(facts),
+        pictures=_pictures(facts, shared) if shared else (),
+        newest=newest,
+        judged=judged[:_MOST_ROWS],
+        features=ordered(facts.story.importances, facts.story.judged),
+        trained=facts.story.trained[::-1][:_MOST_ROWS],
+        reviewed=facts.story.reviewed[::-1][:_MOST_ROWS],
+        batches=facts.story.batches[::-1][:_MOST_ROWS],
+        strips=tuple(_strips(facts.coming, facts.now)) if facts.coming else (),
+        listed=_listed(facts.coming),
+        links=_links(facts),
+        reports={each.window: _report(facts, each.window) for each in judged[:_MOST_ROWS]},
+        value_of=value_of,
+        outcome_word=outcome_word,
+        ago=ago,
+    )
+
+
+def index_page(briefs: Sequence[Brief], now: datetime) -> str:
+    """The list of all models, a line each."""
+    return _template("index").render(briefs=briefs, now=now)
+
+
+def _pictures(facts: Facts, columns: Sequence[Column]) -> tuple[Pictures, ...]:
+    limit = facts.spec.monitoring.psi
+    frames = {"wide": Frame(columns, WIDE), "narrow": Frame(columns, NARROW)}
+    return tuple(
+        Pictures(
+            kind=kind,
+            course=course(facts.story, facts.metric, frame),
+            heat=heat(facts.story, limit, frame),
+            coverage=coverage(facts.story, frame),
+        )
+        for kind, frame in frames.items()
+    )
+
+
+def columns(story: Story, timezone: str) -> tuple[Column, ...]:
+    """The columns of a story: windows that were judged, and those that data came for."""
+    looks = [(each.window, each.as_of) for each in story.judged]
+    return columns_of([*looks, *((each.window, each.as_of) for each in story.batches)], timezone)
+
+
+def _strips(coming: Ahead, now: datetime) -> Iterator[tuple[object, tuple[Day, ...]]]:
+    """Each schedule with its days: the most telling of what is on each."""
+    for schedule in coming.schedules:
+        own = [
+            each
+            for each in coming.upcoming
+            if (each.flow, each.schedule) == (schedule.flow, schedule.name)
+        ]
+        first = now.astimezone(ZoneInfo(schedule.timezone)).date()
+        days = (first + timedelta(days=place) for place in range(AHEAD.days + 1))
+        yield schedule, tuple(_day(day, own) for day in days)
+
+
+def _day(day: date, upcoming: Sequence[Upcoming]) -> Day:
+    on = [each for each in upcoming if _local(each).date() == day]
+    shown = next((word for word in _ORDER if any(each.shown == word for each in on)), "")
+    told = "; ".join(
+        f"{_local(each):%H:%M} {each.flow}, {each.shown.replace('_', ' ')}"
+        f"{f': {each.why}' if each.why else ''}"
+        for each in on[:_MOST_LISTED]
+    )
+    return Day(day, shown, _SIGNS.get(shown, ""), f"{day:%a %-d %b}{f': {told}' if told else ''}")
+
+
+def _local(upcoming: Upcoming) -> datetime:
+    return (upcoming.at or upcoming.due).astimezone(ZoneInfo(upcoming.timezone))
+
+
+def _listed(coming: Ahead | None) -> tuple[tuple[str, Upcoming], ...]:
+    """The first times that are to come, in the time of their schedules."""
+    upcoming = coming.upcoming if coming else ()
+    return tuple((f"{_local(each):%a %-d %b %H:%M %Z}", each) for each in upcoming[:_MOST_LISTED])
+
+
+def _links(facts: Facts) -> dict[str, str]:
+    """Where to read more; nothing where no server was ever started."""
+    try:
+        found = addresses()
+    except ConfigError:
+        return {}
+    name = facts.spec.name
+    return {
+        "All models": f"{found.pages}/models",
+        "Runs in Prefect": f"{found.prefect_ui}/runs?tags={name}",
+        "Versions in MLflow": f"{found.mlflow}/#/models/{name}",
+        "Reports": found.pages,
+    }
+
+
+def _report(facts: Facts, window: str) -> str:
+    try:
+        return report_of(facts.spec.name, window)
+    except ConfigError:  # no server was ever started here: there is no address to link to
+        return ""
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    loader = FileSystemLoader(Path(__file__).with_name("templates"))
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(f"{name}.html.j2")

@@ -1,0 +1,212 @@
+"""What the top of a page says: how the model is in a word, and what wants a person."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from deployments.pages.course import value_of
+from deployments.pages.gathering import Facts
+from deployments.pages.story import Judged, Outcome
+from infra.durations import spoken
+from tasks.metrics import direction
+from tasks.references import Action
+
+_SAID: Final = {
+    Action.REST: ("well", "Nothing is to be done", "The last window gave no reason to act."),
+    Action.ALERT: ("look", "Worth a look", "The champion goes on; somebody should look."),
+    Action.ASK: ("ask", "A person decides", "The last window asks for a decision."),
+    Action.RETRAIN: ("act", "Trained again", "The last window asked for a training."),
+    Action.ROLLBACK: ("bad", "Rolled back", "The last window brought an older version back."),
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """How a model is: a kind for the colour, a word, a sentence."""
+
+    kind: str
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Want:
+    """One thing that wants a person, with where to go."""
+
+    kind: str
+    title: str
+    text: str
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number at the top of the page."""
+
+    name: str
+    value: str
+    note: str
+    share: float | None = None
+    """Of the limit of what is shown: 0 to 1 and beyond."""
+
+
+def headline(facts: Facts, wants: tuple[Want, ...]) -> Headline:
+    """The word above the page: what wants a person comes first."""
+    asks = [each for each in wants if each.kind == "ask"]
+    bad = [each for each in wants if each.kind == "bad"]
+    if asks:
+        many = f"{len(asks)} decisions wait" if len(asks) > 1 else "A decision waits"
+        return Headline("ask", many, asks[0].title)
+    if bad:
+        return Headline("bad", "Something is wrong", bad[0].title)
+    if facts.champion is None:
+        return Headline("quiet", "Nothing is in charge yet", "Train a version to begin.")
+    newest = newest_judged(facts)
+    if newest is None:
+        return Headline("quiet", "Not watched yet", "No window was judged so far.")
+    kind, word, sentence = _SAID[newest.action]
+    heaviest = next((each for each in newest.causes if each.action is not Action.REST), None)
+    return Headline(kind, word, heaviest.sentence if heaviest else sentence)
+
+
+def wants_of(facts: Facts) -> tuple[Want, ...]:
+    """What wants a person, the most urgent first."""
+    return tuple(_wants(facts))
+
+
+def newest_judged(facts: Facts) -> Judged | None:
+    """The newest verdict."""
+    return max(facts.story.judged, key=lambda each: each.as_of, default=None)
+
+
+def tiles(facts: Facts) -> tuple[Tile, ...]:
+    """The numbers at the top of the page."""
+    return tuple(_tiles(facts))
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """How long a moment is past or ahead, in words."""
+    length = now - then
+    return f"{_long(length)} ago" if length.total_seconds() >= 0 else f"in {_long(-length)}"
+
+
+def share(part: float) -> str:
+    """A share as a percentage that says all only where it is all.
+
+    >>> share(1.0), share(0.99996), share(0.934)
+    ('100%', '>99.9%', '93.4%')
+    """
+    if part == 1:
+        return "100%"
+    return ">99.9%" if part >= 0.9995 else f"{part:.1%}"  # noqa: PLR2004 - what rounds to all
+
+
+def _long(length: timedelta) -> str:
+    years = length / timedelta(days=365.25)
+    return spoken(length) if years < 2 else f"{years:.0f} years"  # noqa: PLR2004 - days tell more
+
+
+def _wants(facts: Facts) -> Iterator[Want]:
+    yield from _asked(facts)
+    for flow, run in (facts.last or {}).items():
+        if run is not None and run.failed:
+            yield Want("bad", f"The last run of {flow} {run.state.lower()}", "", run.run_url)
+    for trouble in facts.troubles:
+        yield Want("bad", trouble, "")
+    yield from _held_up(facts)
+
+
+def _asked(facts: Facts) -> Iterator[Want]:
+    for each in facts.waiting:
+        text = (
+            f"Asked {ago(each.since, facts.now)}; the deadline is {each.deadline:%-d %b %H:%M} "
+            f"UTC, then the default is {each.default}."
+        )
+        yield Want("ask", each.title, text, each.run_url)
+
+
+def _held_up(facts: Facts) -> Iterator[Want]:
+    for batch in facts.story.batches:
+        if batch.ending in {"hold", "reject"}:
+            ended = "is on hold" if batch.ending == "hold" else "was rejected"
+            text = f"{batch.reason} Nothing of it is in the tables."
+            yield Want("look", f"The batch {batch.window} {ended}", text)
+    for schedule in facts.coming.schedules if facts.coming else ():
+        if schedule.said:
+            yield Want("look", f"Schedule {schedule.name}", schedule.said)
+
+
+def _tiles(facts: Facts) -> Iterator[Tile]:
+    yield _in_charge(facts)
+    newest = newest_judged(facts)
+    if newest is not None:
+        yield from _window_tiles(newest, facts)
+    yield _next(facts)
+
+
+def _in_charge(facts: Facts) -> Tile:
+    champion = facts.champion
+    if champion is None:
+        return Tile("In charge", "none", "no version was promoted so far")
+    reign = facts.story.reigns[-1]
+    trained = f", trained for {reign.cause}"
+    note = f"since {champion.since:%-d %b %Y} ({ago(champion.since, facts.now)}){trained}"
+    return Tile("In charge", f"version {champion.version}", note)
+
+
+def _window_tiles(newest: Judged, facts: Facts) -> Iterator[Tile]:
+    value, metric = value_of(newest, facts.metric), facts.metric
+    if value is None:
+        yield Tile(f"{metric}, {newest.window}", "unknown", "no labels, and no estimate")
+    else:
+        yield Tile(f"{metric}, {newest.window}", f"{value:.3f}", _beside(newest, metric, value))
+    if "severity" in newest.metrics:
+        limit, severity = facts.spec.monitoring.severity, newest.metrics["severity"]
+        moved = sum(each > facts.spec.monitoring.psi for each in newest.psi.values())
+        note = f"{moved} of {len(newest.psi)} features moved; severe above {limit:g}"
+        yield Tile("Drift", f"{severity:.2f}", note, severity / limit)
+    if newest.labelled is not None:
+        note = f"of {newest.rows:,} predictions have their label"
+        yield Tile("Labels", share(newest.labelled), note)
+    if "value" in newest.metrics:
+        yield _money(newest, facts)
+
+
+def _beside(newest: Judged, metric: str, value: float) -> str:
+    expected = newest.metrics.get(f"expected_{metric}")
+    if metric not in newest.metrics:
+        return "an estimate: labels have not come"
+    if expected is None:
+        return f"on {newest.rows:,} rows"
+    gain = (value - expected) * direction(metric)
+    word = "better" if gain >= 0 else "worse"
+    return f"{abs(gain):.3f} {word} than was expected of these rows"
+
+
+def _money(newest: Judged, facts: Facts) -> Tile:
+    declared = facts.spec.monitoring.value
+    currency = declared.currency if declared else ""
+    gained = newest.metrics.get("value_gained")
+    note = "" if gained is None else f"{gained:+,.0f} against acting without predictions"
+    return Tile("Worth", f"{newest.metrics['value']:,.0f} {currency}".rstrip(), note)
+
+
+def _next(facts: Facts) -> Tile:
+    if facts.coming is None:
+        return Tile("Next", "unknown", "Prefect's server did not answer")
+    runs = [each for each in facts.coming.upcoming if each.shown in {"runs", "moved"}]
+    if not runs:
+        paused = any(each.shown == "paused" for each in facts.coming.upcoming)
+        note = "every schedule is paused" if paused else "nothing is due within thirty days"
+        return Tile("Next", "nothing", note)
+    first = min(runs, key=lambda each: each.at or each.due)
+    at = first.at or first.due
+    return Tile("Next", first.flow, f"{at:%a %-d %b %H:%M} UTC, {ago(at, facts.now)}")
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """An outcome as a table shows it."""
+    return {Outcome.VOID: "void: led to nothing", Outcome.WAITING: "waits"}.get(
+        outcome, outcome.value
+    )

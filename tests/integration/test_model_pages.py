@@ -1,0 +1,203 @@
+"""The pages of models and the numbers for Prometheus, from a real ledger and a real Prefect."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.states import Crashed, Scheduled
+from typer.testing import CliRunner
+
+from deployments.apply import deploy
+from deployments.cli import build
+from deployments.metrics.exposition import ModelMetrics
+from deployments.pages.application import create
+from infra.database import disconnect
+from infra.ledger import Ledger, Recorded
+from infra.settings import PROJECT, settings
+from tests.support.chronicle import Chronicle, month
+from tests.support.homes import home_on
+from tests.support.postgres import postgres_server
+
+
+@pytest.fixture(scope="module")
+def database(api: str) -> Iterator[str]:
+    """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
+    assert api
+    deploy("flights", paused=True)
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def home(database: str, tmp_path: Path) -> Iterator[Path]:
+    """An empty home: no champion, no runs."""
+    with home_on(database, tmp_path), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs():
+            client.delete_flow_run(run.id)
+        yield tmp_path
+
+
+def crowned(version: int) -> Recorded:
+    """A version put in charge."""
+    [record] = [Chronicle().crowned(version, month(5))]
+    return Ledger().append(record.entry().model_copy(update={"key": f"crown {version}"}))
+
+
+def judged() -> Recorded:
+    """A window that was judged."""
+    return Ledger().append(Chronicle().judged("2013-05", month(5)).entry())
+
+
+class Pages:
+    """The page server of a home, asked under a name."""
+
+    def __init__(self, name: str = "127.0.0.1") -> None:
+        self._app, self._base = create(), f"http://{name}"
+
+    def get(self, path: str) -> httpx.Response:
+        """What it answers."""
+        return anyio.run(self._get, path)
+
+    async def _get(self, path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(self._app)
+        async with httpx.AsyncClient(transport=transport, base_url=self._base) as client:
+            return await client.get(path)
+
+
+@pytest.fixture
+def pages(home: Path) -> Pages:
+    """The page server of this home."""
+    return Pages()
+
+
+def test_the_page_is_served_as_things_are_now(home: Path, pages: Pages) -> None:
+    """No copy that was made earlier: what the ledger says next is on it at once."""
+    before = pages.get("/models/flights")
+    crowned(2)
+    after = pages.get("/models/flights")
+
+    assert (before.status_code, after.status_code) == (200, 200)
+    assert "Nothing is in charge yet" in before.text
+    assert "version 2" in after.text
+    assert "every schedule is paused" in after.text
+    assert after.headers["cache-control"] == "no-store"
+
+
+def test_all_models_are_on_one_page_and_one_that_is_broken_says_why(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A declaration with a mistake hides no other model, and its own page is a sentence."""
+    models = tmp_path / "models"
+    shutil.copytree(PROJECT / "deployments" / "flights", models / "flights")
+    (models / "broken").mkdir()
+    (models / "broken" / "model.yaml").write_text("name: <b>broken</b>\n")
+    monkeypatch.setenv("PERENNIAL_MODELS", str(models))
+    settings.cache_clear()
+
+    listed, page = pages.get("/models"), pages.get("/models/broken")
+
+    assert 'href="/models/flights"' in listed.text
+    assert "It cannot be told" in listed.text
+    assert "<b>broken" not in listed.text
+    assert (page.status_code, "There is no page to show" in page.text) == (404, True)
+
+
+def test_a_page_is_read_under_a_name_of_this_machine_only(pages: Pages) -> None:
+    """A page elsewhere that points its own name at this machine reads nothing."""
+    foreign = Pages("example.org")
+
+    told = [foreign.get(path).status_code for path in ("/models", "/models/flights", "/metrics")]
+
+    assert told == [400, 400, 400]
+    assert pages.get("/models/no-such").status_code == 404
+
+
+def test_a_model_of_another_folder_has_a_page_once_it_is_deployed(
+    pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link of a deployment leads somewhere whatever folder the page server was started with."""
+    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path))
+    settings.cache_clear()
+
+    assert pages.get("/models/flights").status_code == 200
+    assert pages.get("/models/employment").status_code == 404
+
+
+def test_a_scrape_tells_every_source_and_follows_the_ledger(home: Path) -> None:
+    """What comes after the first scrape is in the second, and no record is counted twice."""
+    metrics = ModelMetrics()
+    crowned(1)
+    first = sampled(metrics)
+    judged()
+    crowned(2)
+    second = sampled(metrics)
+
+    flights = (("model", "flights"),)
+    assert first["perennial_champion_version", flights] == 1
+    assert second["perennial_champion_version", flights] == 2
+    assert second["perennial_ledger_records", ()] == 3
+    up = {key[1][0][1]: value for key, value in second.items() if key[0].endswith("source_up")}
+    assert up == dict.fromkeys(("declarations", "ledger", "prefect", "upkeep"), 1)
+
+
+def test_a_scrape_without_a_database_tells_the_rest(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an answer with fewer numbers, and says which source is away."""
+    metrics = ModelMetrics()
+    crowned(1)
+    sampled(metrics)
+    monkeypatch.setenv("PERENNIAL_DATABASE_URL", "postgresql://nobody@127.0.0.1:1")
+    settings.cache_clear()
+    disconnect()
+
+    found = sampled(metrics)
+
+    assert found["perennial_source_up", (("source", "ledger"),)] == 0
+    assert found["perennial_source_up", (("source", "prefect"),)] == 1
+    assert found["perennial_champion_version", (("model", "flights"),)] == 1
+
+
+def test_runs_that_ended_and_runs_to_come_are_told_by_flow(home: Path) -> None:
+    """The last one's failure, and when the next is due."""
+    due = datetime.now(UTC) + timedelta(hours=1)
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("score/flights").id
+        run = client.create_flow_run_from_deployment(deployment)
+        client.set_flow_run_state(run.id, Crashed(), force=True)
+        client.create_flow_run_from_deployment(deployment, state=Scheduled(scheduled_time=due))
+
+    found = sampled(ModelMetrics())
+
+    score = (("flow", "score"), ("model", "flights"))
+    assert found["perennial_run_failed", score] == 1
+    told = found["perennial_run_next_timestamp_seconds", score]
+    assert told == pytest.approx(due.timestamp(), abs=1)
+
+
+def sampled(metrics: ModelMetrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample of a scrape, by name and labels."""
+    return {
+        (each.name, tuple(sorted(each.labels.items()))): each.value
+        for family in metrics.collect()
+        for each in family.samples
+    }
+
+
+def test_the_page_as_a_file_is_the_page(home: Path, tmp_path: Path) -> None:
+    """One that is there is replaced; what asks for a page without a model is told how."""
+    to = tmp_path / "morning.html"
+    to.write_text("yesterday")
+
+    done = CliRunner().invoke(build(), ["status", "flights", "--html", str(to)])
+    wrong = CliRunner().invoke(build(), ["status", "--html"])
+
+    assert done.exit_code == 0, done.output
+    assert f"Wrote {to}" in done.stdout
+    assert "Will this flight be disrupted?" in to.read_text("utf-8")
+    assert wrong.exit_code == 2
