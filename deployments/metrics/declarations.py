@@ -16,10 +16,14 @@ class Declared:
     Attributes:
         metric: that gates compare.
         limits: of what is watched, by name.
+        rosters: whether it says who must have a prediction.
+        objective: whether it says by when.
     """
 
     metric: str
     limits: Mapping[str, float]
+    rosters: bool = False
+    objective: bool = False
 
 
 class Declarations:
@@ -58,4 +62,9 @@ def _read(model: str) -> Declared | None:
     except PerennialError:
         return None
     watched = spec.monitoring
-    return Declared(spec.evaluation.metric, {"psi": watched.psi, "severity": watched.severity})
+    return Declared(
+        metric=spec.evaluation.metric,
+        limits={"psi": watched.psi, "severity": watched.severity},
+        rosters=bool(watched.rosters),
+        objective=watched.objective is not None,
+    )

@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from deployments.metrics.declarations import Declarations
+from deployments.metrics.declarations import Declarations, Declared
 from deployments.metrics.families import Sheet
 from deployments.metrics.prefect_runs import RunWatch
 from deployments.metrics.tally import Standing, Tally, end_of, learned_until
@@ -65,8 +65,7 @@ class ModelMetrics(Collector):
             sheet.put("perennial_ledger_records", self._tally.place)
             for model, declared in self._declared.known.items():
                 if model in self._tally.models:
-                    metric = declared.metric if declared else None
-                    tell(sheet, model, self._tally.models[model], metric)
+                    tell(sheet, model, self._tally.models[model], declared)
 
     def _of_prefect(self, sheet: Sheet) -> None:
         runs, known = self._runs.look(), self._declared.known
@@ -82,15 +81,16 @@ class ModelMetrics(Collector):
                 sheet.put("perennial_run_failed", failed, *whose)
 
 
-def tell(sheet: Sheet, model: str, standing: Standing, metric: str | None) -> None:
+def tell(sheet: Sheet, model: str, standing: Standing, declared: Declared | None) -> None:
     """Put down what the ledger says of one model.
 
     Args:
         sheet: where it goes.
         model: its name.
         standing: what the ledger says.
-        metric: that its gates compare; None where its declaration cannot be read.
+        declared: what its declaration says; None where that cannot be read.
     """
+    metric = declared.metric if declared else None
     for (name, *labels), count in standing.counts.items():
         sheet.put(name, count, model, *labels)
     sheet.put("perennial_batches_held", len(standing.held), model)
@@ -101,7 +101,8 @@ def tell(sheet: Sheet, model: str, standing: Standing, metric: str | None) -> No
     _tell_reviews(sheet, model, standing)
     if standing.judged is not None:
         _tell_verdict(sheet, model, standing.judged)
-        _tell_metric(sheet, model, standing.judged, metric)
+        if declared is not None:
+            _tell_declared(sheet, model, standing.judged, declared)
 
 
 def _tell_champion(sheet: Sheet, model: str, standing: Standing, metric: str | None) -> None:
@@ -150,14 +151,20 @@ def _tell_verdict(sheet: Sheet, model: str, judged: Judged) -> None:
         sheet.put("perennial_feature_psi", psi, model, feature)
 
 
-def _tell_metric(sheet: Sheet, model: str, judged: Judged, metric: str | None) -> None:
-    if metric is None:
-        return
-    value, expected = value_of(judged, metric), judged.metrics.get(f"expected_{metric}")
+def _tell_declared(sheet: Sheet, model: str, judged: Judged, declared: Declared) -> None:
+    """What a window has only where it is declared, none of it being a number too."""
+    metric, numbers = declared.metric, judged.metrics
+    value, expected = value_of(judged, metric), numbers.get(f"expected_{metric}")
     if value is not None:
         sheet.put("perennial_window_metric", value, model, metric)
     if expected is not None:
         sheet.put("perennial_window_metric_expected", expected, model, metric)
+    if judged.labelled is not None:
+        sheet.put("perennial_window_overdue", numbers.get("overdue", 0), model)
+    if declared.objective:
+        sheet.put("perennial_window_late_ratio", numbers.get("late", 0), model)
+    if declared.rosters:
+        sheet.put("perennial_window_absent", numbers.get("absent", 0), model)
 
 
 def _weights(judged: Judged) -> Mapping[str, float]:

@@ -52,6 +52,13 @@ FAMILIES: Final = {
     "perennial_verdict_unjudged": Family("What could not be judged of that window."),
     "perennial_window_rows": Family("Rows of that window."),
     "perennial_window_labelled_ratio": Family("Share of its predictions whose label is known."),
+    "perennial_window_overdue": Family("Predictions of it whose label should have come."),
+    "perennial_window_late_ratio": Family(
+        "Share of its predictions that came late; where an objective is declared."
+    ),
+    "perennial_window_absent": Family(
+        "Who should have a prediction in it and has none; where rosters are declared."
+    ),
     "perennial_window_metric": Family(
         "The metric of the gates in that window: by labels, or estimated before they come.",
         ("model", "metric"),

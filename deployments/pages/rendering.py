@@ -18,8 +18,17 @@ from deployments.pages.frame import NARROW, WIDE, Frame
 from deployments.pages.gathering import Facts, report_of
 from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered
 from deployments.pages.story import Story
-from deployments.pages.wording import ago, headline, newest_judged, outcome_word, tiles, wants_of
+from deployments.pages.wording import (
+    ago,
+    headline,
+    newest_judged,
+    outcome_word,
+    share,
+    tiles,
+    wants_of,
+)
 from infra.addresses import addresses
+from infra.durations import spoken
 from infra.errors import ConfigError
 
 _ORDER: Final = ("not_in_prefect", "moved", "runs", "left_out", "paused")
@@ -76,6 +85,8 @@ def model_page(facts: Facts) -> str:
         value_of=value_of,
         outcome_word=outcome_word,
         ago=ago,
+        share=share,
+        spoken=spoken,
     )
 
 

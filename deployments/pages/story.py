@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from infra.entries import Kind, Recorded
 from tasks.governance.recording import conclusion_of, verdict_of
-from tasks.references import Action, Comparison, VerdictCause
+from tasks.references import Action, Comparison, LabelCoverage, VerdictCause
 from tasks.registry.crownings import champion_of
 from tasks.windows import EVERYTHING
 
@@ -40,6 +40,7 @@ class Judged:
     metrics: Mapping[str, float]
     champion: int
     rows: int
+    ages: tuple[LabelCoverage, ...] = ()
 
     @property
     def labelled(self) -> float | None:
@@ -171,6 +172,7 @@ def judged_of(drift: Recorded) -> Judged:
         metrics=verdict.metrics,
         champion=verdict.champion,
         rows=verdict.rows,
+        ages=verdict.coverage,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from deployments.metrics.declarations import Declared
 from deployments.metrics.exposition import MOST_FEATURES, tell
 from deployments.metrics.families import FAMILIES, Sheet
 from deployments.metrics.tally import Standing, Tally
@@ -21,6 +22,9 @@ OBSERVED = PROJECT / "infra" / "observability"
 NAME = re.compile(r"\bperennial_[a-z_]+")
 GPU_METRICS = (PROJECT / "infra" / "gpu" / "metrics.py").read_text(encoding="utf-8")
 
+PLAIN = Declared("roc_auc", {})
+"""A declaration of nothing that need not be."""
+
 
 def standing(records: Iterable[Recorded]) -> Standing:
     """How the model stands by some records."""
@@ -30,10 +34,10 @@ def standing(records: Iterable[Recorded]) -> Standing:
     return tally.models[MODEL]
 
 
-def samples(found: Standing, metric: str | None = "roc_auc") -> dict[str, float]:
+def samples(found: Standing, declared: Declared | None = PLAIN) -> dict[str, float]:
     """Name and labels of each sample, as Prometheus writes them, to its value."""
     sheet = Sheet()
-    tell(sheet, MODEL, found, metric)
+    tell(sheet, MODEL, found, declared)
     return {
         f"{each.name}{sorted(v for k, v in each.labels.items() if k != 'model')}": each.value
         for family in sheet
@@ -158,10 +162,25 @@ def test_a_record_that_cannot_be_read_is_counted_and_hides_no_other() -> None:
 
 def test_a_model_whose_declaration_cannot_be_read_keeps_what_the_ledger_says() -> None:
     """Only the name of its metric is not known."""
-    found = samples(standing(year().records), metric=None)
+    found = samples(standing(year().records), declared=None)
 
     assert found["perennial_champion_version[]"] == 2
     assert "perennial_window_metric['roc_auc']" not in found
+
+
+def test_late_and_missing_predictions_are_told_where_they_are_declared() -> None:
+    """None of them is a zero and no gap, so that an alert can tell the two apart."""
+    chronicle = Chronicle()
+    chronicle.judged("2013-05", month(5), metrics={"unlabelled": 0.1, "overdue": 7, "late": 0.25})
+    found = standing(chronicle.records)
+
+    plain = samples(found)
+    declared = samples(found, Declared("roc_auc", {}, rosters=True, objective=True))
+
+    assert plain["perennial_window_overdue[]"] == 7
+    assert "perennial_window_late_ratio[]" not in plain
+    assert declared["perennial_window_late_ratio[]"] == 0.25
+    assert declared["perennial_window_absent[]"] == 0
 
 
 def test_of_very_many_features_those_that_moved_most_are_told() -> None:
