@@ -78,7 +78,7 @@ def measured(
             model, rows[[*features, label.name]], label, classes, metric, asked.seed
         ),
         predictions=predictions_file(
-            rows[list(dict.fromkeys((*asked.table.key, label.name)))],
+            rows[list(dict.fromkeys((*asked.table.key, label.name, *evaluation.slices)))],
             label,
             {PREDICTION: said, BASELINE: ruled},
             {PREDICTION: classes, BASELINE: known},

@@ -11,7 +11,7 @@ from tasks.monitoring.performance import Gap, Performance
 from tasks.monitoring.rosters import Absence
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.worth import Worth
-from tasks.references import Action, Incident, VerdictCause, WatchKind
+from tasks.references import Action, Incident, SliceResult, VerdictCause, WatchKind
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Observation:
         absences: of each roster, who has no prediction.
         incident: what the contract did not let pass whole of the window's batch.
         age: since the time that the champion was trained for.
+        slices: parts of the window, the most surely worse first.
         data_age: since the end of the newest window.
     """
 
@@ -66,6 +67,7 @@ class Observation:
     incident: Incident | None = None
     age: timedelta | None = None
     data_age: timedelta | None = None
+    slices: tuple[SliceResult, ...] = ()
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

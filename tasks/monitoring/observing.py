@@ -28,10 +28,11 @@ from tasks.monitoring.performance import (
 from tasks.monitoring.picture import Course
 from tasks.monitoring.rosters import absences
 from tasks.monitoring.sketches.profiles import Profile
+from tasks.monitoring.slices import Yardstick, slices
 from tasks.monitoring.sources import Seen, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.monitoring.worth import worth
-from tasks.references import Champion, Incident, Predictions
+from tasks.references import Champion, Incident, Predictions, SliceResult
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         incident=watched.incident,
         age=_since(watched, watched.champion.candidate.as_of),
         data_age=_since(watched, watched.newest),
+        slices=_slices(watched, then, spec) if then else (),
     )
 
 
@@ -203,6 +205,14 @@ def _estimated(watched: Watched) -> Performance | None:
     holdout = scored_rows(watched.holdout, watched.label)
     seed = int(watched.predictions.digest[:8], 16)
     return estimated(said_rows(watched.window, watched.label), holdout, watched.metric, seed)
+
+
+def _slices(
+    watched: Watched, promotion: Performance, spec: MonitoringSpec
+) -> tuple[SliceResult, ...]:
+    seed = int(watched.predictions.digest[:8], 16)
+    yardstick = Yardstick(watched.metric, watched.holdout, promotion, seed)
+    return slices(watched.window, watched.label, yardstick, spec)
 
 
 def _since(watched: Watched, moment: datetime | None) -> timedelta | None:

@@ -23,6 +23,8 @@ _SAYS: Final = {
     Action.RETRAIN: "A training with cause drift is started.",
 }
 
+_MOST_SLICES: Final = 15
+
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -85,6 +87,22 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 {% endfor %}
 </table></div>
 {% endif %}
+{% if verdict.slices %}
+<h2>Parts of the window</h2>
+<p class="faint">The {{ verdict.slices[:most_slices] | length }} of {{ verdict.slices | length }}
+slices that are most surely worse. "Further" is how much further each falls short of what was
+expected than at promotion; "chance", how probable that is where so many are looked at.</p>
+<div class="card"><table>
+<tr><th>slice</th><th>labels</th><th>{{ metric }}</th><th>expected</th><th>further</th>
+<th>chance</th></tr>
+{% for each in verdict.slices[:most_slices] %}
+<tr><td>{{ each.column }}={{ each.value }}</td><td>{{ "{:,}".format(each.rows) }}</td>
+<td{% if each.beyond %} class="moved"{% endif %}>{{ "{:.3f}".format(each.now) }}</td>
+<td>{{ "{:.3f}".format(each.expected) }}</td><td>{{ "{:+.3f}".format(each.further) }}</td>
+<td>{{ "{:.1%}".format(each.chance) }}</td></tr>
+{% endfor %}
+</table></div>
+{% endif %}
 {% if drift %}
 <h2>Features against the training data</h2>
 <p class="faint">Four distances, each 0 where nothing moved: PSI, the population stability index,
@@ -130,6 +148,7 @@ def render(contents: Contents) -> bytes:
         **vars(contents),
         color=_COLORS[contents.verdict.action],
         span=span,
+        most_slices=_MOST_SLICES,
         says=_SAYS[contents.verdict.action],
     )
     return html.encode()

@@ -178,6 +178,36 @@ def _calibration(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCau
         )
 
 
+def _slices(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+    """The worst slice, and which others fail; that none does is told too."""
+    if not seen.slices:
+        return
+    worst, failing = seen.slices[0], [each for each in seen.slices if each.beyond]
+    name = f"{worst.column}={worst.value}"
+    did = (
+        f"{worst.metric} {worst.now:.3f} on {worst.rows:,} labels, {worst.expected:.3f} was "
+        f"expected of these rows"
+    )
+    if not failing:
+        yield cause(
+            WatchKind.SLICES,
+            Action.REST,
+            f"Of {len(seen.slices)} slices none fails; the nearest to it is {name} ({did}).",
+        )
+        return
+    others = [f"{each.column}={each.value}" for each in failing[1:]]
+    also = f" So do {few(others)}." if others else ""
+    yield cause(
+        WatchKind.SLICES,
+        Action.ALERT,
+        f"{len(failing)} of {len(seen.slices)} slices fall short, the worst {name}: {did}, "
+        f"{worst.further:.3f} further short than at its promotion. That chance explains one of so "
+        f"many is {worst.chance:.1%}.{also}",
+        weight(worst.fall, spec.max_drop if direction(worst.metric) > 0 else spec.max_error_growth),
+        sum(each.rows for each in failing),
+    )
+
+
 def _signed(performance: Performance) -> str:
     if direction(performance.metric) > 0:
         return f"{-performance.fall:+.3f}"
@@ -196,4 +226,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _moved,
     _estimate,
     _worth,
+    _slices,
 )

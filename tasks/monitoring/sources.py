@@ -181,9 +181,14 @@ def rows_since(candidate: Candidate, predictions: Predictions, table: FeatureTab
     return sum(part.labelled for part in table.parts if newest < first_day(part.window) <= last)
 
 
+def labelled_rows(frame: pd.DataFrame, label: LabelSpec) -> pd.DataFrame:
+    """The rows that have both label and prediction."""
+    return frame[frame[label.name].notna() & frame[PREDICTION].notna()]
+
+
 def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
     """The rows that have both label and prediction, as metrics want them; perhaps none."""
-    rows = frame[frame[label.name].notna() & frame[PREDICTION].notna()]
+    rows = labelled_rows(frame, label)
     said, classes = _scores(rows, label)
     labels, said = comparable(rows, label, classes, said)
     return Scored(label.kind, labels, said, confident=label.kind != "regression")

@@ -66,6 +66,19 @@ class ObjectiveSpec(Section):
     )
 
 
+class SliceSpec(Section):
+    """Parts of a window on which the champion is watched by itself.
+
+    Each is held to the limits of the whole window, and to how it did on the holdout, which knows
+    the columns of the key and those of `evaluation.slices`.
+    """
+
+    columns: tuple[str, ...] = Field(
+        min_length=1, description="By whose values: features, or columns of the key."
+    )
+    min_rows: int = Field(300, ge=1, description="Fewest labels of a slice that is judged.")
+
+
 class MonitoringSpec(Section):
     """Thresholds of the verdict.
 
@@ -152,5 +165,6 @@ class MonitoringSpec(Section):
     )
     rosters: tuple[RosterSpec, ...] = ()
     objective: ObjectiveSpec | None = None
+    slices: SliceSpec | None = None
     min_rows: int = Field(200, ge=1, description="Windows with fewer labelled rows are not judged.")
     report_rows: int = Field(5000, ge=100, description="Rows sampled for the report people open.")

@@ -76,7 +76,8 @@ def read_window(
 
     label = data.label
     known = learned(champion.candidate.profiled) if champion.candidate.profiled else None
-    extra = [each.column for each in monitoring.rosters]
+    parts = monitoring.slices.columns if monitoring.slices else ()
+    extra = [*(each.column for each in monitoring.rosters), *parts]
     rows = sources.window_rows(predictions, table, label, extra)
     usual = sources.usual_rows(predictions.window, table)
     return Watched(
@@ -128,6 +129,7 @@ def conclude(
         unjudged=unjudged(seen, monitoring),
         coverage=seen.coverage.ages if seen.coverage else (),
         absent={each.column: each.names for each in seen.absences if each.names},
+        slices=seen.slices,
         drift=psi,
         metrics=found,
         champion=champion.version,

@@ -126,6 +126,21 @@ class LabelCoverage(Reference):
     overdue: int = Field(description="Those whose label should have come and has not.")
 
 
+class SliceResult(Reference):
+    """How the champion does on the rows of a window that have one value."""
+
+    column: str
+    value: str
+    rows: int = Field(description="With a label.")
+    metric: str
+    now: float
+    expected: float = Field(description="Of these rows, by the champion's confidence or holdout.")
+    fall: float = Field(description="How much worse than expected; of an error its growth.")
+    further: float = Field(description="How much further than at promotion.")
+    chance: float = Field(description="That chance explains it, with so many slices looked at.")
+    beyond: bool = Field(description="It falls short by too much, and chance does not explain it.")
+
+
 class TurnedDown(Reference):
     """A challenger that was trained for drift and did not take the champion's place."""
 
@@ -153,6 +168,9 @@ class DriftVerdict(Reference):
     )
     absent: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="Column of a roster to those without a prediction."
+    )
+    slices: tuple[SliceResult, ...] = Field(
+        (), description="Parts of the window, the most surely worse first."
     )
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
     metrics: dict[str, float] = Field(description="Performance on the window's labels.")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from infra.errors import ConfigError
-from tasks.monitoring.spec import MonitoringSpec, ObjectiveSpec, RosterSpec
+from tasks.monitoring.spec import MonitoringSpec, ObjectiveSpec, RosterSpec, SliceSpec
 from tasks.references import Action, DriftVerdict
 from tests.support.feature_tables import bare_home
 from tests.support.rides import ROWS, Edit, World
@@ -167,6 +167,21 @@ def test_a_window_of_nulls_alone_says_what_is_missing() -> None:
     assert "Missing values rose by more than 20%: hour 0% to 100%, origin 0% to 100%" in told
     assert f"{ROWS:,} of {ROWS:,} rows (100.0%) have no prediction" in told
     assert "2 of the 2 entities of the roster origin have no prediction: EWR, JFK" in told
+
+
+def test_slices_are_told_in_the_verdict_and_on_the_page(home: Path) -> None:
+    """A column that only the feature table knows is held to the whole holdout."""
+    declared = MonitoringSpec(report_rows=300, slices=SliceSpec(columns=("origin",)))
+
+    verdict = World().verdict(declared=declared)
+
+    page = (home / "reports" / "rides" / "monitor" / "2013-04" / "index.html").read_text()
+    assert {(each.column, each.value) for each in verdict.slices} == {
+        ("origin", "EWR"),
+        ("origin", "JFK"),
+    }
+    assert verdict.action is Action.REST
+    assert "<td>origin=EWR</td>" in page
 
 
 def test_a_roster_of_a_column_that_is_not_there_is_a_mistake_of_the_declaration() -> None:
