@@ -9,6 +9,7 @@ import pandas as pd
 
 from tasks.monitoring.sketches.categories import Names
 from tasks.monitoring.sketches.columns import Column
+from tasks.monitoring.sketches.distances import psi
 from tasks.monitoring.sketches.numeric import Numbers
 from tasks.monitoring.sketches.profiles import Profile, Sketch
 
@@ -44,6 +45,19 @@ class FeatureDrift:
     wasserstein: float | None
     stuck: bool = False
 
+    @property
+    def psi_of_values(self) -> float:
+        """What of the PSI is left without the part that missing values alone make of it.
+
+        Where values were lost at random the rest is 0: a feature has moved only if those that are
+        left lie elsewhere. PSI adds up over such a grouping, as every divergence of its kind does.
+
+        Source:
+            Kullback and Leibler, On Information and Sufficiency (1951): the chain rule.
+        """
+        before, after = (np.array([each, 1 - each]) for each in (self.missing_before, self.missing))
+        return self.psi - psi(before, after)
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -63,6 +77,11 @@ class Drift:
         """Features whose PSI exceeds the threshold, the largest first."""
         found = {name: each.psi for name, each in self.features.items() if each.psi > threshold}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def moved_values(self, threshold: float) -> tuple[str, ...]:
+        """Those of them that moved by more than what they lost of their values."""
+        moved = self.moved(threshold)
+        return tuple(name for name in moved if self.features[name].psi_of_values > threshold)
 
 
 def compare(profile: Profile, window: Sketch, importances: Mapping[str, float]) -> Drift:

@@ -130,7 +130,8 @@ def _moved(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
 
 
 def _stale(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
-    moved = seen.drift.moved(spec.psi) if seen.drift else {}
+    # A feature that lost values has not moved: a training would learn the loss.
+    moved = seen.drift.moved_values(spec.psi) if seen.drift else ()
     if seen.performance and moved and seen.staleness > spec.max_staleness:
         yield cause(
             WatchKind.STALENESS,

@@ -365,3 +365,15 @@ def test_a_gap_of_regression_is_told_in_standard_deviations() -> None:
 
     assert gap.value == pytest.approx(0.5)
     assert (gap.predicted, gap.happened) == pytest.approx((10.0, 0.0))
+
+
+def test_a_feature_that_only_lost_values_makes_no_champion_stale() -> None:
+    """A fifth of its values gone is a PSI of 1.56, and a feed that lost them: nothing to learn."""
+    lost = drift(psi=1.57, missing=0.2)
+    moved = drift(psi=1.8, missing=0.2)
+
+    spared = judge(seen(drift=lost, staleness=0.9), SPEC)
+    trained = judge(seen(drift=moved, staleness=0.9), SPEC)
+
+    assert spared.action is Action.REST
+    assert trained.action is Action.RETRAIN
