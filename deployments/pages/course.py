@@ -253,7 +253,10 @@ def _reigns(story: Story, frame: Frame) -> list[Mark]:
                 kind=f"reign r{place % 2}",
                 title=f"Version {each.version} is in charge{back} from {each.since:%Y-%m-%d}: "
                 f"{each.reason}",
-                text=_fitting((f"version {each.version}{back}", f"v{each.version}"), end - start),
+                text=_fitting(
+                    (f"version {each.version}{back}", f"v{each.version}{back}", f"v{each.version}"),
+                    end - start,
+                ),
                 width=end - start,
             )
         )

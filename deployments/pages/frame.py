@@ -119,7 +119,7 @@ def scale(values: Sequence[float], top: float, bottom: float) -> Scale:
     low, high = min(values), max(values)
     spread = (high - low) or abs(high) * 0.1 or 1.0
     low, high = low - 0.12 * spread, high + 0.12 * spread
-    step = _round((high - low) / 5)
+    step = _round((high - low) / 8)
     first, last = math.floor(low / step), math.ceil(high / step)
     digits = max(-math.floor(math.log10(step)), 0)
     ticks = tuple(round(each * step, 12) for each in range(first, last + 1))

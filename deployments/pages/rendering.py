@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 from deployments.ahead import AHEAD, Ahead, Upcoming
 from deployments.pages.brief import Brief
@@ -171,13 +173,32 @@ def _report(facts: Facts, window: str) -> str:
         return ""
 
 
+def coded(text: str) -> Markup:
+    """A sentence, safe to show, what stands between backticks as code.
+
+    >>> coded("`perennial up` repairs <it>.")
+    Markup('<code>perennial up</code> repairs &lt;it&gt;.')
+    """
+    parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # one backtick is left over: it is nobody's mark
+        return escape(text)
+    marked = (Markup("<code>{}</code>").format(part) for part in parts[1::2])
+    return Markup("").join(
+        each for pair in zip_longest(parts[::2], marked) for each in pair if each
+    )
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    loader = FileSystemLoader(Path(__file__).with_name("templates"))
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
+    environment.filters["coded"] = coded
+    return environment
 
 
 def _template(name: str) -> Template:

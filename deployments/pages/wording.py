@@ -9,9 +9,11 @@ from deployments.pages.course import value_of
 from deployments.pages.gathering import Facts
 from deployments.pages.story import Judged, Outcome
 from infra.durations import spoken
+from infra.errors import few
 from tasks.metrics import direction
 from tasks.references import Action
 
+_MOST_HELD: Final = 3
 _SAID: Final = {
     Action.REST: ("well", "Nothing is to be done", "The last window gave no reason to act."),
     Action.ALERT: ("look", "Worth a look", "The champion goes on; somebody should look."),
@@ -127,11 +129,14 @@ def _asked(facts: Facts) -> Iterator[Want]:
 
 
 def _held_up(facts: Facts) -> Iterator[Want]:
-    for batch in facts.story.batches:
-        if batch.ending in {"hold", "reject"}:
-            ended = "is on hold" if batch.ending == "hold" else "was rejected"
-            text = f"{batch.reason} Nothing of it is in the tables."
-            yield Want("look", f"The batch {batch.window} {ended}", text)
+    held = [each for each in facts.story.batches if each.ending in {"hold", "reject"}][::-1]
+    for batch in held[:_MOST_HELD]:
+        ended = "is on hold" if batch.ending == "hold" else "was rejected"
+        text = f"{batch.reason} Nothing of it is in the tables."
+        yield Want("look", f"The batch {batch.window} {ended}", text)
+    if len(held) > _MOST_HELD:
+        older = few([each.window for each in held[_MOST_HELD:]])
+        yield Want("look", f"Older batches were not let in either: {older}", "")
     for schedule in facts.coming.schedules if facts.coming else ():
         if schedule.said:
             yield Want("look", f"Schedule {schedule.name}", schedule.said)

@@ -14,12 +14,15 @@ from playwright.sync_api import Locator, expect
 from playwright.sync_api import TimeoutError as NotInTimeError
 from prefect.client.orchestration import get_client
 
+from deployments.pages.rendering import model_page
 from infra.entries import Kind
 from infra.ledger import Ledger, Recorded
 from infra.settings import PROJECT
 from tasks.governance.reviews import Pending, pending_reviews
 from tests.support.browsed import MODEL
 from tests.support.browsing import Seen
+from tests.support.chronicle import year
+from tests.support.mornings import facts
 from tests.support.stack import Stack, eventually
 
 pytestmark = [
@@ -215,6 +218,49 @@ def test_the_list_of_reports_names_each_by_its_title(stack: Stack, made: Made, s
     assert link.get_attribute("href") == _report_of("2024-02", stack).removeprefix(
         stack.addresses.pages
     )
+    assert seen.errors == []
+
+
+def test_a_deployment_leads_to_the_page_of_its_model(stack: Stack, made: Made, seen: Seen) -> None:
+    """The link in its description opens the page, which draws without asking anybody."""
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(f"train/{MODEL}").id
+    seen.page.goto(f"{stack.addresses.prefect_ui}/deployments/deployment/{deployment}")
+    seen.page.get_by_text("Description", exact=True).first.click(timeout=_PATIENCE_MS)
+    link = seen.page.get_by_role("link", name="How the model stands").first
+    address = str(link.get_attribute("href", timeout=_PATIENCE_MS))
+    seen.errors.clear()  # Prefect's page looks for icons that it does not have
+
+    seen.page.goto(address)
+
+    seen.keep("model")
+    told = seen.page.locator("main").inner_text()
+    assert address == f"{stack.addresses.pages}/models/{MODEL}"
+    assert "Nothing is in charge yet" in told or "A decision waits" in told
+    assert seen.page.locator("img, script").count() == 0, "what a cell held is not run"
+    assert seen.errors == []
+    wide = seen.page.evaluate("document.documentElement.scrollWidth")
+    seen.page.set_viewport_size({"width": 390, "height": 844})
+    narrow = seen.page.evaluate("document.documentElement.scrollWidth")
+    seen.keep("model on a phone")
+    assert (wide, narrow) == (1300, 390), "nothing is cut off, on a phone either"
+
+
+def test_a_model_page_opens_from_a_disk(made: Made, seen: Seen, tmp_path: Path) -> None:
+    """In the dark and in the light it asks nobody, and its tables open by the keyboard."""
+    page = tmp_path / "page.html"
+    page.write_text(model_page(facts(year().records)), encoding="utf-8")
+
+    for scheme in ("dark", "light"):
+        seen.page.emulate_media(color_scheme=scheme)
+        seen.page.goto(page.as_uri())
+        seen.keep(f"model in the {scheme}")
+    seen.page.locator("summary").first.focus()
+    seen.page.keyboard.press("Enter")
+
+    expect(seen.page.get_by_role("cell", name="It fell <b>short</b>.").first).to_be_visible()
+    expect(seen.page.get_by_role("img", name="roc_auc over the windows")).to_be_visible()
+    assert seen.page.get_by_role("heading").count() >= 5
     assert seen.errors == []
 
 

@@ -1,7 +1,6 @@
 """The page of a model: what it shows of a ledger, for every kind of model and every reader."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -11,19 +10,16 @@ import pytest
 from deployments.ahead import Ahead, Outcome, ScheduleStatus, Upcoming
 from deployments.pages.columns import columns_of
 from deployments.pages.frame import NARROW, WIDE, Frame
-from deployments.pages.gathering import Facts
 from deployments.pages.rendering import columns, model_page
 from deployments.pages.story import Outcome as Ended
 from deployments.pages.story import told
 from deployments.standing import LastRun
-from infra.entries import Kind, Recorded
 from tasks.references import Action
-from tasks.registry.crownings import champion_of
 from tasks.spec import load_spec
 from tests.support.chronicle import Chronicle, month, name_of, year
+from tests.support.mornings import NOW, facts
 from tests.support.subjects import pending
 
-NOW = datetime(2013, 8, 2, 7, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
@@ -42,22 +38,6 @@ class Elements(HTMLParser):
     def named(self, tag: str) -> list[dict[str, str | None]]:
         """The attributes of all elements of a name."""
         return [attributes for each, attributes in self.tags if each == tag]
-
-
-def facts(records: Sequence[Recorded], **given: object) -> Facts:
-    """What a page of flights is made of, where the ledger holds some records."""
-    crowned = [each for each in records if each.kind in {Kind.PROMOTION, Kind.ROLLBACK}]
-    known = {
-        "spec": load_spec("flights"),
-        "now": NOW,
-        "story": told(records),
-        "champion": champion_of(crowned[-1]) if crowned else None,
-        "waiting": (),
-        "last": None,
-        "coming": None,
-        "troubles": (),
-    }
-    return Facts(**{**known, **given})  # type: ignore[arg-type]  # by name, as a test gives them
 
 
 def words(page: str) -> str:
