@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tasks.monitoring.attribution import Attribution
 from tasks.monitoring.coverage import Coverage
 from tasks.monitoring.drift import Drift
 from tasks.monitoring.feed import Feed
@@ -42,6 +43,7 @@ class Observation:
         incident: what the contract did not let pass whole of the window's batch.
         age: since the time that the champion was trained for.
         slices: parts of the window, the most surely worse first.
+        attribution: what features contribute, beside what they did on the training rows.
         data_age: since the end of the newest window.
     """
 
@@ -68,6 +70,7 @@ class Observation:
     age: timedelta | None = None
     data_age: timedelta | None = None
     slices: tuple[SliceResult, ...] = ()
+    attribution: Attribution | None = None
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

@@ -11,6 +11,7 @@ import pyarrow as pa
 from infra.errors import DataError
 from tasks.data.spec import LabelSpec
 from tasks.metrics import score
+from tasks.monitoring.attribution import Attribution, Say, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
 from tasks.monitoring.drift import Drift, compare
@@ -57,6 +58,7 @@ class Watched:
         rosters: who must have a prediction: as declared, and by name.
         incident: what the contract did not let pass whole of the window's batch.
         newest: the end of the newest window that is there.
+        say: what the champion says of rows; None where attribution is not declared.
     """
 
     predictions: Predictions
@@ -76,6 +78,7 @@ class Watched:
     rosters: tuple[tuple[RosterSpec, frozenset[str]], ...] = ()
     incident: Incident | None = None
     newest: datetime | None = None
+    say: Say | None = None
 
     @property
     def within(self) -> Bounds | None:
@@ -116,6 +119,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         age=_since(watched, watched.champion.candidate.as_of),
         data_age=_since(watched, watched.newest),
         slices=_slices(watched, then, spec) if then else (),
+        attribution=_attribution(watched, spec),
     )
 
 
@@ -129,6 +133,8 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
         found["severity"] = seen.drift.severity
         found["novelty"] = seen.drift.novelty
         found["staleness"] = seen.staleness
+    if seen.attribution:
+        found["attribution_change"] = seen.attribution.change
     shifts = {"prediction_psi": seen.prediction_psi, "target_psi": seen.target_psi}
     found |= {name: value for name, value in shifts.items() if value is not None}
     found |= _of_arrival(seen)
@@ -213,6 +219,16 @@ def _slices(
     seed = int(watched.predictions.digest[:8], 16)
     yardstick = Yardstick(watched.metric, watched.holdout, promotion, seed)
     return slices(watched.window, watched.label, yardstick, spec)
+
+
+def _attribution(watched: Watched, spec: MonitoringSpec) -> Attribution | None:
+    known, features = watched.learned, watched.features
+    if not (spec.attribution and watched.say and known and features and len(features.sample)):
+        return None
+    names = list(known.features.columns)
+    seed = int(watched.predictions.digest[:8], 16)
+    sides = known.sample[names], features.sample[names]
+    return attribution(watched.say, *sides, spec.attribution, seed)
 
 
 def _since(watched: Watched, moment: datetime | None) -> timedelta | None:

@@ -111,7 +111,8 @@ Wasserstein distance in standard deviations; JS, the Jensen-Shannon distance.</p
 <div class="card"><table>
 <tr><th>feature</th><th>PSI</th><th>KS</th>
 <th>W</th><th>JS</th><th>beyond</th><th>missing then</th>
-<th>missing now</th><th>importance</th></tr>
+<th>missing now</th><th>importance</th>{% if verdict.attribution %}<th>contributes</th>{% endif %}
+</tr>
 {% for name, each in drift.features.items() %}
 <tr><td>{{ name }}</td>
 <td{% if each.psi > threshold %} class="moved"{% endif %}>{{ "{:.3f}".format(each.psi) }}</td>
@@ -121,7 +122,9 @@ Wasserstein distance in standard deviations; JS, the Jensen-Shannon distance.</p
 <td>{{ "{:.1%}".format(each.new) }}</td>
 <td>{{ "{:.1%}".format(each.missing_before) }}</td>
 <td>{{ "{:.1%}".format(each.missing) }}</td>
-<td>{{ "{:.1%}".format(each.importance) }}</td></tr>
+<td>{{ "{:.1%}".format(each.importance) }}</td>
+{% if verdict.attribution %}<td>{{ "{:.1%}".format(verdict.attribution[name]) }}</td>{% endif %}
+</tr>
 {% endfor %}
 </table></div>
 {% endif %}

@@ -179,6 +179,23 @@ def _calibration(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCau
         )
 
 
+def _attribution(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+    found = seen.attribution
+    if found is None or spec.attribution is None:
+        return
+    limit = spec.attribution.max_change
+    beyond = found.change > max(limit, found.chance)
+    shares = [f"{name} {found.then[name]:.0%} to {found.now[name]:.0%}" for name in found.most(3)]
+    yield cause(
+        WatchKind.ATTRIBUTION,
+        Action.ALERT if beyond else Action.REST,
+        f"{found.change:.0%} of what features contribute to the predictions moved from some to "
+        f"others ({few(shares)}); {limit:.0%} may, and chance alone makes {found.chance:.0%}.",
+        weight(found.change, limit) if beyond else 0.0,
+        found.rows,
+    )
+
+
 def _slices(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
     """The worst slice, and which others fail; that none does is told too."""
     if not seen.slices:
@@ -228,4 +245,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _estimate,
     _worth,
     _slices,
+    _attribution,
 )

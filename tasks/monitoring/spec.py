@@ -79,6 +79,19 @@ class SliceSpec(Section):
     min_rows: int = Field(300, ge=1, description="Fewest labels of a slice that is judged.")
 
 
+class AttributionSpec(Section):
+    """What features contribute to predictions, on the window and on rows of the training.
+
+    The champion predicts `rows` of either once for each feature, with that feature shuffled: so
+    much it costs at most, however many rows the window has.
+    """
+
+    rows: int = Field(1000, ge=50, le=20_000, description="Rows that are looked at, of each.")
+    max_change: float = Field(
+        0.25, gt=0, le=1, description="Largest part of all contributions that moves to others."
+    )
+
+
 class MonitoringSpec(Section):
     """Thresholds of the verdict.
 
@@ -166,5 +179,6 @@ class MonitoringSpec(Section):
     rosters: tuple[RosterSpec, ...] = ()
     objective: ObjectiveSpec | None = None
     slices: SliceSpec | None = None
+    attribution: AttributionSpec | None = None
     min_rows: int = Field(200, ge=1, description="Windows with fewer labelled rows are not judged.")
     report_rows: int = Field(5000, ge=100, description="Rows sampled for the report people open.")

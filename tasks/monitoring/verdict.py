@@ -41,6 +41,7 @@ DRIFT: Final = frozenset(
         WatchKind.TARGET,
         WatchKind.ESTIMATE,
         WatchKind.STALENESS,
+        WatchKind.ATTRIBUTION,
     }
 )
 """What such a fault moves."""

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.addresses import addresses
+from infra.models import load_model, predict_scores
 from infra.settings import settings
 from infra.steps import step
 from infra.store import digest_of, put_bytes
-from tasks.data.spec import DataSpec
+from tasks.data.spec import DataSpec, LabelSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.references import (
@@ -23,6 +24,7 @@ from tasks.references import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tasks.monitoring.attribution import Say
     from tasks.monitoring.causes import Observation
     from tasks.monitoring.learned import Learned
     from tasks.monitoring.observing import Watched
@@ -100,6 +102,7 @@ def read_window(
         rosters=_rosters(champion.model, monitoring, known, usual or len(rows.frame)),
         incident=next((e for e in table.incidents if e.window == predictions.window), None),
         newest=sources.newest_end(table, data.timezone),
+        say=_said_by(champion, label) if monitoring.attribution else None,
     )
 
 
@@ -130,6 +133,7 @@ def conclude(
         coverage=seen.coverage.ages if seen.coverage else (),
         absent={each.column: each.names for each in seen.absences if each.names},
         slices=seen.slices,
+        attribution=dict(seen.attribution.now) if seen.attribution else {},
         drift=psi,
         metrics=found,
         champion=champion.version,
@@ -143,6 +147,13 @@ def conclude(
 
 def _folder(predictions: Predictions) -> Path:
     return settings().home / "reports" / predictions.model / "monitor" / predictions.window
+
+
+def _said_by(champion: Champion, label: LabelSpec) -> "Say":
+    """What the champion says of rows of its features."""
+    fitted = champion.candidate.fitted
+    model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
+    return lambda rows: predict_scores(model, rows, label.kind)
 
 
 def _rosters(

@@ -172,6 +172,9 @@ class DriftVerdict(Reference):
     slices: tuple[SliceResult, ...] = Field(
         (), description="Parts of the window, the most surely worse first."
     )
+    attribution: dict[str, float] = Field(
+        default_factory=dict, description="Feature to its share in what was predicted."
+    )
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
     metrics: dict[str, float] = Field(description="Performance on the window's labels.")
     champion: int

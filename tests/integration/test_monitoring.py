@@ -17,11 +17,13 @@ from infra.settings import settings
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.metrics import metric_names
 from tasks.monitoring import watch
+from tasks.monitoring.spec import AttributionSpec
 from tasks.references import (
     Action,
     Contest,
     DriftVerdict,
 )
+from tasks.training.estimators import hist_gradient_boosting
 from tests.support.rides import ROWS, SPEC, WINDOWS, Kind, World
 
 
@@ -185,6 +187,21 @@ def test_the_page_escapes_what_names_hold() -> None:
 
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_what_features_contribute_is_asked_of_the_champion_itself(home: Path) -> None:
+    """Its model is opened once, and told on the page feature by feature."""
+    world = World(shift=0.1)
+    world.stores(hist_gradient_boosting("binary", {"max_iter": 20}, ["origin"], 1))
+    declared = SPEC.model_copy(update={"attribution": AttributionSpec(rows=200)})
+
+    verdict = world.verdict(declared=declared)
+
+    assert set(verdict.attribution) == {"hour", "origin"}
+    assert verdict.attribution["hour"] > 0.8
+    assert verdict.metrics["attribution_change"] < 0.25
+    assert any("of what features contribute to the predictions" in each for each in verdict.reasons)
+    assert "<th>contributes</th>" in _report(verdict)
 
 
 def test_watching_in_a_run_leaves_artifacts_that_show_the_picture() -> None:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from infra import store
+from infra.models import MODEL_FILE, dump_model
 from tasks.data.spec import DataSpec, LabelSpec, TableSpec
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.metrics import Array, measure
@@ -177,6 +179,18 @@ class World:
         candidate = self.champion.candidate
         drawn = profile.fn(candidate.fitted, candidate.evaluation, SPEC, self.label)
         candidate = candidate.model_copy(update={"profiled": drawn if kept else None})
+        self.champion = self.champion.model_copy(update={"candidate": candidate})
+
+    def stores(self, estimator: Any) -> None:  # noqa: ANN401 - any estimator
+        """Fit an estimator on the first two windows and make it the champion's model."""
+        rows = pd.concat([self.frames[name] for name in WINDOWS[:2]], ignore_index=True)
+        data, trusted = dump_model(estimator.fit(rows[["hour", "origin"]], rows["late"]))
+        place = store.uri("rides", "models")
+        store.put_bytes(f"{place}/{MODEL_FILE}", data)
+        named = {"uri": place, "digest": sha256(data).hexdigest(), "trusted_types": trusted}
+        candidate = self.champion.candidate
+        fitted = candidate.fitted.model_copy(update=named)
+        candidate = candidate.model_copy(update={"fitted": fitted})
         self.champion = self.champion.model_copy(update={"candidate": candidate})
 
     def _evaluation(self) -> Evaluation:
