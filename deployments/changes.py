@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from infra.errors import ConfigError, PerennialError, few
 from infra.settings import PROJECT
-from tasks.calendars.freezing import frozen
 from tasks.governance.heeding import heed_events
 from tasks.governance.starting import repackage_on_new_code, train_on_new_code
 from tasks.governance.triggers import ApplicationTrigger
@@ -54,7 +52,7 @@ def follow_events(models: Iterable[str], now: datetime) -> Iterator[str]:
         try:
             spec = load_spec(model)
             if spec.triggers.events:
-                why = _freeze(spec, "train", now)
+                why = spec.frozen("train", now)
                 yield from heed_events.fn(model, spec.triggers.events, why)
         except PerennialError as error:
             yield f"The events for {model} were not looked at. {error.args[0]}"
@@ -113,9 +111,5 @@ def _paths(triggers: Iterable[ApplicationTrigger], then: str) -> tuple[str, ...]
 
 def _held(spec: ModelSpec, flow: FlowName, now: datetime) -> str:
     """Why nothing is started now; what is due is found again once the freeze is over."""
-    why = _freeze(spec, flow, now)
+    why = spec.frozen(flow, now)
     return f"What the code of {spec.name} may ask for waits: {why}." if why else ""
-
-
-def _freeze(spec: ModelSpec, flow: FlowName, now: datetime) -> str | None:
-    return frozen(spec.calendar, flow, now, ZoneInfo(spec.data.timezone))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deployments.apply import deployed, ours
 from deployments.changes import follow_code, follow_events
 from deployments.renewal import make_up, renew
+from deployments.thaws import follow_thaws
 from deployments.timetable import Timetable, called, read_feeds
 from infra.errors import ConfigError, PerennialError
 from infra.halves import sweep_halves
@@ -69,6 +70,7 @@ def tend(now: datetime) -> Iterator[str]:
     yield from tell_again(now)
     yield from follow_code(declared_models(), now)
     yield from follow_events(declared_models(), now)
+    yield from follow_thaws(declared_models(), now)
     yield from _reminded(now)
     write_private(_noted(), now.isoformat())
 

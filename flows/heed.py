@@ -1,11 +1,8 @@
 """Look at the events that have come, and train for those that a trigger names."""
 
-from zoneinfo import ZoneInfo
-
 from prefect import State, flow
 
 from infra.runs import ended, moment, named
-from tasks.calendars.freezing import frozen
 from tasks.governance import heed_events
 from tasks.spec import load_spec
 
@@ -19,6 +16,6 @@ def heed(model: str, event: str = "") -> State[None]:
         event: id of the event that an automation has woken this run by.
     """
     spec = load_spec(model)
-    freeze = frozen(spec.calendar, "train", moment(None), ZoneInfo(spec.data.timezone))
-    said = heed_events(model, spec.triggers.events, freeze, event)
+    frozen = spec.frozen("train", moment(None))
+    said = heed_events(model, spec.triggers.events, frozen, event)
     return ended("Heeded", " ".join(said) or "No event is new.")

@@ -51,6 +51,6 @@ def ingest(
             return ended("Held", f"{window} waits for a person: {inspection.report_url}")
         case _:
             manifest = commit(inspection)
-            if spec.triggers.data:
+            if spec.triggers.data and not spec.frozen("train", as_of):
                 train_on_new_data(read_history(model, as_of), spec.triggers.data)
             return ended(manifest.ending.state, f"{window}: {inspection.report_url}")

@@ -45,16 +45,17 @@ def monitor(
     champion = require_champion(model, as_of)
     rivals = contest(champion, as_of)
     verdict = watch(predictions, rivals, table, spec.monitoring, spec.data, spec.evaluation)
-    conclusion = follow(verdict, champion.since, fallback(champion), spec.policy)
+    frozen = spec.frozen("train", as_of)
+    conclusion = follow(verdict, champion.since, fallback(champion), spec.policy, frozen)
     evidence = evidence_for_drift(verdict, conclusion)
     record_drift(evidence, verdict, conclusion)
     alert(drift_notice(verdict, conclusion), spec.alerts)
 
     match conclusion.action:
-        case Action.RETRAIN:
+        case Action.RETRAIN if not conclusion.held:
             request_training(evidence)
         case Action.ASK:
             request_review(evidence)
         case Action.ROLLBACK:
             request_rollback(evidence, conclusion)
-    return ended(conclusion.action.state, " ".join((*conclusion.why, *verdict.reasons)))
+    return ended(conclusion.state, " ".join((*conclusion.why, *verdict.reasons)))

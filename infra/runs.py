@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas import filters
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
@@ -79,7 +80,7 @@ def start(flow: str, model: str, *, because: object, **parameters: object) -> st
     Raises:
         ConfigError: there is no such deployment.
     """
-    key = f"{flow}-{model}-{digest_of(because)}"
+    key = _key(flow, model, because)
     try:
         # As a subflow it could not suspend: the server refuses that (Prefect 3.8).
         run = run_deployment(
@@ -100,3 +101,15 @@ def start(flow: str, model: str, *, because: object, **parameters: object) -> st
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(run.id, again, force=True)
     return str(run.id)
+
+
+def find(flow: str, model: str, because: object) -> FlowRun | None:
+    """The run that `start` has made for a reason, if it is there."""
+    key = filters.FlowRunFilterIdempotencyKey(any_=[_key(flow, model, because)])
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_run_filter=filters.FlowRunFilter(idempotency_key=key))
+    return runs[0] if runs else None
+
+
+def _key(flow: str, model: str, because: object) -> str:
+    return f"{flow}-{model}-{digest_of(because)}"

@@ -2,9 +2,11 @@
 
 import os
 import re
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -24,7 +26,7 @@ from tasks.governance.spec import ApprovalSpec
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.packaging.spec import ServingSpec
-from tasks.schedules import CalendarSpec, ScheduleSpec
+from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
 from tasks.sections import Section
 from tasks.training.spec import TrainingSpec
 
@@ -64,6 +66,16 @@ class ModelSpec(Section):
     schedules: tuple[ScheduleSpec, ...] = ()
     calendar: CalendarSpec = CalendarSpec()
     folder: Path = Field(exclude=True, description="Where it was read from; not part of the file.")
+
+    def frozen(self, flow: FlowName, at: datetime) -> str | None:
+        """Why a flow should not start at a time, and until when; None where it may.
+
+        Events of a calendar that others keep count as they were last read on this machine.
+        """
+        from tasks.calendars.holding import freeze_at  # reads iCalendars, which few models have
+
+        found = freeze_at(self.calendar, self.folder, flow, at, ZoneInfo(self.data.timezone))
+        return None if found is None else found.words
 
     @model_validator(mode="after")
     def _names_once(self) -> "ModelSpec":

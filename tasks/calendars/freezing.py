@@ -1,9 +1,8 @@
 """Freezes: stretches of days on which some flows do not run."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,22 +41,6 @@ def freeze_of(freezes: Iterable[Freeze], flow: FlowName, day: date) -> Freeze | 
     """The freeze of a flow on a local day, None where it may run; of several the longest."""
     held = [each for each in freezes if flow in each.flows and each.first <= day <= each.last]
     return max(held, key=lambda each: each.last, default=None)
-
-
-def frozen(
-    calendar: CalendarSpec, flow: FlowName, at: datetime, zone: ZoneInfo | None = None
-) -> str | None:
-    """Why a flow should not start now, None where it may: freezes that are declared by their days.
-
-    Args:
-        calendar: as declared.
-        flow: what would start.
-        at: the moment, with its zone.
-        zone: where days begin and end; by default as the moment says.
-    """
-    day = at.astimezone(zone or at.tzinfo).date()
-    found = freeze_of(declared_freezes(calendar, day, day), flow, day)
-    return None if found is None else found.words
 
 
 def _stretches(freeze: FreezeSpec, until: int) -> Iterator[tuple[date, date]]:

@@ -1,6 +1,7 @@
 """What follows from evidence: the runs that it starts, each of them once."""
 
 from infra.runs import start
+from tasks.governance.trainings import attempt_of, because_of
 from tasks.references import Candidate, Cause, Conclusion, DriftVerdict, Evidence
 
 
@@ -37,14 +38,17 @@ def request_promotion(evidence: Evidence, reason: str, actor: str) -> str:
 def request_training(evidence: Evidence) -> str:
     """Id of the run that trains again because the world has moved: one for a version of the data.
 
+    Where that one failed another verdict starts another, three in all.
+
     Raises:
         ConfigError: the model has no deployment of ``train``.
+        BackendError: Prefect's server does not answer.
     """
     seen = DriftVerdict.model_validate(evidence.payload["verdict"])
     return start(
         "train",
         evidence.model,
-        because=(Cause.DRIFT.value, seen.data_version) if seen.data_version else evidence.digest,
+        because=because_of(seen, attempt_of(seen)),
         cause=Cause.DRIFT,
         as_of=evidence.as_of,
     )

@@ -1,5 +1,6 @@
 """What is done about a verdict: the declared policy, with what the ledger and Prefect know."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from tasks.governance.policy import (
 )
 from tasks.governance.recording import conclusion_of, is_refusal, verdict_of
 from tasks.governance.reviews import pending_reviews, reachable_prefect
-from tasks.governance.trainings import going_on, started_by
+from tasks.governance.trainings import failed_before, going_on, started_by
 from tasks.references import (
     Action,
     Candidate,
@@ -33,7 +34,11 @@ from tasks.references import (
 
 @step(moving=True)
 def follow(
-    verdict: DriftVerdict, since: datetime, predecessor: int | None, policy: PolicySpec
+    verdict: DriftVerdict,
+    since: datetime,
+    predecessor: int | None,
+    policy: PolicySpec,
+    frozen: str | None = None,
 ) -> Conclusion:
     """What is done about a verdict; what the verdict itself has started does not count.
 
@@ -42,6 +47,7 @@ def follow(
         since: from when the champion is in charge.
         predecessor: the version that a rollback would put in charge.
         policy: what is declared.
+        frozen: why no training may start on its day, if there is a reason.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
@@ -51,7 +57,8 @@ def follow(
     asked = conclude(verdict, Past(predecessor=predecessor), at_once)
     if asked.action.rank < Action.ASK.rank and policy.every is None:
         return asked  # nothing is started, whatever was before
-    return conclude(verdict, _past(verdict, since, predecessor, policy), policy)
+    past = _past(verdict, since, predecessor, policy)
+    return conclude(verdict, replace(past, frozen=frozen or ""), policy)
 
 
 def _past(
@@ -81,6 +88,7 @@ def _past(
             if each.as_of >= since and is_refusal(each) and each.evidence in drifts
         ),
         predecessor=predecessor,
+        failed=tuple(each.name for each in failed_before(verdict)),
     )
 
 

@@ -14,6 +14,9 @@ from tasks.windows import first_day
 
 WEEK: Final = timedelta(days=7)
 
+MOST_TRIES: Final = 3
+"""Trainings that verdicts start for one version of the data, each after the one before failed."""
+
 CALENDARS: Final[Mapping[str, timedelta]] = {
     "weekly": timedelta(days=7),
     "monthly": timedelta(days=28),
@@ -122,6 +125,9 @@ class Past:
         declined: the kinds that a person was asked about since the champion is in charge, and
             wanted no training for.
         predecessor: the version that was in charge before the champion.
+        failed: names of the runs that other verdicts have started for the same version of the
+            data, and that failed.
+        frozen: why no training may start on the verdict's day; empty where one may.
     """
 
     trainings: tuple[Training, ...] = ()
@@ -131,6 +137,8 @@ class Past:
     seen: tuple[frozenset[WatchKind], ...] = ()
     declined: tuple[frozenset[WatchKind], ...] = ()
     predecessor: int | None = None
+    failed: tuple[str, ...] = ()
+    frozen: str = ""
 
 
 def seen_before(
@@ -257,12 +265,12 @@ def _trained(
     """A training, or what is done in its place while it has to wait."""
     if past.underway:
         return _instead(asked, Action.ALERT, f"{past.underway} trains for drift already.")
-    wait = _cooling(verdict, past, policy) or _spent(verdict, past, policy)
+    wait = _cooling(verdict, past, policy) or _spent(verdict, past, policy) or _failing(past)
     if wait:
         return _instead(asked, Action.ALERT, wait)
     tried = verdict.turned_down
     if tried is None or tried.growth >= policy.min_growth or not asked.kinds:
-        return asked
+        return _held(asked, past)
     said = (
         f"Version {tried.version} was trained for drift as of {tried.as_of:%F} and turned down; "
         f"since then {tried.growth:.0%} as many labelled rows have come as it learned from, and "
@@ -271,6 +279,23 @@ def _trained(
     if frozenset(asked.kinds) in past.declined:
         return _instead(asked, Action.ALERT, f"{said}; a person was asked and wanted none.")
     return _waiting(_instead(asked, Action.ASK, f"{said}: a person decides."), past)
+
+
+def _held(asked: Conclusion, past: Past) -> Conclusion:
+    """A training that starts once a freeze is over, where there is one."""
+    if not past.frozen:
+        return asked
+    why = f"The training waits: {past.frozen}."
+    return asked.model_copy(update={"held": past.frozen, "why": (*asked.why, why)})
+
+
+def _failing(past: Past) -> str:
+    if len(past.failed) < MOST_TRIES:
+        return ""
+    return (
+        f"{len(past.failed)} trainings on these data failed, {past.failed[-1]} the last: mend what "
+        "it says, and start one by hand."
+    )
 
 
 def _waiting(asked: Conclusion, past: Past) -> Conclusion:

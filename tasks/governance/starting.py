@@ -9,12 +9,14 @@ from infra import store
 from infra.errors import few
 from infra.identity import Changes, changed_since
 from infra.ledger import Kind, Ledger
-from infra.runs import start
+from infra.runs import find, start
 from infra.settings import PROJECT
 from infra.steps import step
+from tasks.governance.consequences import request_training
 from tasks.governance.evidence import read_evidence
+from tasks.governance.recording import conclusion_of, verdict_of
 from tasks.governance.reviews import reachable_prefect
-from tasks.governance.trainings import going_on, started_by
+from tasks.governance.trainings import because_of, going_on, started_by
 from tasks.governance.triggers import DataTrigger, enough_came
 from tasks.references import Candidate, Cause, Champion, History
 
@@ -43,6 +45,30 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
         cause=Cause.DATA,
         as_of=history.as_of,
     )
+
+
+def train_on_held_verdict(model: str) -> str:
+    """What was started of the newest verdict, whose training a freeze held back.
+
+    A sentence; empty where there is none, it was started before, or something was trained since.
+
+    Raises:
+        BackendError: the database or Prefect's server does not answer.
+        ConfigError: the model has no deployment of ``train``.
+        DataError: the evidence of the verdict is gone.
+    """
+    drift = Ledger().last(model, Kind.DRIFT)
+    if drift is None or not conclusion_of(drift).held:
+        return ""
+    gate = Ledger().last(model, Kind.GATE)
+    verdict = verdict_of(drift)
+    if gate is not None and gate.as_of >= drift.as_of:
+        return ""
+    with reachable_prefect():
+        if find("train", model, because_of(verdict, 1)) is not None or going_on(model):
+            return ""
+    request_training(read_evidence.fn(store.uri("evidence", model, f"{drift.evidence}.json")))
+    return f"A training of {model} was asked for, cause drift: the freeze is over that held it."
 
 
 def train_on_new_code(

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import FlowRun, StateType
 
+from infra.runs import find
+from tasks.governance.policy import MOST_TRIES
 from tasks.governance.reviews import reachable_prefect
-from tasks.references import Cause
+from tasks.references import Cause, DriftVerdict
 
 _GOES_ON = (
     StateType.SCHEDULED,
@@ -41,6 +43,47 @@ def started_by(run: FlowRun) -> tuple[Cause, datetime] | None:
     if not (isinstance(cause, str) and isinstance(as_of, str)):
         return None
     return Cause(cause), datetime.fromisoformat(as_of)
+
+
+def failed_before(verdict: DriftVerdict) -> list[FlowRun]:
+    """The runs that failed which other verdicts have started for the same version of the data.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+    """
+    return [each for each in _tries(verdict) if each is not None and _failed(each, verdict)]
+
+
+def attempt_of(verdict: DriftVerdict) -> int:
+    """Which try at the version of the data is the verdict's own: the first that no other has lost.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+    """
+    for attempt, run in enumerate(_tries(verdict), start=1):
+        if run is None or not _failed(run, verdict):
+            return attempt
+    return MOST_TRIES
+
+
+def because_of(verdict: DriftVerdict, attempt: int) -> object:
+    """What a training for a verdict is started for: a version of the data, and which try it is."""
+    tries = (attempt,) if attempt > 1 else ()
+    return (Cause.DRIFT.value, verdict.data_version or verdict.digest, *tries)
+
+
+def _tries(verdict: DriftVerdict) -> list[FlowRun | None]:
+    with reachable_prefect():
+        return [
+            find("train", verdict.model, because_of(verdict, attempt))
+            for attempt in range(1, MOST_TRIES + 1)
+        ]
+
+
+def _failed(run: FlowRun, verdict: DriftVerdict) -> bool:
+    """Whether another verdict has started the run, and it failed."""
+    own = started_by(run) == (Cause.DRIFT, verdict.as_of)
+    return run.state_type is StateType.FAILED and not own
 
 
 def _lies_ahead(run: FlowRun) -> bool:

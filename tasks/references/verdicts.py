@@ -194,3 +194,9 @@ class Conclusion(Reference):
     why: tuple[str, ...] = Field((), description="What the policy changed; empty for nothing.")
     kinds: tuple[WatchKind, ...] = Field((), description="The causes that ask for the action.")
     version: int | None = Field(None, description="For a rollback, the version that comes back.")
+    held: str = Field("", description="Why its training waits, and until when; empty for nothing.")
+
+    @property
+    def state(self) -> str:
+        """Name of the monitoring run's final state."""
+        return "Waiting" if self.held else self.action.state

@@ -1,6 +1,7 @@
-"""Events of applications on a real Prefect server with PostgreSQL, and the trainings they start."""
+"""Events and thaws on a real Prefect server with PostgreSQL, and the trainings they start."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,8 +22,10 @@ from ruamel.yaml import YAML
 
 from deployments.apply import deploy
 from deployments.changes import follow_events
+from deployments.thaws import follow_thaws
 from flows.heed import heed
-from infra.ledger import Kind, Ledger
+from infra.ledger import Entry, Kind, Ledger
+from tasks.data.manifests import append
 from tasks.governance import evidence_for_candidate, heed_events, record_verdict
 from tasks.governance.triggers import EventTrigger
 from tasks.references import Refuse
@@ -31,6 +34,7 @@ from tests.support.postgres import postgres_server
 from tests.support.small_model import write_model
 from tests.support.stack import eventually
 from tests.support.subjects import bento, candidate, comparison
+from tests.unit.test_triggers import manifest
 
 OPENED = EventTrigger(event="airport.opened", resource="desk.*")
 
@@ -157,3 +161,28 @@ def test_automations_go_with_their_declaration(
 
     assert applied[f"heed/{model}"] == "removed"
     assert not [a for a in client.read_automations() if a.name.startswith(f"heed/{model}: ")]
+
+
+def test_new_data_of_frozen_days_start_their_training_afterwards(
+    client: SyncPrefectClient, model: str, tmp_path: Path
+) -> None:
+    """Once, by what the last ingest knew; on the frozen days themselves nothing is started."""
+    frozen = {"why": "year end", "first": "2013-06-20", "last": "2013-07-03"}
+    yaml, declared = YAML(), tmp_path / "models" / model / "model.yaml"
+    document = yaml.load(declared)
+    document["triggers"] = {"data": {"windows": 1}}
+    document["calendar"] = {"freezes": [frozen]}
+    yaml.dump(document, declared)
+    came = candidate(2).as_of + timedelta(days=60)
+    for window in ("2013-04", "2013-05"):
+        append(manifest(window).model_copy(update={"model": model, "as_of": came}))
+    ingest = Entry(kind=Kind.INGEST, model=model, as_of=came, subject="batch")
+    Ledger().append(ingest)
+
+    held = list(follow_thaws([model], came))
+    started, again = (list(follow_thaws([model], came + timedelta(days=7))) for _ in range(2))
+
+    assert (held, again) == ([], [])
+    assert started == [f"A training of {model} was asked for, cause data."]
+    [run] = runs(client, "train", model)
+    assert (run.parameters["cause"], run.parameters["as_of"]) == ("data", came.isoformat())

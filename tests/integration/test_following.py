@@ -1,6 +1,5 @@
 """What a policy makes of a verdict, with the past of a real ledger and runs of a real server."""
 
-import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Running
+from prefect.states import Completed, Failed, Running
 
 from infra.errors import ConfigError
 from infra.hardware import DeviceRecord, Hardware
@@ -21,10 +20,15 @@ from tasks.governance import (
     follow,
     record_drift,
     record_verdict,
+    request_training,
     train_on_new_data,
 )
 from tasks.governance.policy import BudgetSpec, PolicySpec
-from tasks.governance.starting import repackage_on_new_code, train_on_new_code
+from tasks.governance.starting import (
+    repackage_on_new_code,
+    train_on_held_verdict,
+    train_on_new_code,
+)
 from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
@@ -41,6 +45,7 @@ from tasks.references import (
 )
 from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
+from tests.support.repositories import committed, repository
 from tests.support.subjects import bento, candidate, comparison, drift
 from tests.unit.test_triggers import known
 
@@ -122,6 +127,63 @@ def test_one_training_for_drift_at_a_time(model: str) -> None:
 
     finished(name)
     assert followed(later, PolicySpec()).action is Action.RETRAIN
+
+
+def test_a_training_that_failed_is_started_again_by_the_next_verdict(model: str) -> None:
+    """On the same data, three times in all; the same verdict again finds its own run."""
+    verdicts = [
+        seen(model, day).model_copy(update={"data_version": "v"}) for day in (0, 30, 60, 90)
+    ]
+    evidences = [
+        evidence_for_drift.fn(each, Conclusion(action=Action.RETRAIN)) for each in verdicts
+    ]
+    with get_client(sync_client=True) as client:
+        client.create_deployment(flow_id=client.create_flow_from_name("train"), name=model)
+
+    def tried(place: int) -> str:
+        run = request_training(evidences[place])
+        assert request_training(evidences[place]) == run
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(UUID(run), Failed(), force=True)
+        return run
+
+    runs = [tried(place) for place in (0, 1, 2)]
+    with get_client(sync_client=True) as client:
+        names = {str(each.id): each.name for each in runs_of(model)}
+
+    assert len(set(runs)) == 3
+    assert [request_training(each) for each in evidences[:3]] == runs
+    done = followed(verdicts[3], PolicySpec())
+    assert done.action is Action.ALERT
+    assert done.why[0].startswith(f"3 trainings on these data failed, {names[runs[2]]} the last")
+    assert request_training(evidences[3]) == runs[2], "a person who wants more starts it by hand"
+
+
+def test_what_a_freeze_held_back_starts_once_when_it_is_over(model: str) -> None:
+    """By the newest verdict, and not if something was trained since."""
+    verdict = seen(model, 0).model_copy(update={"data_version": "v"})
+    with get_client(sync_client=True) as client:
+        client.create_deployment(flow_id=client.create_flow_from_name("train"), name=model)
+    long_ago, words = drift().as_of - 400 * DAY, "year end, frozen until 2027-01-03"
+
+    held = follow.fn(verdict, long_ago, None, PolicySpec(), words)
+    recorded(verdict, held)
+    first, again = train_on_held_verdict(model), train_on_held_verdict(model)
+    [run] = runs_of(model)
+    finished(run.name)
+    judged(model, verdict.as_of)
+
+    assert (held.action, held.held) == (Action.RETRAIN, words)
+    assert first.endswith("cause drift: the freeze is over that held it.")
+    assert (again, train_on_held_verdict(model)) == ("", "")
+    assert run.parameters["as_of"] == verdict.as_of.isoformat()
+
+
+def judged(model: str, as_of: datetime) -> None:
+    """A candidate of a model has come before the gates."""
+    refused = Refuse(why="It gains nothing.")
+    made = candidate(2).model_copy(update={"model": model, "as_of": as_of})
+    record_verdict.fn(evidence_for_candidate.fn(made, bento(2), comparison(), refused), refused)
 
 
 def test_the_cooldown_counts_from_the_last_training_that_a_verdict_started(model: str) -> None:
@@ -306,36 +368,6 @@ def test_a_commit_to_the_service_starts_one_repackaging(model: str, tmp_path: Pa
     assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
     assert asked(mended) == ""
     assert run.parameters["reason"].startswith(f"Since commit {packaged[:12]} 1 files")
-
-
-def repository(folder: Path) -> Path:
-    """An empty repository."""
-    git(folder, "init", "-q", "repository")
-    return folder / "repository"
-
-
-def committed(folder: Path, path: Path, text: str) -> str:
-    """The commit that gave a file of a repository a text."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return git(folder, "add", ".") or git(folder, "commit", "-qm", text) or head(folder)
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """What git says."""
-    author = ("-c", "user.name=ann", "-c", "user.email=ann@example.org")
-    done = subprocess.run(
-        ["git", "-C", str(folder), *author, *arguments],  # noqa: S607 - git is found on PATH
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def head(folder: Path) -> str:
-    """The commit that a repository is at."""
-    return git(folder, "rev-parse", "HEAD")
 
 
 def runs_of(model: str) -> list[FlowRun]:

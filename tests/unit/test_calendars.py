@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from tasks.calendars.agenda import HORIZON, by_rule, occurrences, told
 from tasks.calendars.feeds import Feed
-from tasks.calendars.freezing import declared_freezes, frozen
+from tasks.calendars.freezing import declared_freezes
+from tasks.calendars.holding import freeze_at
 from tasks.calendars.moments import moment_of
 from tasks.calendars.rules import MOST_DATES, listed, place, times
 from tasks.calendars.settling import Occurrence, settle
 from tasks.calendars.workdays import Workdays
-from tasks.schedules import CalendarSpec, ScheduleSpec
+from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
 
 NOW = datetime(2026, 12, 7, 11, tzinfo=UTC)
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
@@ -183,11 +185,17 @@ def test_a_freeze_holds_its_own_flows_alone() -> None:
 
     assert not by_rule(schedule(cron="0 9 * * 1"), held)
     assert by_rule(schedule(cron="0 9 * * 1", flow="score"), held)
-    assert frozen(held, "train", datetime(2026, 12, 20, tzinfo=UTC)) == (
-        "year end, frozen until 2027-01-03"
+
+    def frozen(flow: FlowName, at: datetime, zone: ZoneInfo = BERLIN) -> str | None:
+        found = freeze_at(held, Path("/nowhere"), flow, at, zone)
+        return found.words if found else None
+
+    eve = datetime(2027, 1, 3, 23, 30, tzinfo=UTC)  # in Berlin the freeze is over
+    assert frozen("train", NOW + timedelta(days=13)) == "year end, frozen until 2027-01-03"
+    assert frozen("score", NOW + timedelta(days=13)) is None
+    assert (frozen("train", eve), frozen("train", eve, NEW_YORK)) == (
+        *(None, "year end, frozen until 2027-01-03"),
     )
-    assert frozen(held, "score", datetime(2026, 12, 20, tzinfo=UTC)) is None
-    assert frozen(held, "train", datetime(2027, 1, 4, tzinfo=UTC)) is None
 
 
 def test_a_yearly_freeze_comes_back_and_a_leap_day_has_its_day() -> None:

@@ -222,3 +222,31 @@ def test_nothing_follows_beyond_the_most_that_may(
 
     assert done.action.rank <= most.rank
     assert not (past.underway and done.action is Action.RETRAIN)
+
+
+def test_a_training_waits_for_the_end_of_a_freeze() -> None:
+    """It stays a training, which says until when; questions and rollbacks are not held back."""
+    frozen = Past(frozen="year end, frozen until 2027-01-03", predecessor=1)
+
+    trains = conclude(verdict(NOVEL), frozen, DECLARED)
+    asks = conclude(verdict(cause(WatchKind.TARGET, Action.ASK)), frozen, DECLARED)
+    back = conclude(verdict(cause(WatchKind.PERFORMANCE, Action.ROLLBACK)), frozen, DECLARED)
+
+    assert (trains.action, trains.state) == (Action.RETRAIN, "Waiting")
+    assert trains.why == ("The training waits: year end, frozen until 2027-01-03.",)
+    assert [(each.action, each.held) for each in (asks, back)] == [
+        (Action.ASK, ""),
+        (Action.ROLLBACK, ""),
+    ]
+
+
+def test_trainings_that_fail_again_and_again_are_not_started_for_ever() -> None:
+    """Three on the same data; then somebody is told."""
+    names = ("flights-drift-a", "flights-drift-b", "flights-drift-c")
+
+    third = conclude(verdict(NOVEL), Past(failed=names[:2]), DECLARED)
+    fourth = conclude(verdict(NOVEL), Past(failed=names), DECLARED)
+
+    assert third.action is Action.RETRAIN
+    assert fourth.action is Action.ALERT
+    assert fourth.why[-1].startswith("3 trainings on these data failed, flights-drift-c the last")
