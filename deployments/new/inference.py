@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.errors import ConfigError, DataError, few
+from tasks.data.spec import CsvSpec
 from tasks.labels import FEWEST_ROWS
 
 Kind = Literal["binary", "multiclass", "regression"]
@@ -53,6 +54,7 @@ class Sheet:
     categorical: tuple[str, ...]
     positive: object = None
     left_out: dict[str, str] = field(default_factory=dict)
+    written: CsvSpec = field(default_factory=CsvSpec)
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -7,22 +7,29 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from deployments.new.dialect import Dialect, Written, recognised
 from infra.errors import ConfigError, DataError, few
 from infra.files import read_file
 from tasks.data.formats import unpack
-from tasks.data.records import decode
 from tasks.data.spec import CsvSpec
 
 
-def read_table(path: Path) -> pa.Table:
+def read_table(file: Written) -> tuple[pa.Table, CsvSpec]:
     """The rows of a CSV or Parquet file; instants in UTC, empty text as no value.
 
     What the file is, is told by its bytes, as `ingest` tells it of a delivery.
+
+    Args:
+        file: where it is, and what the user said of how its text is written.
+
+    Returns:
+        The rows, and how the file's text is written.
 
     Raises:
         ConfigError: it is of a kind that no model can be begun from.
         DataError: it cannot be read, has no rows, or names a column twice.
     """
+    path = file.path
     payload = unpack(read_file(path))
     if payload.kind == "jsonl":
         raise ConfigError(
@@ -30,7 +37,11 @@ def read_table(path: Path) -> pa.Table:
             hint="Write it as CSV or Parquet; once the model is declared, JSON Lines are read too.",
         )
     try:
-        table = _parquet(payload.data) if payload.kind == "parquet" else _csv(payload.data, path)
+        table, written = (
+            (_parquet(payload.data), CsvSpec())
+            if payload.kind == "parquet"
+            else _csv(payload.data, path, file.dialect)
+        )
     except pa.ArrowException as error:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
     names = table.column_names
@@ -38,28 +49,26 @@ def read_table(path: Path) -> pa.Table:
     if twice or not table.num_rows or "" in names:
         what = f"names {few(twice)} twice" if twice else "has no rows, or a column without a name"
         raise DataError(f"{path} {what}.", hint="Correct the file and run the command again.")
-    return pa.table({name: _plain(table[name], name) for name in names})
+    return pa.table({name: _plain(table[name], name) for name in names}), written
 
 
 def _parquet(data: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(data))
 
 
-def _csv(data: bytes, path: Path) -> pa.Table:
-    # It says what an encoding is taken for; Arrow says that it is none.
+def _csv(data: bytes, path: Path, asked: Dialect) -> tuple[pa.Table, CsvSpec]:
     try:
-        header = decode(data, CsvSpec(), ()).lstrip().split("\n", 1)[0]
+        text, found = recognised(data, asked)
     except DataError as error:
-        hint = "Save it as UTF-8 with commas between values, and run the command again."
-        raise DataError(f"{path}: {error.args[0]}", hint=hint) from error
-    divider = next((each for each in ";\t|" if each in header), "")
-    if divider and "," not in header:
-        raise ConfigError(
-            f"{path} has one column, {header.strip()[:80]!r}: its values are divided by "
-            f"{divider!r}.",
-            hint="Write it with commas between values and points in numbers, or as Parquet.",
-        )
-    return csv.read_csv(pa.BufferReader(data))
+        raise DataError(f"{path}: {error.args[0]}", hint=error.advice) from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.args[0]}", hint=error.advice) from error
+    table = csv.read_csv(
+        pa.BufferReader(text.encode()),
+        parse_options=csv.ParseOptions(delimiter=found.delimiter),
+        convert_options=csv.ConvertOptions(decimal_point=found.decimal),
+    )
+    return table, found
 
 
 def _plain(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from deployments.new.inference import HOLDOUT_SHARE, Sheet
+from tasks.data.spec import CsvSpec
 
 METRICS: Final = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 _TOO_GOOD: Final = {
@@ -118,6 +119,7 @@ def _declared(sheet: Sheet) -> dict[str, str]:
         "optional": f"      optional: {_flow(optional)}  # may be empty"
         if optional
         else "      # optional: []  # columns that may be empty",
+        "csv": _written(sheet.written),
         "features": "\n".join(f"    - {scalar(name)}" for name in sheet.features),
         "categorical": f"  categorical: {_flow(sheet.categorical)}",
         "holdout": "  window: expanding\n  holdout: {windows: 1}  # the newest labelled window"
@@ -208,6 +210,16 @@ def _range(values: pa.ChunkedArray, name: str) -> list[dict[str, Any]]:
 
 def _flow(names: tuple[str, ...] | list[str]) -> str:
     return f"[{', '.join(scalar(name) for name in names)}]"
+
+
+def _written(found: CsvSpec) -> str:
+    """How deliveries are written that come as text, where they are no plain CSV in UTF-8."""
+    plain = CsvSpec().model_dump()
+    fields = {name: value for name, value in found.model_dump().items() if value != plain[name]}
+    if not fields:
+        return ""
+    said = ", ".join(f"{name}: {json.dumps(value)}" for name, value in fields.items())
+    return f"      csv: {{{said}}}  # as the file was that this model began from"
 
 
 def _python(value: object) -> str:

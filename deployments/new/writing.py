@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
 
 import pyarrow.parquet as pq
 
@@ -11,11 +10,6 @@ from deployments.new.inference import Sheet
 from infra.errors import ConfigError
 from infra.store import disk_error
 from tasks.spec import load_spec, require_name
-
-TAKEN: Final = frozenset(
-    {"apply", "bench", "cli", "demo", "docs", "new", "plan", "reference", "standing"}
-)
-"""Names of the top layer's own modules, which stand beside the models."""
 
 
 def hold_name(name: str, models: Path) -> Path:
@@ -25,7 +19,8 @@ def hold_name(name: str, models: Path) -> Path:
         ConfigError: the name breaks the rules, is taken, or the folder is there already.
     """
     require_name(name)
-    if name in TAKEN:
+    own = Path(__file__).parents[1]  # the models that come with Perennial may be begun elsewhere
+    if (own / f"{name}.py").exists() or _is_code(own / name):
         raise ConfigError(f"{name!r} names a part of Perennial.", hint="Choose another name.")
     folder = models / name
     if folder.exists():
@@ -34,6 +29,10 @@ def hold_name(name: str, models: Path) -> Path:
             hint="Choose another name, or delete the folder first.",
         )
     return folder
+
+
+def _is_code(folder: Path) -> bool:
+    return folder.is_dir() and not (folder / "model.yaml").exists()
 
 
 def write_folder(folder: Path, texts: dict[str, str], sheet: Sheet) -> tuple[str, ...]:

@@ -117,12 +117,20 @@ def _from_text(payload: Payload, table: str, spec: TableSpec, part: Part | None)
 
 
 def _converted(records: Records, name: str, spec: TableSpec, index: "pd.Index[int]") -> Converted:
-    converted = convert(pa.array(records.columns[name], pa.string()), spec.columns[name], index)
+    texts, kind = pa.array(records.columns[name], pa.string()), spec.columns[name]
+    if records.decimal == "," and kind in {"int", "float"}:
+        texts = _with_points(texts)
+    converted = convert(texts, kind, index)
     wrong = records.wrong.get(name)
     if not wrong:
         return converted
     bad = converted.bad | pd.Series(index.isin(list(wrong)), index=index)
     return Converted(converted.cells.mask(bad), bad, converted.decimals)
+
+
+def _with_points(texts: pa.Array) -> pa.Array:
+    """Numbers with decimal commas as they are with points; a point of theirs makes none of them."""
+    return pc.replace_substring(pc.replace_substring(texts, ".", "'"), ",", ".")
 
 
 def _refuse_cut_cell(records: Records, columns: dict[str, Converted]) -> None:

@@ -32,7 +32,8 @@ _DIVIDES: Final = re.compile(rb"[,;|:\s\"']")
 class Records:
     """Cells as text, by column, with the rows that had another number of fields beside them.
 
-    `wrong` names cells whose kind was wrong before they became text, by column.
+    `wrong` names cells whose kind was wrong before they became text, by column; `decimal` is what
+    divides their numbers from their decimals.
     """
 
     columns: dict[str, list[Cell]]
@@ -42,6 +43,7 @@ class Records:
     stray_why: dict[int, str] = field(default_factory=dict)
     wrong: dict[str, set[int]] = field(default_factory=dict)
     unterminated: bool = False
+    decimal: str = "."
 
     @property
     def delivered(self) -> int:
@@ -87,7 +89,8 @@ def read_delimited(text: str, spec: CsvSpec, names: tuple[str, ...]) -> Records:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=spec.delimiter, strict=True)
     header = _header(reader, text, spec, names)
     width, nulls = len(header), frozenset(spec.nulls)
-    records = Records({}, [], {}, unterminated=not text.endswith(("\n", "\r")))
+    unterminated = not text.endswith(("\n", "\r"))
+    records = Records({}, [], {}, unterminated=unterminated, decimal=spec.decimal)
     kept: list[list[str]] = []
     last: list[str] = []
     row = 0
@@ -219,8 +222,8 @@ def _readings(data: bytes, at: int) -> dict[str, str]:
 
 
 def _redeliver(encoding: str) -> str:
-    declared = "" if encoding == "utf-8" else f" and encoding: {encoding}"
+    declared = "" if encoding == "utf-8" else f", encoding: {encoding}"
     return (
         "Deliver comma-separated UTF-8 with decimal points, or declare "
-        f"csv: {{delimiter: ...}}{declared} for the table in model.yaml."
+        f"csv: {{delimiter: ..., decimal: ...{declared}}} for the table in model.yaml."
     )

@@ -1,7 +1,7 @@
 """The ``data`` section: where the feed comes from and what must be true of it."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,8 +16,15 @@ class CsvSpec(Section):
     """How delimited text is written, where it differs from plain CSV in UTF-8."""
 
     delimiter: str = Field(",", min_length=1, max_length=1)
+    decimal: Literal[".", ","] = Field(".", description="What divides a number from its decimals.")
     encoding: str = "utf-8"
     nulls: tuple[str, ...] = Field(("",), description="Cells that stand for no value.")
+
+    @model_validator(mode="after")
+    def _divides_once(self) -> Self:
+        if self.delimiter == self.decimal:
+            raise ValueError(f"delimiter and decimal are both {self.decimal!r}")
+        return self
 
 
 class StableSpec(Section):

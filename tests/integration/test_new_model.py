@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import sklearn.datasets
 
 from deployments.cli.new import Kind, found
+from deployments.new.dialect import Dialect, Written
 from infra.errors import ConfigError, DataError
 from infra.plugins import resolve
 from tasks.data import commit, inspect, read_history, receive
@@ -289,6 +292,55 @@ def test_a_wish_that_cannot_be_true_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"sep": ";", "decimal": ",", "encoding": "utf-8"}, "semicolons between values, decimal c"),
+        ({"sep": "\t", "encoding": "utf-16"}, "tabs between values, in utf-16"),
+        ({"sep": "|", "encoding": "utf-8-sig"}, "pipes between values"),
+    ],
+    ids=["an office west of Poland", "Unicode text of a spreadsheet", "pipes behind a mark"],
+)
+def test_text_of_another_kind_is_told_by_itself_and_declared(
+    written: dict[str, Any], told: str, models: Path, tmp_path: Path
+) -> None:
+    """The same rows as from plain CSV; what is delivered later may be written in the same way."""
+    frame = visits().drop(columns="empty")
+    frame = frame.assign(visit_id=range(400), heat=np.arange(400) / 8)
+    frame.to_csv(tmp_path / "plain.csv", index=False)
+    frame.to_csv(tmp_path / "other.csv", index=False, **written)
+    frame.head(31).to_csv(tmp_path / "january.csv", index=False, **written)
+
+    plain = found("plain", tmp_path / "plain.csv", "paid", time="when", key=("visit_id",))
+    other = found("other", tmp_path / "other.csv", "paid", time="when", key=("visit_id",))
+
+    rows = [pq.read_table(models / name / "data" / "rows.parquet") for name in ("plain", "other")]
+    assert rows[1].equals(rows[0])
+    assert plain.written == ""
+    assert told in other.written
+    delivered = {"rows": str(tmp_path / "january.csv")}
+    delivery = receive.fn("other", load_spec("other").data, "2024-01", AS_OF, delivered)
+    seen = inspect.fn(delivery, read_history.fn("other", AS_OF), load_spec("other").data)
+    assert seen.ending in {Ending.ACCEPT, Ending.WARN}, seen.findings
+
+
+def test_an_encoding_that_no_byte_tells_is_asked_for(models: Path, tmp_path: Path) -> None:
+    """And once it is said, the words are what they were."""
+    frame = visits().assign(town="Müllheim")
+    frame.loc[::2, "town"] = "Köln"
+    frame.to_csv(tmp_path / "visits.csv", index=False, encoding="cp1252")
+
+    with pytest.raises(DataError, match="cp1252") as refused:
+        found("visits", tmp_path / "visits.csv", "paid", time="when")
+    said = Written(tmp_path / "visits.csv", Dialect(encoding="cp1252"))
+    made = found("visits", said, "paid", time="when")
+
+    assert "--encoding" in refused.value.advice
+    assert made.written == "in cp1252"
+    rows = pq.read_table(models / "visits" / "data" / "rows.parquet")
+    assert set(rows["town"].to_pylist()) == {"Müllheim", "Köln"}
+
+
+@pytest.mark.parametrize(
     ("content", "error", "said"),
     [
         (b"", DataError, "The file is empty"),
@@ -299,14 +351,14 @@ def test_a_wish_that_cannot_be_true_is_refused(
         (b"PAR2" + b"\1" * 300, DataError, "damaged beginning"),
         (b"PAR1 and no more", DataError, "no footer"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], DataError, "gzip"),
-        ("a,b\n1,2\n3,4\n".encode("utf-16"), DataError, "UTF-16"),
+        ("a,b\n1,2\n3,4\n".encode("utf-16"), ConfigError, "no column is left to learn"),
         (b"a,b\n1,\xe9\n3,4\n", DataError, "byte 6 in line 2 does not fit"),
         ("a,b\nMüller,2\n3,4\n".encode("latin-1"), DataError, r"cp1252 \('Müller'\)"),
         (b"a,b\n" + b"1,2\n3,4\n" * 31, DataError, "62 rows with a target 49 are left"),
         (b"\x80\x04\x95pickled.", DataError, "pickle"),
         (b'{"a": 1, "b": 2}\n', ConfigError, "JSON Lines"),
-        (b"a;b\n1;2\n3;4\n", ConfigError, "divided by ';'"),
-        (b"a;b\n1,5;2\n3;4,25\n", ConfigError, "divided by ';'"),
+        (b"a;b,c\n1;2,0\n3;4,1\n", ConfigError, "divided by commas, semicolons"),
+        (b"a;b\n1,5;2\n3.5;4\n", ConfigError, "decimal comma .'1,5'., others a point"),
         (b"_a,b\n1,2\n3,4\n", ConfigError, "_a are taken"),
     ],
 )

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from infra.errors import DataError
 from infra.store import content_digest
@@ -254,6 +255,30 @@ def test_a_declared_dialect_is_read() -> None:
 
     assert frame["name"].tolist()[0] == "ada"
     assert frame["name"].isna().tolist() == [False, True, True]
+
+
+def test_numbers_with_decimal_commas_are_read_where_they_are_declared() -> None:
+    """A point among them is what it is there: a thousand's, and no number of ours."""
+    spec = SPEC.model_copy(
+        update={
+            "key": ("a",),
+            "columns": {"a": "int", "b": "float"},
+            "optional": ("b",),
+            "csv": CsvSpec(delimiter=";", decimal=","),
+        }
+    )
+
+    batch = read(b"a;b\n1;2,5\n2;-0,25\n3;1.234,5\n", "things", spec)
+
+    assert batch.frame["b"].tolist()[:2] == [2.5, -0.25]
+    assert batch.reasons == {3: "type: where b is no float"}
+    assert batch.findings[0].examples == ("row 3 (line 4): b = '1.234,5'",)
+
+
+def test_a_delimiter_is_not_the_decimal_mark() -> None:
+    """Nobody could tell them apart."""
+    with pytest.raises(ValidationError, match="both ','"):
+        CsvSpec(decimal=",")
 
 
 def test_a_part_of_a_source_is_read_and_no_more() -> None:
