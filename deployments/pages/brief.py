@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from deployments.pages.course import value_of
+from deployments.pages.course import told, value_of
 from deployments.pages.frame import scale
 from deployments.pages.gathering import Facts, gather
 from deployments.pages.wording import Headline, Tile, headline, newest_judged, tiles, wants_of
@@ -61,7 +61,7 @@ def _brief(facts: Facts) -> Brief:
         headline=headline(facts, wants_of(facts)),
         charge=shown[0],
         next=shown[-1],
-        metric="" if value is None or newest is None else f"{facts.metric} {value:.3f}",
+        metric="" if value is None or newest is None else f"{facts.metric} {told(value)}",
         spark=_spark(facts),
     )
 

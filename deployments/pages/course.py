@@ -131,6 +131,17 @@ def value_of(each: Judged, metric: str) -> float | None:
     return each.metrics.get(metric, each.metrics.get(f"estimated_{metric}"))
 
 
+def told(value: float) -> str:
+    """A metric in as many digits as people compare: a share in three, money in none.
+
+    >>> told(0.71234), told(23.456), told(1234567.8)
+    ('0.712', '23.5', '1,234,568')
+    """
+    size = abs(value)
+    digits = 3 if size < 10 else 1 if size < 1000 else 0  # noqa: PLR2004 - three that count
+    return f"{value:,.{digits}f}"
+
+
 def _numbers(judged: Iterable[Judged], metric: str) -> list[float]:
     found: list[float] = []
     for each in judged:
@@ -151,7 +162,7 @@ def _points(
         yield Point(
             x=frame.middle(place),
             y=drawn.y(value),
-            text=f"{value:.3f}" if frame.step >= _ROOM_FOR_VALUE else "",
+            text=told(value) if frame.step >= _ROOM_FOR_VALUE else "",
             title=f"{each.window}: {metric} {value:.4f} ({said}, version {each.champion})",
             beyond=_falls_short(each),
             estimated=estimated,

@@ -109,12 +109,16 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return self.bottom - (self.bottom - self.top) * min(max(share, 0.0), 1.0)
 
+    def told(self, tick: float) -> str:
+        """A tick in the digits that tell it from its neighbours."""
+        return f"{tick:,.{self.digits}f}"
+
 
 def scale(values: Sequence[float], top: float, bottom: float) -> Scale:
     """A scale with round ticks that holds all of some values.
 
     >>> scale([0.66, 0.77], 0, 100).ticks
-    (0.64, 0.66, 0.68, 0.7, 0.72, 0.74, 0.76, 0.78)
+    (0.64, 0.66, 0.68, 0.7, 0.72, 0.74, 0.76, 0.78, 0.8)
     """
     low, high = min(values), max(values)
     spread = (high - low) or abs(high) * 0.1 or 1.0

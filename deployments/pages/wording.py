@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from deployments.pages.course import value_of
+from deployments.pages.course import told, value_of
 from deployments.pages.gathering import Facts
 from deployments.pages.story import Judged, Outcome
 from infra.durations import spoken
@@ -165,7 +165,7 @@ def _window_tiles(newest: Judged, facts: Facts) -> Iterator[Tile]:
     if value is None:
         yield Tile(f"{metric}, {newest.window}", "unknown", "no labels, and no estimate")
     else:
-        yield Tile(f"{metric}, {newest.window}", f"{value:.3f}", _beside(newest, metric, value))
+        yield Tile(f"{metric}, {newest.window}", told(value), _beside(newest, metric, value))
     if "severity" in newest.metrics:
         limit, severity = facts.spec.monitoring.severity, newest.metrics["severity"]
         moved = sum(each > facts.spec.monitoring.psi for each in newest.psi.values())
@@ -186,7 +186,7 @@ def _beside(newest: Judged, metric: str, value: float) -> str:
         return f"on {newest.rows:,} rows"
     gain = (value - expected) * direction(metric)
     word = "better" if gain >= 0 else "worse"
-    return f"{abs(gain):.3f} {word} than was expected of these rows"
+    return f"{told(abs(gain))} {word} than was expected of these rows"
 
 
 def _money(newest: Judged, facts: Facts) -> Tile:
