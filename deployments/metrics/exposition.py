@@ -64,8 +64,7 @@ class ModelMetrics(Collector):
         finally:
             sheet.put("perennial_ledger_records", self._tally.place)
             for model, declared in self._declared.known.items():
-                if model in self._tally.models:
-                    tell(sheet, model, self._tally.models[model], declared)
+                tell(sheet, model, self._tally.models.get(model, Standing()), declared)
 
     def _of_prefect(self, sheet: Sheet) -> None:
         runs, known = self._runs.look(), self._declared.known

@@ -91,7 +91,7 @@ FAMILIES: Final = {
     "perennial_review_oldest_timestamp_seconds": Family("When the oldest of them was asked."),
     "perennial_review_deadline_timestamp_seconds": Family("The next deadline of one."),
     "perennial_alerts_total": Family(
-        "Messages to channels: sent, or failed.", ("model", "occasion", "outcome"), True
+        "Messages to channels: sent, or failed.", ("model", "outcome"), True
     ),
     # what runs
     "perennial_run_next_timestamp_seconds": Family(

@@ -14,7 +14,7 @@ from infra.entries import Kind, Recorded
 from infra.errors import PerennialError
 from infra.ledger import Ledger
 from tasks.governance.recording import conclusion_of
-from tasks.references import Champion, Ending
+from tasks.references import Action, Champion, Ending
 from tasks.registry.crownings import champion_of
 from tasks.windows import EVERYTHING, end_day, first_day
 
@@ -33,11 +33,22 @@ class Question:
     deadline: datetime
 
 
+def _zeros() -> Counter[tuple[str, ...]]:
+    """Counters begin at zero, and not with their first one: what they rose by is seen then too."""
+    known = {
+        "perennial_alerts_total": ("sent", "failed"),
+        "perennial_batches_total": tuple(each.value for each in Ending),
+        "perennial_verdicts_total": tuple(each.value for each in Action),
+    }
+    zeros = {(name, word): 0 for name, words in known.items() for word in words}
+    return Counter({**zeros, ("perennial_rollbacks_total",): 0})
+
+
 @dataclass
 class Standing:
     """What is known of one model by now."""
 
-    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, ...]] = field(default_factory=_zeros)
     """Name of a counter and values of its labels behind the model, to how many."""
     champion: Champion | None = None
     crowned: Order | None = None
@@ -138,7 +149,7 @@ def _review(standing: Standing, record: Recorded) -> None:
 
 def _alert(standing: Standing, record: Recorded) -> None:
     outcome = "failed" if record.payload["failure"] else "sent"
-    standing.counts["perennial_alerts_total", str(record.payload["occasion"]), outcome] += 1
+    standing.counts["perennial_alerts_total", outcome] += 1
 
 
 _RULES: Final[Mapping[Kind, Callable[[Standing, Recorded], None]]] = {

@@ -144,8 +144,17 @@ def test_messages_are_counted_as_sent_or_failed() -> None:
 
     found = samples(standing(chronicle.records))
 
-    assert found["perennial_alerts_total['alert', 'failed']"] == 1
-    assert found["perennial_alerts_total['alert', 'sent']"] == 1
+    assert found["perennial_alerts_total['failed']"] == 1
+    assert found["perennial_alerts_total['sent']"] == 1
+
+
+def test_counters_begin_at_zero() -> None:
+    """Prometheus sees what a counter rose by; of one that begins with one it would see nothing."""
+    found = samples(Standing())
+
+    assert found["perennial_alerts_total['failed']"] == 0
+    assert found["perennial_verdicts_total['retrain']"] == 0
+    assert found["perennial_rollbacks_total[]"] == 0
 
 
 def test_a_record_that_cannot_be_read_is_counted_and_hides_no_other() -> None:
