@@ -40,8 +40,8 @@ def _zeros() -> Counter[tuple[str, ...]]:
         "perennial_batches_total": tuple(each.value for each in Ending),
         "perennial_verdicts_total": tuple(each.value for each in Action),
     }
-    zeros = {(name, word): 0 for name, words in known.items() for word in words}
-    return Counter({**zeros, ("perennial_rollbacks_total",): 0})
+    labelled = ((name, word) for name, words in known.items() for word in words)
+    return Counter(dict.fromkeys([("perennial_rollbacks_total",), *labelled], 0))
 
 
 @dataclass
