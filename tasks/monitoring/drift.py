@@ -13,6 +13,9 @@ from tasks.monitoring.sketches.distances import psi
 from tasks.monitoring.sketches.numeric import Numbers
 from tasks.monitoring.sketches.profiles import Profile, Sketch
 
+FALSE_ALARMS: Final = 0.05
+"""Share of windows in which any feature may exceed what chance makes, however many there are."""
+
 _HALF: Final = 0.5
 _NO_CHANCE: Final = 30
 """Rows of which all have what one in two has: less than one in a billion windows."""
@@ -32,6 +35,7 @@ class FeatureDrift:
         jensen_shannon: distance of the shares: 0 to 0.83.
         wasserstein: area between the distribution functions, in standard deviations of the
             reference; None where there are none, or the reference is constant.
+        chance: PSI that chance alone exceeds in any feature of one window in twenty.
         stuck: it has one single value, of which the reference has no more than half.
     """
 
@@ -43,7 +47,13 @@ class FeatureDrift:
     importance: float
     jensen_shannon: float
     wasserstein: float | None
+    chance: float = 0.0
     stuck: bool = False
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether it moved further than chance moves it."""
+        return self.psi > self.chance
 
     @property
     def psi_of_values(self) -> float:
@@ -65,7 +75,7 @@ class Drift:
 
     Attributes:
         features: by name, in the table's order.
-        severity: mean PSI, each capped at 1, weighted by importance: 0 to 1.
+        severity: mean PSI of those beyond chance, each capped at 1, weighted by importance: 0 to 1.
         novelty: share of rows with a value that lies beyond the reference: 0 to 1.
     """
 
@@ -74,8 +84,12 @@ class Drift:
     novelty: float
 
     def moved(self, threshold: float) -> dict[str, float]:
-        """Features whose PSI exceeds the threshold, the largest first."""
-        found = {name: each.psi for name, each in self.features.items() if each.psi > threshold}
+        """Features whose PSI exceeds the threshold and what chance makes, the largest first."""
+        found = {
+            name: each.psi
+            for name, each in self.features.items()
+            if each.psi > threshold and each.beyond_chance
+        }
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def moved_values(self, threshold: float) -> tuple[str, ...]:
@@ -96,17 +110,22 @@ def compare(profile: Profile, window: Sketch, importances: Mapping[str, float]) 
         DataError: the window has no rows.
     """
     weights = _weights(list(profile.columns), importances)
+    error = FALSE_ALARMS / len(profile.columns)
     found = {
-        name: _feature(column, name, window, weights[name])
+        name: _feature(name, column, window, weights[name], error)
         for name, column in profile.columns.items()
     }
-    severity = sum(weights[name] * min(each.psi, 1.0) for name, each in found.items())
+    severity = sum(
+        weights[name] * min(each.psi, 1.0) for name, each in found.items() if each.beyond_chance
+    )
     return Drift(features=found, severity=severity, novelty=window.beyond / window.rows)
 
 
-def _feature(column: Column, name: str, window: Sketch, weight: float) -> FeatureDrift:
+def _feature(
+    name: str, column: Column, window: Sketch, weight: float, error: float
+) -> FeatureDrift:
     current, reference = window.columns[name], column.reference
-    distances = column.distances(current)  # type: ignore[arg-type]  # counted by this column
+    distances = column.distances(current, error)  # type: ignore[arg-type]  # counted by this column
     deviation = reference.deviation if isinstance(reference, Numbers) else 0.0
     area = distances.wasserstein
     return FeatureDrift(
@@ -118,6 +137,7 @@ def _feature(column: Column, name: str, window: Sketch, weight: float) -> Featur
         importance=weight,
         jensen_shannon=distances.jensen_shannon,
         wasserstein=area / deviation if area is not None and deviation > 0 else None,
+        chance=distances.chance,
         stuck=_single(current) and _largest(reference) <= _HALF,
     )
 

@@ -106,16 +106,18 @@ expected than at promotion; "chance", how probable that is where so many are loo
 {% if drift %}
 <h2>Features against the training data</h2>
 <p class="faint">Four distances, each 0 where nothing moved: PSI, the population stability index,
-marked above {{ threshold }}; KS, the largest gap between the two distribution functions; W, the
-Wasserstein distance in standard deviations; JS, the Jensen-Shannon distance.</p>
+marked above {{ threshold }} and above what chance makes of it; KS, the largest gap between the two
+distribution functions; W, the Wasserstein distance in standard deviations; JS, the Jensen-Shannon
+distance.</p>
 <div class="card"><table>
-<tr><th>feature</th><th>PSI</th><th>KS</th>
+<tr><th>feature</th><th>PSI</th><th>by chance</th><th>KS</th>
 <th>W</th><th>JS</th><th>beyond</th><th>missing then</th>
 <th>missing now</th><th>importance</th>{% if verdict.attribution %}<th>contributes</th>{% endif %}
 </tr>
 {% for name, each in drift.features.items() %}
 <tr><td>{{ name }}</td>
-<td{% if each.psi > threshold %} class="moved"{% endif %}>{{ "{:.3f}".format(each.psi) }}</td>
+<td{% if name in moved %} class="moved"{% endif %}>{{ "{:.3f}".format(each.psi) }}</td>
+<td>{{ "{:.3f}".format(each.chance) }}</td>
 <td>{{ "" if each.ks is none else "{:.3f}".format(each.ks) }}</td>
 <td>{{ "" if each.wasserstein is none else "{:.3f}".format(each.wasserstein) }}</td>
 <td>{{ "{:.3f}".format(each.jensen_shannon) }}</td>
@@ -151,6 +153,7 @@ def render(contents: Contents) -> bytes:
         **vars(contents),
         color=_COLORS[contents.verdict.action],
         span=span,
+        moved=contents.drift.moved(contents.threshold) if contents.drift else {},
         most_slices=_MOST_SLICES,
         says=_SAYS[contents.verdict.action],
     )

@@ -55,7 +55,8 @@ def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
     most = sorted(drift.features.items(), key=lambda item: -item[1].psi)[:_MOST_BARS][::-1]
     names = [_plain(name) for name, _ in most]
     values = [each.psi for _, each in most]
-    colors = [_MOVED if value > threshold else _STILL for value in values]
+    moved = drift.moved(threshold)
+    colors = [_MOVED if name in moved else _STILL for name, _ in most]
     axes.barh(names, [min(value, _LONGEST_BAR) for value in values], color=colors)
     for place, (value, (_, each)) in enumerate(zip(values, most, strict=True)):
         text = f"{value:.2f}" + (f", {each.new:.0%} new" if each.new >= 0.01 else "")  # noqa: PLR2004 - one in a hundred

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tasks.monitoring.sketches import distances
 from tasks.monitoring.sketches.categories import Names, tally_names
+from tasks.monitoring.sketches.chance import chance_of_psi
 from tasks.monitoring.sketches.grid import NumberGrid
 from tasks.monitoring.sketches.numeric import Numbers, no_numbers, tally_numbers
 from tasks.monitoring.sketches.survey import numbers_of
@@ -15,17 +16,23 @@ from tasks.monitoring.sketches.survey import numbers_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ERROR = 0.05
+
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Distances:
-    """How far a column moved; KS and Wasserstein are of numbers alone, and of known ones."""
+    """How far a column moved; KS and Wasserstein are of numbers alone, and of known ones.
+
+    `chance` is the PSI that chance alone exceeds with the probability that was asked for.
+    """
 
     psi: float
     jensen_shannon: float
     ks: float | None = None
     wasserstein: float | None = None
+    chance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class NumberColumn:
         """The sketch of no row."""
         return no_numbers(self.grid)
 
-    def distances(self, current: Numbers) -> Distances:
+    def distances(self, current: Numbers, error: float = _ERROR) -> Distances:
         """How far a sketch lies from the reference.
 
         Raises:
@@ -63,6 +70,7 @@ class NumberColumn:
             wasserstein=(
                 distances.wasserstein(self.grid, self.reference, current) if finite else None
             ),
+            chance=chance_of_psi(before, self.reference.rows, current.rows, error),
         )
 
 
@@ -91,7 +99,7 @@ class CategoryColumn:
         """The sketch of no row."""
         return Names({})
 
-    def distances(self, current: Names) -> Distances:
+    def distances(self, current: Names, error: float = _ERROR) -> Distances:
         """How far a sketch lies from the reference; a new category is a bin of its own.
 
         Raises:
@@ -101,6 +109,7 @@ class CategoryColumn:
         return Distances(
             psi=distances.psi(before, after),
             jensen_shannon=distances.jensen_shannon(before, after),
+            chance=chance_of_psi(before, self.reference.rows, current.rows, error),
         )
 
 

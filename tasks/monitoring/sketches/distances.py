@@ -51,8 +51,14 @@ def psi(before: Array, after: Array) -> float:
     Source:
         Siddiqi, Credit Risk Scorecards (2006): symmetrised Kullback-Leibler divergence.
     """
+    return float(psi_of(before, after))
+
+
+def psi_of(before: Array, after: Array) -> Array:
+    """The same of several lists at once, shape (..., n_bins), as shape (...)."""
     old, new = (np.maximum(each, SMALLEST_SHARE) for each in (before, after))
-    return float(((new - old) * np.log(new / old)).sum())
+    found: Array = ((new - old) * np.log(new / old)).sum(axis=-1)
+    return found
 
 
 def jensen_shannon(before: Array, after: Array) -> float:
