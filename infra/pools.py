@@ -1,9 +1,14 @@
 """The work pool of this home's own worker: made where there is none, and kept as it should be."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.errors import few
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+
+Template = dict[str, Any]
+"""Of a pool's jobs, as Prefect keeps it: ``job_configuration`` and ``variables``."""
 
 POOL: Final = "perennial"
 """The pool of every deployment of ours, and of the worker that `perennial up` starts."""
@@ -26,10 +31,11 @@ The supervisor takes an earlier end for a start that failed: it tries again, wha
 
 
 def ensure_pool(client: "SyncPrefectClient") -> str:
-    """Make the pool, or give one of an older home the job variables of today.
+    """Make the pool, or give one of an older Perennial the job variables that it lacks.
 
-    A pool of another type stays what it is called: to make it anew would lose the runs that wait
-    in it. Our worker serves it all the same, by the template that it is given here.
+    What its people changed in its template stays: nothing that is there is written over. A pool of
+    another type stays what it is called: to make it anew would lose the runs that wait in it. Our
+    worker serves it all the same.
 
     Returns:
         What was done to an older pool, a sentence; empty where nothing was.
@@ -50,21 +56,40 @@ def ensure_pool(client: "SyncPrefectClient") -> str:
         except ObjectAlreadyExists:  # a worker that started just now made it first
             return ""
         return ""
-    if there.type == KIND or _knows(there.base_job_template, template):
+    lacking = _lacking(there.base_job_template, template)
+    if not lacking:
         return ""
-    client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
-    return (
-        f"The work pool {POOL} keeps the type {there.type} that it was made with, and has the job "
-        f"variables of {KIND} from now on: its runs are leased what they ask."
-    )
+    grown = _grown(there.base_job_template, template)
+    client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=grown))
+    kept = "" if there.type == KIND else f" keeps the type {there.type}, and"
+    return f"The work pool {POOL}{kept} has the job variables {few(lacking)} from now on."
 
 
-def _knows(there: dict[str, object], template: dict[str, object]) -> bool:
-    """Whether a template has every job variable of another."""
-    return _variables(template) <= _variables(there)
+def _lacking(there: Template, template: Template) -> list[str]:
+    """The job variables that a template does not have, or does not hand to the worker."""
+    own, ours = _variables(there), _variables(template)
+    asked, said = _part(there, "job_configuration"), _part(template, "job_configuration")
+    return sorted((set(ours) - set(own)) | (set(said) - set(asked)))
 
 
-def _variables(template: dict[str, object]) -> set[str]:
-    variables = template.get("variables")
-    known = variables.get("properties") if isinstance(variables, dict) else None
-    return set(known) if isinstance(known, dict) else set()
+def _grown(there: Template, template: Template) -> Template:
+    """A template with everything of another that it lacks."""
+    variables = _part(there, "variables")
+    properties = {**_variables(template), **_variables(there)}
+    return {
+        **there,
+        "job_configuration": {
+            **_part(template, "job_configuration"),
+            **_part(there, "job_configuration"),
+        },
+        "variables": {**_part(template, "variables"), **variables, "properties": properties},
+    }
+
+
+def _variables(template: Template) -> Template:
+    return _part(_part(template, "variables"), "properties")
+
+
+def _part(template: Template, name: str) -> Template:
+    found = template.get(name)
+    return found if isinstance(found, dict) else {}

@@ -10,12 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.workers.process import ProcessWorker
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -24,8 +22,7 @@ from deployments.cli import build
 from deployments.demo.opening import cast
 from deployments.plan import FLOWS
 from infra.errors import BackendError, ConfigError
-from infra.gpu.worker import GpuProcessWorker
-from infra.pools import POOL, ensure_pool
+from infra.pools import POOL
 from infra.settings import PROJECT
 from tests.support.homes import environment
 
@@ -361,24 +358,3 @@ def _of(client: SyncPrefectClient, flow: str, patience_s: float = 30) -> list[Fl
             return runs
         time.sleep(0.2)
     raise AssertionError(f"no run of {flow} was scheduled")
-
-
-def test_a_pool_of_an_older_home_is_kept_and_learns_the_job_variables(
-    client: SyncPrefectClient, models: Path
-) -> None:
-    """Prefect changes no pool's type, and a new pool would lose the runs that wait in the old."""
-    if any(pool.name == POOL for pool in client.read_work_pools()):
-        client.delete_work_pool(POOL)
-    old = ProcessWorker.get_default_base_job_template()
-    client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=old))
-
-    said, again = ensure_pool(client), ensure_pool(client)
-    deploy("flights")
-
-    pool = client.read_work_pool(POOL)
-    assert "keeps the type process" in said
-    assert again == ""
-    assert pool.type == "process"
-    assert pool.base_job_template == GpuProcessWorker.get_default_base_job_template()
-    assert (held(client)["train/flights"].job_variables or {})["cpus"] == 2
-    client.delete_work_pool(POOL)
