@@ -41,6 +41,7 @@ class Kind(StrEnum):
     DRIFT = "drift"
     EVENT = "event"
     ALERT = "alert"
+    PROOF = "proof"
 
 
 def canonical(value: JsonValue) -> str:

@@ -29,6 +29,7 @@ from tasks.packaging.spec import ServingSpec
 from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
 from tasks.sections import Section
 from tasks.training.spec import TrainingSpec
+from tasks.verification.spec import VerifySpec
 
 _NAME: Final = r"[a-z][a-z0-9_]{0,39}"
 ModelName = Annotated[str, StringConstraints(pattern=f"^{_NAME}$")]
@@ -65,6 +66,7 @@ class ModelSpec(Section):
     serving: ServingSpec = ServingSpec()
     schedules: tuple[ScheduleSpec, ...] = ()
     calendar: CalendarSpec = CalendarSpec()
+    verify: VerifySpec = VerifySpec()
     folder: Path = Field(exclude=True, description="Where it was read from; not part of the file.")
 
     def frozen(self, flow: FlowName, at: datetime) -> str | None:

@@ -32,6 +32,7 @@ COMMANDS: Final = {
         "Play history once more under several policies: what each would have gained and cost.",
     ),
     "review": ("review", "List the reviews that wait, or decide one."),
+    "verify": ("verify", "Hold a model to a test: does its monitor see shifts that are known?"),
     "rollback": ("rollback", "Put an older version in charge again and wait until it is."),
 }
 """Each command with the module of ours that adds it, and the line that ``--help`` shows.
@@ -80,7 +81,8 @@ def build() -> typer.Typer:
 def main() -> NoReturn:
     """Run the command line; an error is one sentence and a hint, never a traceback.
 
-    Exit codes: 0 done, 1 it failed, 2 the command, a file or a variable is wrong, 130 interrupted.
+    Exit codes: 0 done, 1 it failed, 2 the command, a file or a variable is wrong, 3 a test of
+    ``verify`` failed, 130 interrupted.
     ``PERENNIAL_DEBUG=1`` shows the traceback.
     """
     from deployments.cli.failing import colour, run

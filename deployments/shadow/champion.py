@@ -124,6 +124,17 @@ def described(
         )
         for name, rows in windows.items()
     )
+    return table_of(spec, parts, as_of)
+
+
+def table_of(spec: ModelSpec, parts: tuple[FeaturePart, ...], as_of: datetime) -> FeatureTable:
+    """The reference of windows of which no row is stored.
+
+    Args:
+        spec: the declaration.
+        parts: the windows, oldest first.
+        as_of: the time of the reference.
+    """
     return FeatureTable(
         model=spec.name,
         uri="",

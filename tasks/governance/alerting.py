@@ -41,7 +41,7 @@ def tell(notice: Notice, wanted: tuple[str, ...]) -> int:
     """
     from prefect.logging import get_run_logger
 
-    message, told = _message(notice), 0
+    message, told = message_of(notice), 0
     for channel in wanted:
         if Ledger().find(_key(notice, channel)) is not None:
             continue
@@ -93,7 +93,7 @@ def remind(
     """
     for notice in waiting_notices(pending, approval, now):
         for channel in channels(notice, rules):
-            key, message = _key(notice, channel), _message(notice)
+            key, message = _key(notice, channel), message_of(notice)
             known = (Ledger().find(each) for each in (key, _failed(key)))
             if any(each is not None for each in known):
                 continue
@@ -107,7 +107,8 @@ def remind(
                 yield f"{notice.title}: {channel} was told."
 
 
-def _message(notice: Notice) -> Message:
+def message_of(notice: Notice) -> Message:
+    """What a notice says, with its links: the report, and the run that is telling."""
     links = [f"Report: {notice.link}"] if notice.link else []
     if flow_run.id:
         links.append(f"Run: {addresses().run(flow_run.id)}")

@@ -1,0 +1,203 @@
+"""The whole proof of a model: its shadows side by side, and what they add up to."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Final
+
+from deployments.proof.faults import Faults
+from deployments.proof.ground import Ground
+from deployments.proof.result import Calm, Continuous, Followed
+from deployments.proof.streams import loud
+from deployments.proof.summing import failures, shifts
+from deployments.proof.through import followed
+from deployments.proof.trying import Tried, prepared, tried
+from deployments.shadow.champion import described, train_shadow
+from deployments.shadow.feed import Examined, read_feed
+from deployments.shadow.home import shadow_home
+from tasks.governance.policy import Past, conclude
+from tasks.references import Action, Ending
+from tasks.spec import ModelSpec, load_spec
+
+Say = Callable[[str, float], None]
+"""Told what is done, and the share of the work that is behind."""
+
+_MOST_PROCESSES: Final = 4
+_TOLD: Final = 10
+_BEFORE: Final = 0.15
+"""Share of the time that reading takes, before the first shadow is tried."""
+
+_GROUND: list[Faults] = []
+"""What a process of the pool stands on; set once, when it starts."""
+
+
+def prove(name: str, say: Say) -> Continuous:
+    """Whether a model's monitor sees what it must, and is silent otherwise.
+
+    Everything happens in a home that is made for it and gone afterwards: no table, champion,
+    registered version, deployment or ledger is touched. The same declaration, data and code give
+    the same result, but for `seconds`.
+
+    Args:
+        name: of the model.
+        say: told how far it is.
+
+    Raises:
+        ConfigError: the declaration, its builder or its trainer is wrong.
+        DataError: the declared source is not there, or holds too few windows.
+    """
+    began, spec = time.monotonic(), load_spec(name)
+    say("reading the declared source", 0.0)
+    with shadow_home(OMP_NUM_THREADS="1"):
+        ground, contract = _ground(spec, say)
+        ground.require_enough()
+        found, through = _all_tried(ground, say)
+        steady = _steady(ground, contract) if spec.verify.continuous.steady else None
+    proof = _added_up(ground, found, through, contract, steady)
+    wrong = failures(proof, spec.verify.continuous)
+    return proof.model_copy(
+        update={
+            "passed": not wrong,
+            "failures": wrong,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+    )
+
+
+def _ground(spec: ModelSpec, say: Say) -> tuple[Ground, Calm]:
+    """The model's own rows, and what its contract says of them as they came."""
+    feed = read_feed(spec)
+    raw, told, stopped = {}, [], 0
+    for place, (window, found) in enumerate(feed.admitted(), start=1):
+        raw[window] = {**feed.raw(window), **found.frames}
+        if found.ending in {Ending.HOLD, Ending.REJECT}:
+            stopped += 1
+            told.append(f"{window}: {found.ending}: {_worst(found)}")
+        say(f"the contract on {window}", _BEFORE * place / len(feed.windows))
+    windows = {window: feed.features(window, raw) for window in feed.windows}
+    ground = Ground(feed, raw, windows)
+    years = ground.years(len(windows)) if windows else 0.0
+    calm = Calm(
+        windows=len(windows), years=years, alarms=stopped, retrains=0, told=tuple(told[:_TOLD])
+    )
+    return ground, calm
+
+
+def _worst(found: Examined) -> str:
+    return next(each.message for each in found.findings if each.ending is found.ending)
+
+
+def _all_tried(ground: Ground, say: Say) -> tuple[list[Tried], Followed | None]:
+    """Every shadow by its number, and what a verdict of the first leads to."""
+    wanted = ground.spec.verify.continuous
+    numbers = range(1, wanted.repetitions + 1)
+    with _pool(ground) as pool:
+        tries: dict[Future[Tried], int] = {pool.submit(_try, each): each for each in numbers}
+        through = pool.submit(_follow)
+        done: dict[int, Tried] = {}
+        for each in as_completed(tries):
+            done[tries[each]] = each.result()
+            share = _BEFORE + (1 - _BEFORE) * len(done) / len(numbers)
+            say(f"{len(done)} of {len(numbers)} shadows", share)
+        return [done[number] for number in numbers], through.result()
+
+
+@contextmanager
+def _pool(ground: Ground) -> Iterator[ProcessPoolExecutor]:
+    """Processes that have the model's rows, as many as there are cores, shadows and room for."""
+    cores = len(os.sched_getaffinity(0))
+    count = min(cores, _MOST_PROCESSES, ground.spec.verify.continuous.repetitions)
+    context = get_context("spawn")  # libraries of ours have threads, which a fork would lose
+    with ProcessPoolExecutor(count, context, initializer=_stand, initargs=(ground,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _stand(ground: Ground) -> None:
+    import warnings
+
+    warnings.simplefilter("ignore")  # what libraries say of themselves is none of the proof
+    _GROUND.append(Faults(ground))
+
+
+def _try(number: int) -> Tried:
+    return tried(_GROUND[0], number)
+
+
+def _follow() -> Followed | None:
+    """What the first kind that must lead to a training does lead to, in a shadow of its own."""
+    wanted = _GROUND[0].ground.spec.verify.continuous
+    kinds = [*wanted.retrains, *(kind for kind in wanted.kinds if not kind.of_feed)]
+    trial = prepared(_GROUND[0], 1)
+    for kind in dict.fromkeys(kinds):
+        found = None if kind in trial.left_out else followed(trial, kind)
+        if found is not None:
+            return found
+    return None
+
+
+def _steady(ground: Ground, contract: Calm) -> Calm:
+    """The windows as they came: what the contract stops, and what alarms behind a champion."""
+    spec, names = ground.spec, list(ground.windows)
+    first = {window: ground.windows[window] for window in names[: ground.first]}
+    shadow = train_shadow(spec, first, ground.feed.known_at(list(first)[-1]))
+    told, retrains, past = list(contract.told), 0, Past()
+    watched = names[ground.first :]
+    for window in watched:
+        until = {name: ground.windows[name] for name in names[: names.index(window) + 1]}
+        table = described(spec, until, ground.feed.known_at(window))
+        verdict = shadow.verdict(window, ground.windows[window], table)
+        conclusion = conclude(verdict, past, spec.policy.model_copy(update={"every": None}))
+        if loud(conclusion):
+            told.append(f"{window}: {conclusion.action}: {verdict.reasons[0]}")
+            retrains += conclusion.action is Action.RETRAIN
+    return Calm(
+        windows=len(names),
+        years=ground.years(len(names)),
+        alarms=len(told),
+        retrains=retrains,
+        told=tuple(told[:_TOLD]),
+    )
+
+
+def _added_up(
+    ground: Ground,
+    found: list[Tried],
+    through: Followed | None,
+    contract: Calm,
+    steady: Calm | None,
+) -> Continuous:
+    wanted, calm = ground.spec.verify.continuous, sum(each.calm for each in found)
+    alarms = [alarm for each in found for alarm in each.alarms]
+    injections = tuple(injection for each in found for injection in each.injections)
+    return Continuous(
+        model=ground.spec.name,
+        passed=False,
+        failures=(),
+        seed=wanted.seed,
+        repetitions=wanted.repetitions,
+        grain=ground.spec.data.grain,
+        source_windows=len(ground.windows),
+        max_false_alarms=wanted.max_false_alarms,
+        max_delay=wanted.max_delay,
+        contract=contract,
+        unshifted=Calm(
+            windows=calm,
+            years=ground.years(calm),
+            alarms=len(alarms),
+            retrains=sum(each.retrains for each in found),
+            told=tuple(alarms[:_TOLD]),
+        ),
+        steady=steady,
+        shifts=tuple(shifts(injections)),
+        left_out=found[0].left_out if found else {},
+        followed=through,
+        injections=injections,
+        seconds=0.0,
+    )
