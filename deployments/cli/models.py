@@ -104,6 +104,7 @@ def _print_deployments(applied: tuple[Applied, ...]) -> None:
 def _print(found: Status) -> None:
     screen = console()
     screen.print(_in_charge(found), markup=False)
+    screen.print(f"Its page: {addresses().pages}/models/{found.model}", soft_wrap=True)
     for difference in found.differs:
         screen.print(f"{difference} `perennial up` repairs it.", style="red", markup=False)
     if found.verdict is not None:

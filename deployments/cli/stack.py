@@ -198,6 +198,7 @@ def _show_addresses(found: "Addresses") -> None:
         ("Prefect", found.prefect_ui),
         ("MLflow", found.mlflow),
         ("Reports", found.pages),
+        ("Models", f"{found.pages}/models"),
     ):
         typer.echo(f"  {title:<8} {address}")
 

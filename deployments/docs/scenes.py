@@ -57,6 +57,10 @@ def take(camera: Camera) -> Iterator[Path]:
     yield camera.take("monitoring")
     _open_registry(camera)
     yield camera.take("registry")
+    camera.open(f"{found.pages}/models/{_MODEL}", "Rows and labels", height=1780)
+    yield camera.take("model")
+    camera.open(f"{found.pages}/models", "Will this flight", height=380)
+    yield camera.take("models")
 
 
 def _waiting_review() -> Pending:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from deployments.standing import LastRun
     from tasks.governance.reviews import Pending
 
+_SHOWN: Final = {"ingest", "train", "monitor"}
+"""Kinds of reports that the page links where it speaks of them, and folders of pictures."""
+
 _LOOKED_AT: Final[Mapping[tuple[Kind, ...], int]] = {
     (Kind.DRIFT,): 4 * MOST,
     (Kind.INGEST, Kind.HOLD, Kind.REFUSAL): 4 * MOST,
@@ -132,6 +135,17 @@ def report_of(model: str, window: str) -> str:
     """The address of the report of a watched window; empty where it is not on this machine."""
     path = settings().home / "reports" / model / "monitor" / window / "index.html"
     return addresses().page(path) if path.is_file() else ""
+
+
+def other_reports(model: str) -> dict[str, Path]:
+    """The newest page of each other kind of report: of a replay, of a proof."""
+    folder = settings().home / "reports" / model
+    newest = {}
+    for kind in sorted(each for each in folder.glob("*") if each.name not in _SHOWN):
+        pages = sorted(kind.rglob("*.html"), key=lambda page: page.stat().st_mtime)
+        if pages:
+            newest[kind.name] = pages[-1]
+    return newest
 
 
 def _of_prefect(

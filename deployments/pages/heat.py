@@ -52,6 +52,8 @@ class Heat:
     frame: Frame
     height: float
     rows: tuple[Row, ...]
+    gaps: tuple[float, ...]
+    """Columns in which nothing was compared."""
     hidden: int
     axis: float
     cell: float
@@ -110,6 +112,11 @@ def heat(story: Story, limit: float, frame: Frame) -> Heat | None:
         frame=frame,
         height=bottom + _AXIS,
         rows=rows,
+        gaps=tuple(
+            frame.edge(place) + 1
+            for place in range(len(frame.columns))
+            if place not in judged or not judged[place].psi
+        ),
         hidden=len(names) - len(rows),
         axis=bottom + 14,
         cell=_ROW - 2,

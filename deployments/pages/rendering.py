@@ -17,7 +17,7 @@ from deployments.pages.brief import Brief
 from deployments.pages.columns import Column, columns_of
 from deployments.pages.course import Course, course, value_of
 from deployments.pages.frame import NARROW, WIDE, Frame
-from deployments.pages.gathering import Facts, report_of
+from deployments.pages.gathering import Facts, other_reports, report_of
 from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered
 from deployments.pages.story import Story
 from deployments.pages.wording import (
@@ -158,10 +158,12 @@ def _links(facts: Facts) -> dict[str, str]:
     except ConfigError:
         return {}
     name = facts.spec.name
+    others = {f"Last {kind}": found.page(path) for kind, path in other_reports(name).items()}
     return {
         "All models": f"{found.pages}/models",
         "Runs in Prefect": f"{found.prefect_ui}/runs?tags={name}",
         "Versions in MLflow": f"{found.mlflow}/#/models/{name}",
+        **others,
         "Reports": found.pages,
     }
 

@@ -168,8 +168,9 @@ def _window_tiles(newest: Judged, facts: Facts) -> Iterator[Tile]:
         yield Tile(f"{metric}, {newest.window}", told(value), _beside(newest, metric, value))
     if "severity" in newest.metrics:
         limit, severity = facts.spec.monitoring.severity, newest.metrics["severity"]
-        moved = sum(each > facts.spec.monitoring.psi for each in newest.psi.values())
-        note = f"{moved} of {len(newest.psi)} features moved; severe above {limit:g}"
+        most = facts.spec.monitoring.psi
+        above = sum(each > most for each in newest.psi.values())
+        note = f"PSI of {above} of {len(newest.psi)} features above {most:g}; severe from {limit:g}"
         yield Tile("Drift", f"{severity:.2f}", note, severity / limit)
     if newest.labelled is not None:
         note = f"of {newest.rows:,} predictions have their label"

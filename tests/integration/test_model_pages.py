@@ -1,5 +1,6 @@
 """The pages of models and the numbers for Prometheus, from a real ledger and a real Prefect."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from deployments.apply import deploy
 from deployments.cli import build
 from deployments.metrics.exposition import ModelMetrics
 from deployments.pages.application import create
+from deployments.upkeep import tend
 from infra.database import disconnect
 from infra.ledger import Ledger, Recorded
 from infra.settings import PROJECT, settings
@@ -201,3 +203,33 @@ def test_the_page_as_a_file_is_the_page(home: Path, tmp_path: Path) -> None:
     assert f"Wrote {to}" in done.stdout
     assert "Will this flight be disrupted?" in to.read_text("utf-8")
     assert wrong.exit_code == 2
+
+
+def test_the_last_round_of_the_upkeep_is_told(home: Path) -> None:
+    """When it came to its end; a note that is damaged hides nothing else."""
+    now = datetime(2026, 11, 23, 6, tzinfo=UTC)
+    before = sampled(ModelMetrics())
+    list(tend(now))
+    after = sampled(ModelMetrics())
+    (home / "upkeep").write_text("yesterday")
+    damaged = sampled(ModelMetrics())
+
+    name = ("perennial_upkeep_timestamp_seconds", ())
+    assert name not in before
+    assert after[name] == now.timestamp()
+    assert damaged["perennial_source_up", (("source", "upkeep"),)] == 0
+    assert damaged["perennial_source_up", (("source", "ledger"),)] == 1
+
+
+def test_a_page_leads_to_the_newest_report_of_another_kind(home: Path, pages: Pages) -> None:
+    """A replay or a proof that somebody made is found where the model is looked at."""
+    for name in ("older", "newer"):
+        page = home / "reports" / "flights" / "replay" / name / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text("<title>A replay</title>")
+        os.utime(page, (len(name), 1 if name == "older" else 2))
+
+    told = pages.get("/models/flights").text
+
+    assert "Last replay</a>" in told
+    assert "/flights/replay/newer/index.html" in told

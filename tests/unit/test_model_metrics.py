@@ -248,3 +248,16 @@ def test_every_rule_of_alerting_asks_for_a_number_that_there_is() -> None:
 def _rules() -> list[Any]:
     document = YAML(typ="safe").load(OBSERVED / "prometheus" / "rules.yml")
     return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+def test_the_documentation_lists_every_name() -> None:
+    """With its labels and what it means, to the letter."""
+    document = (PROJECT / "docs" / "observability.md").read_text(encoding="utf-8")
+
+    missing = [
+        name
+        for name, each in FAMILIES.items()
+        if f"| `{name}` | {', '.join(each.labels) or '-'} | {each.text} |" not in document
+    ]
+
+    assert missing == []
