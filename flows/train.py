@@ -55,7 +55,7 @@ def train(
     incumbent = champion(model, as_of)
     comparison = compare(candidate, incumbent, spec.evaluation, spec.gates, label)
     verdict = judge(candidate, comparison, spec.gates, spec.approval)
-    evidence = evidence_for_candidate(candidate, bento, comparison, verdict)
+    evidence = evidence_for_candidate(candidate, bento, comparison, verdict, incumbent)
     record_verdict(evidence, verdict)
     alert(gate_notice(evidence, verdict), spec.alerts)
 

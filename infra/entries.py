@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REFUSAL = "refusal"
     GATE = "gate"
     QUESTION = "question"
+    ANSWER = "answer"
     REVIEW = "review"
     PROMOTION = "promotion"
     ROLLBACK = "rollback"

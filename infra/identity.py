@@ -86,6 +86,27 @@ def changed_since(known: str, paths: Sequence[str], folder: Path = PROJECT) -> C
     return Changes(tuple(told.splitlines()), newest)
 
 
+def authors_between(
+    known: str | None, made: str, paths: Sequence[str], folder: Path = PROJECT
+) -> tuple[str, ...] | None:
+    """Who wrote what differs between two commits, as ``Ann Lee <ann@example.org>``, sorted.
+
+    Args:
+        known: the commit that is known, as `commit` tells it; None for all that came before.
+        made: the commit that holds the change.
+        paths: files and folders to look at, from the repository's root or absolute.
+        folder: in the repository.
+
+    Returns:
+        Authors and co-authors; None where git cannot tell.
+    """
+    before, after = ((each or "").removesuffix("+dirty") for each in (known, made))
+    span = f"{before}..{after}" if before else after
+    names = "--format=%aN <%aE>%n%(trailers:key=Co-authored-by,valueonly)"
+    told = _git(folder, "log", names, span, "--", *paths)
+    return None if told is None else tuple(sorted({each for each in told.splitlines() if each}))
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(

@@ -12,6 +12,7 @@ from deployments.cli.screen import show
 from infra.errors import ConfigError
 from infra.signatures import sign as signature_of
 from tasks.governance.answers import Answer, form
+from tasks.governance.evidence import read_evidence
 from tasks.governance.objections import objections, statement
 from tasks.governance.reviews import Pending, expire, find_pending, pending_reviews, submit
 from tasks.references import Diagnosis
@@ -79,7 +80,8 @@ def answer(run: str, given: Answer, key: Path | None = None) -> Pending:
         signature = signature_of(statement(named, pending.evidence), key)
         named = named.model_copy(update={"signature": signature})
     approval = load_spec(pending.model).approval
-    wrong = objections(named, approval, pending.model, pending.subject, pending.evidence)
+    evidence = read_evidence.fn(pending.evidence_uri)
+    wrong = objections(named, approval, evidence, pending.approved_by)
     if wrong:
         raise ConfigError(" ".join(wrong), hint="Say it with --reason and --reviewer.")
     submit(pending, named)
@@ -99,7 +101,9 @@ def _show(reviews: tuple[Pending, ...], title: str, *, as_json: bool) -> None:
 
 def _row(each: Pending) -> tuple[str, ...]:
     since, until = (f"{time:%Y-%m-%d %H:%M}" for time in (each.since, each.deadline))
-    return each.run, f"{each.title}\n{each.run_url}", each.state, since, until, each.default
+    approved = f"\nApproved by {', '.join(each.approved_by)}" if each.approved_by else ""
+    about = f"{each.title}\n{each.run_url}{approved}"
+    return each.run, about, each.state, since, until, each.default
 
 
 def _show_answer(pending: Pending, approved: bool, *, as_json: bool) -> None:

@@ -82,10 +82,17 @@ def faults(answer: Answer, approval: ApprovalSpec) -> tuple[str, ...]:
     return tuple(found)
 
 
-def default_answer(approval_default: str, deadline: str) -> Answer:
-    """What the declaration says shall count when nobody has answered in time."""
+def default_answer(approval_default: str, deadline: str, so_far: str = "") -> Answer:
+    """What the declaration says shall count when nobody has answered in time.
+
+    Args:
+        approval_default: as declared.
+        deadline: as people read it.
+        so_far: who has approved, where several must.
+    """
+    nobody = f"By {deadline} {so_far}" if so_far else f"Nobody answered by {deadline};"
     return Answer(
         approve=approval_default == "approve",
-        reason=f"Nobody answered by {deadline}; the declared default is {approval_default}.",
+        reason=f"{nobody} {'The' if so_far else 'the'} declared default is {approval_default}.",
         reviewer=DEADLINE,
     )

@@ -16,17 +16,20 @@ from pydantic import ValidationError
 
 from infra.errors import ConfigError
 from infra.ledger import Entry, Kind, Ledger, Recorded
+from tasks.governance.answering import record_answer
 from tasks.governance.answers import Answer, default_answer, form, suggested
 from tasks.governance.objections import objections
+from tasks.governance.pages import escaped
 from tasks.governance.recording import decided
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Evidence
 
 
-def ask(evidence: Evidence, approval: ApprovalSpec) -> Answer:
-    """The answer that counts: of a person, or the declared default once the deadline has passed.
+def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
+    """The answers that count, the one that decides last, behind the approvals that came before.
 
-    Suspends the flow run that calls it. Evidence that was decided on is not asked about again.
+    It is a person's, or the declared default once the deadline has passed. Suspends the flow run
+    that calls it. Evidence that was decided on is not asked about again.
 
     Raises:
         ConfigError: it was called outside a flow run.
@@ -34,14 +37,18 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> Answer:
     """
     earlier = decided(evidence.digest)
     if earlier is not None:
-        return Answer(
-            approve=earlier.approved,
-            diagnosis=earlier.diagnosis,
-            reason=earlier.reason,
-            reviewer=earlier.actor,
+        return (
+            Answer(
+                approve=earlier.approved,
+                diagnosis=earlier.diagnosis,
+                reason=earlier.reason,
+                reviewer=earlier.actor,
+            ),
         )
-    question = _recorded(evidence, approval, _this_run())
+    run = _this_run()
+    question = _recorded(evidence, approval, run)
     deadline = datetime.fromisoformat(str(question.payload["deadline"]))
+    said: tuple[Answer, ...] = ()
     why: tuple[str, ...] = ()
     for attempt in count(1):
         key = gate_key(evidence.digest, attempt)
@@ -50,11 +57,15 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> Answer:
             left_s = (deadline - datetime.now(UTC)).total_seconds()
             if left_s < 1:
                 break
-            answer = _suspended(evidence, _text(evidence, why, deadline), key, int(left_s))
-        why = objections(answer, approval, evidence.model, evidence.subject, evidence.digest)
-        if not why:
-            return answer
-    return default_answer(str(question.payload["default"]), deadline.isoformat(" ", "minutes"))
+            text = _text(evidence, why, _more(said, approval), deadline)
+            answer = _suspended(evidence, text, key, int(left_s))
+        why = objections(answer, approval, evidence, [each.reviewer for each in said])
+        said = said if why else (*said, answer)
+        if not why and (not answer.approve or len(said) >= approval.approvals):
+            return said
+        record_answer(evidence, answer, why, f"{run.id}:{attempt}")
+    default, until = str(question.payload["default"]), deadline.isoformat(" ", "minutes")
+    return (*said, default_answer(default, until, _more(said, approval)))
 
 
 def gate_key(digest: str, attempt: int) -> str:
@@ -114,11 +125,20 @@ def _suspended(evidence: Evidence, description: str, key: str, timeout_s: int) -
     return answer
 
 
-def _text(evidence: Evidence, why: tuple[str, ...], deadline: datetime) -> str:
+def _text(evidence: Evidence, why: tuple[str, ...], more: str, deadline: datetime) -> str:
     """What stands above the fields of the form."""
-    again = f"**Your answer did not count.** {' '.join(why)}\n\n" if why else ""
+    again = f"**Your answer did not count.** {escaped(' '.join(why), 600)}\n\n" if why else ""
+    so_far = f"**{escaped(more, 600)}**\n\n" if more else ""
     until = f"\n\nDecide by {deadline.isoformat(' ', 'minutes')}."
-    return f"{again}{evidence.markdown}{_asked(evidence)}{until}"
+    return f"{again}{so_far}{evidence.markdown}{_asked(evidence)}{until}"
+
+
+def _more(said: tuple[Answer, ...], approval: ApprovalSpec) -> str:
+    """Who has approved, and how many must; empty where one is enough."""
+    if approval.approvals == 1:
+        return ""
+    names = " and ".join(each.reviewer.strip() for each in said) or "nobody"
+    return f"{len(said)} of {approval.approvals} people have approved: {names}."
 
 
 def _asked(evidence: Evidence) -> str:

@@ -7,11 +7,14 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from infra import store
 from infra.entries import storable
 from infra.errors import IntegrityError
+from infra.identity import authors_between
+from infra.settings import PROJECT, settings
 from infra.steps import step
 from tasks.governance.pages import batch_page, candidate_page, drift_page
 from tasks.references import (
     Bento,
     Candidate,
+    Champion,
     Comparison,
     Conclusion,
     DriftVerdict,
@@ -37,14 +40,26 @@ def evidence_for_batch(inspection: Inspection) -> Evidence:
 
 @step
 def evidence_for_candidate(
-    candidate: Candidate, bento: Bento, comparison: Comparison, verdict: Verdict
+    candidate: Candidate,
+    bento: Bento,
+    comparison: Comparison,
+    verdict: Verdict,
+    incumbent: Champion | None = None,
 ) -> Evidence:
-    """What a reviewer needs to decide whether a candidate takes over."""
+    """What a reviewer needs to decide whether a candidate takes over.
+
+    Who wrote what is new is told by git now, from the commit of the one in charge on.
+    """
+    known = incumbent.candidate.commit if incumbent else None
+    folders = (settings().models / candidate.model, PROJECT / "expectations" / candidate.model)
+    paths = [str(each) for each in folders if each.exists()]
+    authors = authors_between(known, candidate.commit, paths) if paths else None
     return _stored(
         Subject.CANDIDATE,
         candidate.model,
         candidate.as_of,
-        candidate_page(candidate, bento, comparison, verdict),
+        candidate_page(candidate, bento, comparison, verdict, authors),
+        authors=authors,
         candidate=candidate,
         bento=bento,
         comparison=comparison,
@@ -87,11 +102,14 @@ def _stored(
     model: str,
     as_of: datetime,
     page: tuple[str, str],
+    authors: tuple[str, ...] | None = None,
     **references: BaseModel,
 ) -> Evidence:
     payload: dict[str, JsonValue] = {
         name: storable(value.model_dump(mode="json")) for name, value in references.items()
     }
+    if authors is not None:
+        payload["authors"] = storable(authors)
     draft = Evidence(
         subject=subject,
         model=model,

@@ -1,30 +1,34 @@
 """What keeps an answer from counting for the evidence that it was given to."""
 
+from collections.abc import Iterator, Sequence
+
 from infra.entries import canonical
 from infra.errors import PerennialError
 from infra.settings import settings
 from infra.signatures import is_signed
 from tasks.governance.answers import Answer, faults
+from tasks.governance.people import among, authors_of
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Subject
+from tasks.references import Evidence, Subject
 
 
 def objections(
-    answer: Answer, approval: ApprovalSpec, model: str, subject: Subject, digest: str
+    answer: Answer, approval: ApprovalSpec, evidence: Evidence, approved: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """What keeps an answer from counting, as sentences for the one who gave it; none if it counts.
 
     Args:
         answer: what was said.
         approval: what the model declares.
-        model: its name.
-        subject: what is decided about.
-        digest: that of the evidence.
+        evidence: what it was said about.
+        approved: the names of those who have approved before.
     """
     found = list(faults(answer, approval))
-    if subject is Subject.DRIFT and answer.diagnosis is None:
+    if evidence.subject is Subject.DRIFT and answer.diagnosis is None:
         found.append("Say what it is: the world, broken, or expected.")
-    return (*found, *_of_the_signature(answer, approval, model, digest))
+    if answer.approve:
+        found += _of_the_person(answer.reviewer, approval, evidence, approved)
+    return (*found, *_of_the_signature(answer, approval, evidence.model, evidence.digest))
 
 
 def statement(answer: Answer, digest: str) -> str:
@@ -38,6 +42,16 @@ def statement(answer: Answer, digest: str) -> str:
             "reviewer": answer.reviewer.strip(),
         }
     )
+
+
+def _of_the_person(
+    reviewer: str, approval: ApprovalSpec, evidence: Evidence, approved: Sequence[str]
+) -> Iterator[str]:
+    name = reviewer.strip()
+    if not approval.author_may_approve and among(name, authors_of(evidence)):
+        yield f"{name} wrote what is new here, and the author of a change may not approve it."
+    if among(name, approved):
+        yield f"{name} has approved already; it takes {approval.approvals} people."
 
 
 def _of_the_signature(

@@ -34,8 +34,8 @@ def escaped(text: object, longest: int = _LONGEST_CELL) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     if len(line) > longest:
         line = f"{line[: longest - 1]}…"
-    line = "".join(_ENTITIES.get(character, character) for character in line)
     line = _SPECIAL.sub(r"\\\1", line)
+    line = "".join(_ENTITIES.get(character, character) for character in line)
     return line.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
@@ -81,16 +81,39 @@ def _batch_facts(inspection: Inspection) -> tuple[str, ...]:
 
 
 def candidate_page(
-    candidate: Candidate, bento: Bento, comparison: Comparison, verdict: Verdict
+    candidate: Candidate,
+    bento: Bento,
+    comparison: Comparison,
+    verdict: Verdict,
+    authors: Sequence[str] | None = None,
 ) -> tuple[str, str]:
-    """Title and markdown for a candidate that may replace the champion."""
+    """Title and markdown for a candidate that may replace the champion.
+
+    Args:
+        candidate: that may.
+        bento: it, packaged.
+        comparison: with the champion.
+        verdict: of the gates.
+        authors: who wrote what is new of its folder since; None where git could not tell.
+    """
     title = f"{candidate.model}: may version {candidate.version} take over?"
     stays = "no version" if comparison.against == "baseline" else _rival(comparison)
     choice = _choice(
         f"version {candidate.version} is put in charge.", f"{escaped(stays)} stays in charge."
     )
     facts = _candidate_facts(candidate, bento, comparison, verdict)
-    return title, _page(title, (choice, *facts))
+    return title, _page(title, (choice, *facts, f"What is new in its folder: {_written(authors)}"))
+
+
+def _written(authors: Sequence[str] | None) -> str:
+    if authors is None:
+        return "who wrote it is not known, for git could not tell."
+    return f"written by {_names(authors)}." if authors else "nothing."
+
+
+def _names(people: Sequence[str]) -> str:
+    more = f" and {len(people) - _EXAMPLES} more" if len(people) > _EXAMPLES else ""
+    return ", ".join(escaped(each) for each in people[:_EXAMPLES]) + more
 
 
 def trained_page(

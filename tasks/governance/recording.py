@@ -154,21 +154,26 @@ def record_drift(evidence: Evidence, verdict: DriftVerdict, conclusion: Conclusi
 
 
 @step(moving=True)
-def decide(evidence: Evidence, answer: Answer, approval: ApprovalSpec) -> Decision:
+def decide(evidence: Evidence, answers: tuple[Answer, ...], approval: ApprovalSpec) -> Decision:
     """The decision on evidence: the first that was recorded stands.
 
     It is void where what was shown is not so any more: then nothing follows from it.
 
+    Args:
+        evidence: what was decided about.
+        answers: the one that decides last, behind the approvals that came before it.
+        approval: what the model declares.
+
     Raises:
-        ConfigError: the answer does not count.
+        ConfigError: an answer does not count, or too few have approved.
         BackendError: the database is gone.
     """
     earlier = decided(evidence.digest)
     if earlier is not None:
         return earlier
-    wrong = objections(answer, approval, evidence.model, evidence.subject, evidence.digest)
-    if wrong and answer.reviewer != DEADLINE:
-        raise ConfigError(f"The answer does not count: {' '.join(wrong)}", hint="Answer again.")
+    _require_counting(evidence, answers, approval)
+    *before, answer = answers
+    people = [*(before if answer.approve else ()), answer]
     void = outdated(evidence)
     return _decision(
         Ledger().append(
@@ -177,14 +182,31 @@ def decide(evidence: Evidence, answer: Answer, approval: ApprovalSpec) -> Decisi
                 model=evidence.model,
                 as_of=evidence.as_of,
                 subject=evidence.digest,
-                actor=answer.reviewer.strip(),
+                actor=" and ".join(each.reviewer.strip() for each in people),
                 evidence=evidence.digest,
                 reason=f"{void} {answer.reason}".strip(),
-                payload=_said(evidence, answer, void),
+                payload={
+                    **_said(evidence, answer, void),
+                    "approvals": [each.reviewer.strip() for each in before],
+                },
                 key=review_key(evidence.digest),
             )
         )
     )
+
+
+def _require_counting(
+    evidence: Evidence, answers: tuple[Answer, ...], approval: ApprovalSpec
+) -> None:
+    names = [each.reviewer for each in answers]
+    for place, answer in enumerate(answers):
+        if answer.reviewer == DEADLINE:
+            continue
+        wrong = list(objections(answer, approval, evidence, names[:place]))
+        if answer.approve and answer is answers[-1] and len(answers) < approval.approvals:
+            wrong.append(f"It takes {approval.approvals} people.")
+        if wrong:
+            raise ConfigError(f"The answer does not count: {' '.join(wrong)}", hint="Answer again.")
 
 
 def decided(digest: str) -> Decision | None:

@@ -21,6 +21,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from infra.addresses import addresses
 from infra.errors import BackendError, ConfigError, few
 from infra.ledger import Entry, Kind, Ledger, Recorded
+from tasks.governance.answering import approvers
 from tasks.governance.answers import DEADLINE, Answer, form
 from tasks.governance.recording import review_key
 from tasks.references import Subject
@@ -49,6 +50,7 @@ class Pending(BaseModel):
     since: datetime
     deadline: datetime
     default: str
+    approved_by: tuple[str, ...] = Field((), description="Those who have, where several must.")
     evidence: str = Field(description="Digest of the evidence.")
     evidence_uri: str
 
@@ -71,7 +73,11 @@ def pending_reviews(model: str | None = None) -> tuple[Pending, ...]:
     if not questions:
         return ()
     runs = _runs([str(each.payload["run"]) for each in questions])
-    return tuple(_pending(each, runs.get(str(each.payload["run"]))) for each in questions)
+    said = approvers(model)
+    return tuple(
+        _pending(each, runs.get(str(each.payload["run"])), said.get(each.evidence, ()))
+        for each in questions
+    )
 
 
 def find_pending(run: str) -> Pending:
@@ -161,7 +167,7 @@ def _pages(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))
 
 
-def _pending(question: Recorded, run: FlowRun | None) -> Pending:
+def _pending(question: Recorded, run: FlowRun | None, approved_by: tuple[str, ...]) -> Pending:
     asked = question.payload
     return Pending(
         run=run.name if run else str(asked["name"]),
@@ -175,6 +181,7 @@ def _pending(question: Recorded, run: FlowRun | None) -> Pending:
         since=question.at,
         deadline=datetime.fromisoformat(str(asked["deadline"])),
         default=str(asked["default"]),
+        approved_by=approved_by,
         evidence=question.evidence,
         evidence_uri=str(asked["uri"]),
     )

@@ -23,7 +23,15 @@ class ApprovalSpec(Section):
         None, description="The channels of `escalate` are told once that the review still waits."
     )
     default: Literal["refuse", "approve"] = "refuse"
-    reviewers: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = Field((), description="Who may decide; anybody if left out.")
+    approvals: int = Field(
+        1, ge=1, le=9, description="Different people who must approve; one is enough to refuse."
+    )
+    author_may_approve: bool = Field(
+        False,
+        description="Whether somebody who wrote what is new in a candidate's model folder since "
+        "the champion may approve it.",
+    )
     signed: bool = Field(
         False,
         description="A decision counts only with an SSH signature (`perennial review --sign`).",
@@ -40,6 +48,19 @@ class ApprovalSpec(Section):
             after = getattr(self, name)
             if after is not None and not timedelta(0) < after < self.deadline:
                 raise ValueError(f"{name} is not between the question and its deadline")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_approved(self) -> Self:
+        if len({each.casefold() for each in self.reviewers}) < len(self.reviewers):
+            raise ValueError("reviewers names somebody twice")
+        if self.reviewers and len(self.reviewers) < self.approvals:
+            raise ValueError(
+                f"approvals asks for {self.approvals} people, but reviewers names "
+                f"{len(self.reviewers)}"
+            )
+        if self.approvals > 1 and self.default == "approve":
+            raise ValueError("default approve would stand for the approvals that are missing")
         return self
 
     @model_validator(mode="after")

@@ -161,7 +161,7 @@ def approved(model: str) -> None:
     (verdict,) = Ledger().entries(model, Kind.GATE)
     evidence = read_evidence.fn(uri("evidence", model, f"{verdict.evidence}.json"))
     answer = Answer(approve=True, reason="It is better.", reviewer="ann")
-    decide.fn(evidence, answer, load_spec(model).approval)
+    decide.fn(evidence, (answer,), load_spec(model).approval)
 
 
 def working_folders() -> list[str]:

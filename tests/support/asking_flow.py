@@ -8,9 +8,15 @@ from tasks.governance.spec import ApprovalSpec
 
 
 @flow(name="asking", flow_run_name=named("model"))
-def asking(model: str, evidence: str, deadline_s: float = 3600) -> State[None]:
+def asking(
+    model: str,
+    evidence: str,
+    deadline_s: float = 3600,
+    declared: dict[str, object] | None = None,
+) -> State[None]:
     """Ask about stored evidence and decide."""
-    approval = ApprovalSpec.model_validate({"deadline": deadline_s, "reviewers": ["ann", "bob"]})
+    usual = {"deadline": deadline_s, "reviewers": ["ann", "bob"]}
+    approval = ApprovalSpec.model_validate(usual | (declared or {}))
     seen = read_evidence(evidence)
     decision = decide(seen, ask(seen, approval), approval)
     return ended(decision.outcome, decision.reason)

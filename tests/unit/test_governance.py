@@ -72,6 +72,20 @@ def test_a_candidate_is_shown_beside_the_champion() -> None:
     assert "| gain | +0.0200 |\n| interval | +0.0100 to +0.0300 |" in markdown
     assert "The gates say: by cause" in markdown
     assert "cccccccccccc" in markdown
+    assert "git could not tell" in markdown
+
+
+def test_a_candidate_names_who_wrote_what_is_new() -> None:
+    """Who may not approve it; hostile names are shown as they are."""
+    judged = (candidate(2), bento(2), comparison(0.02), Ask(why="by cause"))
+    people = ["Ann Lee <ann@example.org>", "<img src=x>", "Bob", "Eve"]
+
+    markdown = candidate_page(*judged, people)[1]
+
+    assert "written by Ann Lee &lt;ann&#64;example.org&gt;" in markdown
+    assert "Bob and 1 more." in markdown
+    assert "<img" not in markdown
+    assert "What is new in its folder: nothing." in candidate_page(*judged, ())[1]
 
 
 def test_a_run_is_shown_what_came_of_it_without_a_question() -> None:

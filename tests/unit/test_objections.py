@@ -41,9 +41,77 @@ def signed(key: Path, digest: str = _HERE) -> Answer:
     return answer.model_copy(update={"signature": sign(statement(answer, digest), key)})
 
 
+def shown(digest: str = _HERE, subject: Subject = Subject.CANDIDATE, *authors: str) -> Evidence:
+    """Evidence about the model ``shop``, whose change some people wrote."""
+    return Evidence(
+        subject=subject,
+        model="shop",
+        as_of=drift().as_of,
+        title="",
+        markdown="",
+        payload={"authors": list(authors)},
+        digest=digest,
+    )
+
+
 def against(answer: Answer, approval: ApprovalSpec = _SIGNED, digest: str = _HERE) -> str:
     """What keeps an answer about a candidate of the model ``shop`` from counting."""
-    return " ".join(objections(answer, approval, "shop", Subject.CANDIDATE, digest))
+    return " ".join(objections(answer, approval, shown(digest)))
+
+
+ANN = "Ann Lee <ann@example.org>"
+
+
+@pytest.mark.parametrize("name", ["ann", "Ann Lee", "ANN@example.org", "  ann  lee "])
+def test_the_author_of_a_change_may_refuse_it_but_not_approve_it(name: str) -> None:
+    """By name, by address, or by the name in the address; a declaration may allow it."""
+    said, evidence = (
+        Answer(approve=True, reason="It is well.", reviewer=name),
+        shown(_HERE, Subject.CANDIDATE, "Bob Ray <bob@example.org>", ANN),
+    )
+    refusal = said.model_copy(update={"approve": False})
+
+    [objection] = objections(said, ApprovalSpec(), evidence)
+
+    assert objection.endswith("the author of a change may not approve it.")
+    assert objections(refusal, ApprovalSpec(), evidence) == ()
+    assert objections(said, ApprovalSpec(author_may_approve=True), evidence) == ()
+
+
+def test_somebody_else_may_approve() -> None:
+    """A name within another is another's; evidence of before authors were kept names nobody."""
+    said = Answer(approve=True, reason="It is well.", reviewer="an")
+
+    assert objections(said, ApprovalSpec(), shown(_HERE, Subject.CANDIDATE, ANN)) == ()
+    assert objections(said, ApprovalSpec(), shown().model_copy(update={"payload": {}})) == ()
+
+
+def test_two_people_are_two() -> None:
+    """However the same one writes his name."""
+    two = ApprovalSpec(approvals=2)
+    said = Answer(approve=True, reason="It is well.", reviewer=" Ann ")
+
+    assert objections(said, two, shown(), ["bob"]) == ()
+    assert objections(said, two, shown(), ["ann"]) == (
+        "Ann has approved already; it takes 2 people.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"approvals": 2, "reviewers": ["ann"]}, "asks for 2 people, but reviewers names 1"),
+        ({"approvals": 2, "default": "approve"}, "stand for the approvals that are missing"),
+        ({"reviewers": ["ann", "Ann"]}, "names somebody twice"),
+        ({"approvals": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_an_approval_that_contradicts_itself_is_refused(
+    given: dict[str, object], fault: str
+) -> None:
+    """When the file is read, not when somebody waits for a decision."""
+    with pytest.raises(ValidationError, match=fault):
+        ApprovalSpec.model_validate(given)
 
 
 def test_a_signature_counts_for_the_evidence_that_it_names(key: Path) -> None:
@@ -109,7 +177,7 @@ def test_drift_is_not_refused_without_saying_what_it_is() -> None:
     """The ledger keeps it, so that the policy can be judged by it."""
     answer = DriftAnswer(approve=False, reason="It is well.", reviewer="ann")
 
-    found = objections(answer, ApprovalSpec(), "shop", Subject.DRIFT, _HERE)
+    found = objections(answer, ApprovalSpec(), shown(subject=Subject.DRIFT))
 
     assert found == ("Say what it is: the world, broken, or expected.",)
 

@@ -1,0 +1,263 @@
+"""Who decides, on a real Prefect server: two people, no authors, signatures, nobody twice."""
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from typer.testing import CliRunner
+
+from deployments.cli import build
+from infra.entries import Kind
+from infra.errors import ConfigError
+from infra.identity import authors_between
+from infra.ledger import Ledger, Recorded
+from infra.signatures import sign
+from tasks.governance.answers import Answer
+from tasks.governance.currency import outdated
+from tasks.governance.evidence import evidence_for_batch, evidence_for_candidate
+from tasks.governance.objections import statement
+from tasks.governance.recording import record_batch
+from tasks.governance.reviews import Pending, find_pending, submit
+from tasks.references import Ask, Evidence
+from tests.support.asking_flow import asking
+from tests.support.crowning_flow import crowned
+from tests.support.homes import environment, home_on
+from tests.support.postgres import postgres_server
+from tests.support.repositories import committed, repository
+from tests.support.small_model import write_model
+from tests.support.subjects import batch, bento, candidate, comparison, finding
+
+TWO = {"approvals": 2, "reviewers": ["ann", "bob", "eve"]}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL server for this module."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def home(server: str, api: str, tmp_path: Path) -> Iterator[Path]:
+    """An empty ledger, and the Prefect server that the session shares."""
+    assert api
+    quiet = temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False})  # no log is looked at
+    with home_on(server, tmp_path), quiet:
+        yield tmp_path
+
+
+def evidence() -> Evidence:
+    """Stored evidence about a batch on hold."""
+    return evidence_for_batch.fn(batch(finding()))
+
+
+def asked(seen: Evidence, **declared: object) -> UUID:
+    """A suspended review's run of a declaration."""
+    parameters = {"model": "flights", "evidence": seen.uri, "declared": declared}
+    with get_client(sync_client=True) as client:
+        place = client.create_deployment(client.create_flow_from_name("asking"), uuid4().hex[:8])
+        run = client.create_flow_run_from_deployment(place, parameters=parameters).id
+    assert executed(run).state_name == "Suspended"
+    return run
+
+
+def executed(run: UUID) -> FlowRun:
+    """The run after it was worked on, from its top to its next suspension or its end."""
+    with get_client(sync_client=True) as client:
+        with suppress(Pause):
+            run_flow(asking, flow_run=client.read_flow_run(run))
+        return client.read_flow_run(run)
+
+
+def said(run: UUID, reviewer: str, *, approve: bool = True, signature: str = "") -> FlowRun:
+    """The run after somebody has answered."""
+    answer = Answer(approve=approve, reason="It is well.", reviewer=reviewer, signature=signature)
+    submit(find_pending(str(run)), answer)
+    return executed(run)
+
+
+def pending(run: UUID) -> Pending:
+    """What waits for a person."""
+    return find_pending(str(run))
+
+
+def answers() -> list[tuple[str, bool, str]]:
+    """What the ledger keeps of answers that decided nothing: who, whether it counts, why not."""
+    entries = Ledger().entries("flights", Kind.ANSWER)
+    return [(each.actor, each.payload["counts"] is True, _why(each)) for each in entries]
+
+
+def _why(entry: Recorded) -> str:
+    why = entry.payload["why"]
+    assert isinstance(why, list)
+    return " ".join(map(str, why))
+
+
+def test_two_people_approve_and_the_same_one_is_not_two(home: Path) -> None:
+    """The first approval waits; again by the same it does not count, and is on record."""
+    run = asked(evidence(), **TWO)
+
+    assert said(run, "ann").state_name == "Suspended"
+    waits = pending(run)
+    assert said(run, "ann").state_name == "Suspended"
+    done = said(run, "bob")
+
+    assert waits.approved_by == ("ann",)
+    assert done.state_name == "Approved"
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert (review.actor, review.payload["approvals"]) == ("ann and bob", ["ann"])
+    assert answers() == [
+        ("ann", True, ""),
+        ("ann", False, "ann has approved already; it takes 2 people."),
+    ]
+
+
+def test_one_refusal_is_enough(home: Path) -> None:
+    """Whoever has approved before."""
+    run = asked(evidence(), **TWO)
+    said(run, "ann")
+
+    done = said(run, "eve", approve=False)
+
+    assert done.state_name == "Refused"
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert (review.actor, review.payload["approvals"]) == ("eve", ["ann"])
+
+
+def test_a_replayed_approval_is_refused_and_on_record(home: Path) -> None:
+    """Ann's signature under other evidence, or handed over a second time, decides nothing."""
+    key = key_of(home, "ann")
+    signed = {"signed": True, "signers": "allowed_signers"}
+    with environment({"PERENNIAL_MODELS": str(home / "models")}):
+        first, other = evidence(), evidence_for_batch.fn(batch(finding("another", "x")))
+        text = statement(Answer(approve=True, reason="It is well.", reviewer="ann"), first.digest)
+        signature = sign(text, key)
+        elsewhere, here = asked(other, **signed), asked(first, **TWO, **signed)
+
+        replayed = said(elsewhere, "ann", signature=signature)
+        once = said(here, "ann", signature=signature)
+        twice = said(here, "ann", signature=signature)
+
+    assert {each.state_name for each in (replayed, once, twice)} == {"Suspended"}
+    assert Ledger().entries("flights", Kind.REVIEW) == ()
+    assert answers() == [
+        ("ann", False, "This is not a signature of ann under this decision and evidence."),
+        ("ann", True, ""),
+        ("ann", False, "ann has approved already; it takes 2 people."),
+    ]
+
+
+def test_a_suspended_run_goes_on_by_a_signature_from_the_command(home: Path) -> None:
+    """``perennial review --sign``; without it the command says how."""
+    key = key_of(home, "ann")
+    approval = {"reviewers": ["ann"], "signed": True, "signers": "allowed_signers"}
+    write_model(home / "models", "flights", approval=approval)
+    with environment({"PERENNIAL_MODELS": str(home / "models")}):
+        run = asked(evidence(), **approval)
+        command = ["review", str(run), "--approve", "--reviewer", "ann", "--reason", "It is well."]
+
+        unsigned = CliRunner().invoke(build(), command)
+        done = CliRunner().invoke(build(), [*command, "--sign", str(key)])
+        ended = executed(run)
+
+    assert isinstance(unsigned.exception, ConfigError)
+    assert "--sign KEY" in str(unsigned.exception)
+    assert done.exit_code == 0, done.output
+    assert ended.state_name == "Approved"
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert (review.actor, review.payload["signed"]) == ("ann", True)
+
+
+def key_of(home: Path, name: str) -> Path:
+    """Somebody's key, which the model may be signed with."""
+    key = home / name
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)],  # noqa: S607 - on PATH
+        check=True,
+    )
+    folder = home / "models" / "flights"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath("allowed_signers").write_text(f"{name} {key.with_suffix('.pub').read_text()}")
+    return key
+
+
+def test_of_two_reviewers_at_once_one_decides(home: Path) -> None:
+    """The other one reads that the run is not suspended any more."""
+    run = asked(evidence())
+    waits = pending(run)
+
+    def decide(name: str) -> str:
+        try:
+            submit(waits, Answer(approve=name == "ann", reason="It is so.", reviewer=name))
+        except ConfigError as error:
+            return str(error)
+        return "taken"
+
+    with ThreadPoolExecutor(2) as people:
+        told = list(people.map(decide, ("ann", "bob")))
+    executed(run)
+
+    assert sorted(each == "taken" for each in told) == [False, True]
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert review.actor == ("ann" if told[0] == "taken" else "bob")
+
+
+def test_a_batch_is_decided_on_until_a_newer_one_of_its_window_has_come(home: Path) -> None:
+    """Then the decision is void: what was shown is not what would be let in."""
+    first, newer = batch(finding()), batch(finding("another")).model_copy(update={"digest": "n"})
+    seen = evidence_for_batch.fn(first)
+    record_batch.fn(first)
+    before = outdated(seen)
+
+    run = asked(seen)
+    record_batch.fn(newer)
+    done = said(run, "ann")
+
+    assert before == ""
+    assert done.state_name == "Void"
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert review.reason == "A newer batch of 2013-04 has come since. It is well."
+
+
+def test_a_candidate_is_decided_on_until_another_champion_is_in_charge(home: Path) -> None:
+    """It was compared with version 1; beside version 3 nobody has seen it."""
+    seen = evidence_for_candidate.fn(candidate(2), bento(2), comparison(), Ask(why="why"))
+    crowned(1, candidate(2).as_of, reason="first", actor="gate")
+    run = asked(seen)
+    before = outdated(seen)
+
+    crowned(3, candidate(2).as_of, reason="second", actor="gate")
+    done = said(run, "ann")
+
+    assert before == ""
+    assert done.state_name == "Void"
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert review.payload["approved"] is False
+    assert review.reason.startswith("Version 3 is in charge now; what was shown is of 1.")
+
+
+def test_git_says_who_wrote_what_is_new(tmp_path: Path) -> None:
+    """In the model's folder alone, with those who wrote it together; where git is not, nobody."""
+    folder = repository(tmp_path)
+    trainer, readme = folder / "model" / "trainer.py", folder / "README.md"
+    first = committed(folder, trainer, "one")
+    nothing = authors_between(first, committed(folder, readme, "two"), ["model"], folder)
+    last = committed(folder, trainer, "three\n\nCo-authored-by: Eve <eve@example.org>")
+
+    assert nothing == ()
+    assert authors_between(first, f"{last}+dirty", ["model"], folder) == (
+        "Eve <eve@example.org>",
+        "ann <ann@example.org>",
+    )
+    assert authors_between(None, first, ["model"], folder) == ("ann <ann@example.org>",)
+    assert authors_between("c" * 40, last, ["model"], folder) is None
+    assert authors_between(first, "none", ["model"], folder) is None
