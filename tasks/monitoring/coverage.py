@@ -82,7 +82,8 @@ def length(time: timedelta) -> str:
 def span(ages: LabelCoverage) -> str:
     """Rows of an age in words: from which on, and below which."""
     _, unit = _unit(ages.most)
-    return f"rows {ages.least / unit:g} to {length(ages.most)} old"
+    least = f"{ages.least / unit:,.1f}".removesuffix(".0")
+    return f"rows {least} to {length(ages.most)} old"
 
 
 def _unit(time: timedelta) -> tuple[str, timedelta]:

@@ -117,10 +117,13 @@ def _since(seen: Observation) -> str:
 
 
 def _ages(found: Coverage) -> str:
+    """The ages that lack labels; what has all of them is told in a word."""
     if len(found.ages) < 2:  # noqa: PLR2004 - one age says no more than the whole
         return ""
-    shares = [f"{each.labelled / each.rows:.0%} of {span(each)}" for each in found.ages]
-    return f" Labelled are {few(shares, most=8)}."
+    lacking = [each for each in found.ages if each.labelled < each.rows]
+    shares = [f"{each.labelled / each.rows:.0%} of {span(each)}" for each in lacking]
+    rest = " and all of the others" if len(lacking) < len(found.ages) else ""
+    return f" Labelled are {few(shares, most=8)}{rest}."
 
 
 def _quality(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:

@@ -62,6 +62,12 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 <ul>
 {% for reason in verdict.reasons %}<li>{{ reason }}</li>
 {% endfor %}</ul>
+{% if verdict.unjudged %}
+<p class="faint">Not judged:</p>
+<ul class="faint">
+{% for each in verdict.unjudged %}<li>{{ each }}</li>
+{% endfor %}</ul>
+{% endif %}
 <div class="card picture"><img src="picture.png"
   alt="PSI by feature, and {{ metric }} over the windows"></div>
 {% if has_comparison %}
@@ -71,7 +77,8 @@ as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 <h2>Numbers</h2>
 <dl class="card numbers">
 {% for name, value in verdict.metrics.items() %}
-<div><dt>{{ name.replace("_", " ") }}</dt><dd>{{ "{:.4f}".format(value) }}</dd></div>
+<div><dt>{{ name.replace("_", " ") }}</dt>
+<dd>{{ ("{:,.0f}" if value == value | round else "{:.4f}").format(value) }}</dd></div>
 {% endfor %}
 </dl>
 {% endif %}

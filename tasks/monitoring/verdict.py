@@ -10,7 +10,7 @@ performance stays one, but becomes a question: a training would learn the fault.
 it is the policy's to say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from tasks.monitoring.causes import Observation
@@ -88,7 +88,20 @@ def unjudged(seen: Observation, spec: MonitoringSpec) -> tuple[str, ...]:
         found.append(f"Drift: the window has {few_rows}.")
     if seen.performance is None:
         found.append(f"Performance: {_why_unknown(seen, spec)}.")
-    return tuple(found)
+    return (*found, *_untold(seen, spec))
+
+
+def _untold(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
+    """What somebody declared and what the window does not tell."""
+    if spec.objective and not seen.feed.made:
+        yield "Lateness: no prediction says when it was made."
+    for each in seen.absences:
+        if not each.roster:
+            yield f"Roster {each.column}: nobody stands in it."
+    if spec.slices and seen.performance and not seen.slices:
+        yield f"Slices: none has {spec.slices.min_rows:,} labels."
+    if spec.attribution and seen.drift and seen.attribution is None:
+        yield "Attribution: the champion says the same of all rows."
 
 
 def _why_unknown(seen: Observation, spec: MonitoringSpec) -> str:

@@ -94,8 +94,8 @@ def test_labels_that_are_not_due_yet_are_told_and_do_not_alert() -> None:
     assert (said.action, said.weight) == (Action.REST, 0)
     assert said.sentence == (
         "1,000 of 3,000 predictions (33.3%) have no label yet; the last are due on 2013-05-09. "
-        "Labelled are 0% of rows 0 to 8 days old, 72% of rows 8 to 16 days old, 100% of rows 16 to "
-        "24 days old, 100% of rows 24 to 32 days old."
+        "Labelled are 0% of rows 0 to 8 days old, 72% of rows 8 to 16 days old and all of the "
+        "others."
     )
 
 

@@ -1,5 +1,7 @@
 """The verdict: what follows from what was seen, and how performance is held to expectation."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,8 @@ from tasks.monitoring.performance import (
     metrics_of,
     perform,
 )
-from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.rosters import Absence
+from tasks.monitoring.spec import AttributionSpec, MonitoringSpec, ObjectiveSpec, SliceSpec
 from tasks.monitoring.verdict import judge, unjudged
 from tasks.references import Action
 
@@ -97,6 +100,23 @@ def test_a_verdict_says_what_it_could_not_judge() -> None:
     assert unjudged(seen(drift=None, profiled=False), SPEC) == ("Drift: version 1 has no profile.",)
     assert unjudged(seen(labelled=7, performance=None), SPEC) == (
         "Performance: 7 of the 200 labels that it takes are known.",
+    )
+
+
+def test_what_was_declared_and_cannot_be_told_is_named() -> None:
+    """Times, a roster of nobody, slices without labels, a model of one mind."""
+    declared = MonitoringSpec(
+        objective=ObjectiveSpec(within=timedelta(hours=2)),
+        slices=SliceSpec(columns=("carrier",)),
+        attribution=AttributionSpec(),
+    )
+    nobody = Absence("carrier", (), rows=0, roster=0, may_miss=0)
+
+    assert unjudged(seen(absences=(nobody,)), declared) == (
+        "Lateness: no prediction says when it was made.",
+        "Roster carrier: nobody stands in it.",
+        "Slices: none has 300 labels.",
+        "Attribution: the champion says the same of all rows.",
     )
 
 
