@@ -1,5 +1,6 @@
 """Fixtures of every test: a home of one's own, and the stack that a whole session shares."""
 
+import json
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from filelock import FileLock
 from infra.settings import settings
 from tests.support.nvml.library import CUDA, SIGHT, built, compiled, compiler
 from tests.support.stack import Stack, forget, fresh_home, running_stack
+from tests.support.webhooks import Webhook, receiver
 
 
 def pytest_configure() -> None:
@@ -57,8 +59,17 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def _session_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack") / "home") as stack:
+def team() -> Iterator[Webhook]:
+    """Where the channel ``team`` of the session's stack leads."""
+    with receiver() as hook:
+        yield hook
+
+
+@pytest.fixture(scope="session")
+def _session_stack(tmp_path_factory: pytest.TempPathFactory, team: Webhook) -> Iterator[Stack]:
+    alerts = json.dumps({"team": team.address})
+    folder = tmp_path_factory.mktemp("stack") / "home"
+    with running_stack(folder, PERENNIAL_ALERTS=alerts) as stack:
         yield stack
 
 

@@ -36,7 +36,7 @@ def draw(proof: Continuous) -> bytes:
     said = "holds" if proof.passed else "fails"
     for axes in (top, bottom):
         axes.spines[["left", "bottom"]].set_visible(False)
-    return png(figure, (top, bottom), f"{proof.model}: the proof that it is watched {said}\n")
+    return png(figure, (top, bottom), f"{proof.model}: the proof that it is watched {said}")
 
 
 def _heat(axes: Axes, proof: Continuous, kinds: Sequence[ShiftKind]) -> None:

@@ -62,7 +62,8 @@ def _of_shifts(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]:
         ]
         yield (
             f"The gross {shift.kind} ({shift.size:g}) was not seen within {wanted.max_delay} "
-            f"windows in {len(late)} of {shift.tried} shadows; first in {late[0].where}."
+            f"{'window' if wanted.max_delay == 1 else 'windows'} in {len(late)} of {shift.tried} "
+            f"shadows; first in {late[0].where}."
         )
 
 

@@ -103,21 +103,26 @@ class Trial:
 
     def _tried(self, draft: Injection) -> Injection:
         """Who sees a shift: the contract where it is one of the feed, and the monitor behind it."""
-        found, target = self._watched(draft), self.targets.get(draft.kind)
-        if target is not None:
-            found = contracted(found, self.faults, target)
+        target = self.targets.get(draft.kind)
+        found = draft if target is None else contracted(draft, self.faults, target)
+        seen = self._watched(draft, stopped=bool(found.by))
+        if found.by:
+            second = {"monitor": seen.monitor, "causes": seen.causes, "actions": seen.actions}
+            return found.model_copy(update=second)
+        found = seen.model_copy(update={"contract": found.contract})
         if found.by or found.monitor is None:
             return found
         label = self.shadow.spec.data.label.delay.total_seconds() / 86_400
         days = self._days(found.monitor) + label
         return found.model_copy(update={"by": "monitor", "delay": found.monitor, "days": days})
 
-    def _watched(self, draft: Injection) -> Injection:
+    def _watched(self, draft: Injection, *, stopped: bool) -> Injection:
         """What the monitor says, had nobody stopped it: from the first watched window on.
 
-        A fault of the feed goes on for all of them, since a training must not follow later either.
+        A fault that was let in goes on for all of them: a training must not follow later either.
         """
-        patient = draft.kind.of_feed or (draft.gross and draft.kind in self.wanted.retrains)
+        lasting = draft.kind.of_feed and not stopped
+        patient = lasting or (draft.gross and draft.kind in self.wanted.retrains)
         stream, actions, first = Stream(self.shadow, self.dealt), [], dict[str, object]()
         for place, window in enumerate(self.dealt.watched()[: self.wanted.windows], start=1):
             rows = self._rows(draft, window)
@@ -136,7 +141,7 @@ class Trial:
             if conclusion.action is Action.RETRAIN:
                 first["followed"] = conclusion.action.value
                 break
-            if first and not patient:
+            if stopped or (first and not patient):
                 break
         return draft.model_copy(update={**first, "actions": tuple(actions)})
 

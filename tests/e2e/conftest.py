@@ -11,12 +11,12 @@ from tests.support.stack import Stack
 
 @pytest.fixture(scope="module")
 def declared(stack: Stack, models: Path, request: pytest.FixtureRequest) -> Declared:
-    """The model of a module, which names it ``MODEL``."""
+    """The model of a module: its ``MODEL``, and what it declares besides as ``SECTIONS``."""
     from deployments.apply import deploy
 
     found = Declared(
         name=request.module.MODEL,
-        folder=write_model(models, request.module.MODEL),
+        folder=write_model(models, request.module.MODEL, **getattr(request.module, "SECTIONS", {})),
         environment={**stack.environment, "PERENNIAL_MODELS": str(models)},
     )
     with found.entered():

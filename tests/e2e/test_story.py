@@ -28,10 +28,12 @@ from tests.support.flow_runs import (
 from tests.support.replaying import replayed
 from tests.support.small_model import Declared, delivery
 from tests.support.standing import champions, closed, made
+from tests.support.webhooks import Webhook
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MODEL = "story"
+SECTIONS = {"alerts": [{"on": ["retrain"], "to": ["team"]}]}
 LEARNED, MOVED = ("2024-01", "2024-02", "2024-03"), "2024-04"
 FIRST, SECOND, LATER = closed("2024-03"), closed(MOVED), closed("2024-05")
 
@@ -152,6 +154,14 @@ def test_monitoring_starts_a_training_which_asks_a_person(story: Story) -> None:
     assert story.second.parameters["cause"] == "drift"
     assert story.asked.state_name == "Suspended"
     assert len(runs_of("train", MODEL)) >= 2
+
+
+def test_monitoring_tells_the_team_that_a_training_starts(story: Story, team: Webhook) -> None:
+    """The alert of the very verdict that started the training, once, with a link to the run."""
+    told = [each for each in team.posts if each["title"].startswith(f"{MODEL} ")]
+
+    assert [each["title"] for each in told] == [f"{MODEL} {MOVED}: retrain"]
+    assert f"/runs/flow-run/{story.judged.id}" in told[0]["message"]
 
 
 def test_an_approval_through_prefects_api_puts_the_candidate_in_charge(

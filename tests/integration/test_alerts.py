@@ -2,11 +2,9 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from tasks.governance.spec import ApprovalSpec
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
 from tests.support.subjects import pending
+from tests.support.webhooks import Webhook, receiver
 
 NOTICE = Notice(
     occasion=Occasion.RETRAIN,
@@ -38,40 +37,11 @@ NOTICE = Notice(
 RULES = (AlertSpec.model_validate({"on": ["retrain", "ask"], "to": ["team"]}),)
 
 
-class Webhook:
-    """A server that keeps what was posted to it, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.posts: list[dict[str, Any]] = []
-        self.answer = 200
-        webhook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                body = json.loads(self.rfile.read(length))
-                if webhook.answer == 200:
-                    webhook.posts.append(body)
-                self.send_response(webhook.answer)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"json://127.0.0.1:{self.server.server_port}/hook?key=s3cret"
-
-
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
     """A webhook that takes everything."""
-    hook = Webhook()
-    thread = threading.Thread(target=hook.server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield hook
-    hook.server.shutdown()
-    thread.join()
-    hook.server.server_close()
+    with receiver() as hook:
+        yield hook
 
 
 @contextmanager

@@ -86,13 +86,13 @@ class Declared:
         return surroundings(self.environment)
 
 
-def write_model(models: Path, name: str, **sections: Mapping[str, object]) -> Path:
+def write_model(models: Path, name: str, **sections: Mapping[str, object] | list[object]) -> Path:
     """The folder of a model that deploys and trains as it stands.
 
     Args:
         models: the folder of models.
         name: of the model.
-        sections: what is declared otherwise, section to fields.
+        sections: what is declared otherwise, section to fields, or the whole of a list.
     """
     folder = models / name
     (folder / "data").mkdir(parents=True)
@@ -105,7 +105,8 @@ def write_model(models: Path, name: str, **sections: Mapping[str, object]) -> Pa
     )
     declared = _declaration(name)
     for section, fields in sections.items():
-        declared[section] = {**declared.get(section, {}), **fields}
+        known = declared.get(section, {})
+        declared[section] = {**known, **fields} if isinstance(fields, Mapping) else fields
     YAML().dump(declared, folder / "model.yaml")
     return folder
 

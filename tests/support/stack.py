@@ -92,14 +92,14 @@ def fresh_home(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack(folder: Path) -> Iterator[Stack]:
-    """A stack in `folder` that ends with this process at the latest."""
+def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
+    """A stack in `folder`, with variables of its own, that ends with this process at the latest."""
     from infra.environment import client_environment
     from infra.stack import erase, up
 
     home = {"PERENNIAL_HOME": str(folder)}
     try:
-        with surroundings(home):
+        with surroundings({**home, **variables}):
             stack = Stack(folder, up(owner=os.getpid()), client_environment())
         yield stack  # in the session's own environment: other tests do not see the stack
     finally:

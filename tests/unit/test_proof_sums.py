@@ -105,7 +105,7 @@ def test_a_proof_in_which_all_is_seen_has_no_failure() -> None:
     [
         (
             proof(injection(delay=2)),
-            "The gross flip (1) was not seen within 1 windows in 1 of 1 shadows; first in a.b.",
+            "The gross flip (1) was not seen within 1 window in 1 of 1 shadows; first in a.b.",
         ),
         (
             proof(injection(delay=None, by="", actions=())),
