@@ -98,6 +98,7 @@ def tell(sheet: Sheet, model: str, standing: Standing, declared: Declared | None
         sheet.put("perennial_data_end_timestamp_seconds", standing.data_end.timestamp(), model)
     _tell_champion(sheet, model, standing, metric)
     _tell_reviews(sheet, model, standing)
+    _tell_proof(sheet, model, standing)
     if standing.judged is not None:
         _tell_verdict(sheet, model, standing.judged)
         if declared is not None:
@@ -128,6 +129,14 @@ def _tell_reviews(sheet: Sheet, model: str, standing: Standing) -> None:
         sheet.put("perennial_review_oldest_timestamp_seconds", oldest, model)
         first = min(each.deadline for each in waiting).timestamp()
         sheet.put("perennial_review_deadline_timestamp_seconds", first, model)
+
+
+def _tell_proof(sheet: Sheet, model: str, standing: Standing) -> None:
+    proved = standing.proved
+    if proved is not None:
+        sheet.put("perennial_proof_passed", proved.passed, model)
+        sheet.put("perennial_proof_timestamp_seconds", proved.as_of.timestamp(), model)
+        sheet.put("perennial_proof_false_alarms_per_year", proved.alarms_a_year, model)
 
 
 def _tell_verdict(sheet: Sheet, model: str, judged: Judged) -> None:

@@ -93,6 +93,17 @@ FAMILIES: Final = {
     "perennial_alerts_total": Family(
         "Messages to channels: sent, or failed.", ("model", "outcome"), True
     ),
+    "perennial_answers_total": Family(
+        "Answers before the one that decided: an approval of several, or one that is refused.",
+        ("model", "outcome"),
+        True,
+    ),
+    "perennial_repackagings_total": Family("Bentos built anew for a version.", _MODEL, True),
+    "perennial_events_total": Family("Events that were heeded.", _MODEL, True),
+    # whether it is proved that the model is watched
+    "perennial_proof_passed": Family("1 where the last proof of the watching passed."),
+    "perennial_proof_timestamp_seconds": Family("When it was made."),
+    "perennial_proof_false_alarms_per_year": Family("Alarms in it on windows without a shift."),
     # what runs
     "perennial_run_next_timestamp_seconds": Family(
         "When Prefect starts the next run.", ("model", "flow")

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from deployments.pages.story import Judged, answered, judged_of
+from deployments.pages.story import Judged, Proved, answered, judged_of, proved_of
 from infra.entries import Kind, Recorded
 from infra.errors import PerennialError
 from infra.ledger import Ledger
@@ -39,9 +39,11 @@ def _zeros() -> Counter[tuple[str, ...]]:
         "perennial_alerts_total": ("sent", "failed"),
         "perennial_batches_total": tuple(each.value for each in Ending),
         "perennial_verdicts_total": tuple(each.value for each in Action),
+        "perennial_answers_total": ("approved", "refused"),
     }
     labelled = ((name, word) for name, words in known.items() for word in words)
-    return Counter(dict.fromkeys([("perennial_rollbacks_total",), *labelled], 0))
+    plain = ("rollbacks", "repackagings", "events")
+    return Counter(dict.fromkeys([*((f"perennial_{each}_total",) for each in plain), *labelled], 0))
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Standing:
     held: set[str] = field(default_factory=set)
     open: dict[str, Question] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
+    proved: Proved | None = None
     unreadable: int = 0
 
 
@@ -152,6 +155,25 @@ def _alert(standing: Standing, record: Recorded) -> None:
     standing.counts["perennial_alerts_total", outcome] += 1
 
 
+def _answer(standing: Standing, record: Recorded) -> None:
+    outcome = "approved" if record.payload["counts"] else "refused"
+    standing.counts["perennial_answers_total", outcome] += 1
+
+
+def _repackaged(standing: Standing, _record: Recorded) -> None:
+    standing.counts[("perennial_repackagings_total",)] += 1
+
+
+def _event(standing: Standing, _record: Recorded) -> None:
+    standing.counts[("perennial_events_total",)] += 1
+
+
+def _proof(standing: Standing, record: Recorded) -> None:
+    proved = proved_of(record)
+    if standing.proved is None or proved.as_of >= standing.proved.as_of:
+        standing.proved = proved
+
+
 _RULES: Final[Mapping[Kind, Callable[[Standing, Recorded], None]]] = {
     Kind.INGEST: _batch,
     Kind.HOLD: _batch,
@@ -163,6 +185,10 @@ _RULES: Final[Mapping[Kind, Callable[[Standing, Recorded], None]]] = {
     Kind.QUESTION: _question,
     Kind.REVIEW: _review,
     Kind.ALERT: _alert,
+    Kind.ANSWER: _answer,
+    Kind.REPACKAGE: _repackaged,
+    Kind.EVENT: _event,
+    Kind.PROOF: _proof,
 }
 
 

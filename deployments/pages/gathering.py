@@ -33,6 +33,7 @@ _LOOKED_AT: Final[Mapping[tuple[Kind, ...], int]] = {
     (Kind.INGEST, Kind.HOLD, Kind.REFUSAL): 4 * MOST,
     (Kind.GATE, Kind.QUESTION, Kind.REVIEW): 8 * MOST,
     CROWNINGS: 4 * MOST,
+    (Kind.PROOF,): 1,
 }
 """The newest records of each kind that a page is made of: it costs as much in the tenth year."""
 
@@ -137,8 +138,14 @@ def report_of(model: str, window: str) -> str:
     return addresses().page(path) if path.is_file() else ""
 
 
+def picture_of(model: str, proof: str) -> str:
+    """The address of a proof's picture; empty where it is not on this machine."""
+    path = settings().home / "reports" / model / "verify" / f"continuous-{proof[:12]}.png"
+    return addresses().page(path) if path.is_file() else ""
+
+
 def other_reports(model: str) -> dict[str, Path]:
-    """The newest page of each other kind of report: of a replay, of a proof."""
+    """The newest page of each other kind of report, such as a replay."""
     folder = settings().home / "reports" / model
     newest = {}
     for kind in sorted(each for each in folder.glob("*") if each.name not in _SHOWN):

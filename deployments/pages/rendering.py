@@ -1,6 +1,6 @@
 """The pages as HTML: one file each, drawn on the server, whatever names and reasons hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -17,7 +17,7 @@ from deployments.pages.brief import Brief
 from deployments.pages.columns import Column, columns_of
 from deployments.pages.course import Course, course, value_of
 from deployments.pages.frame import NARROW, WIDE, Frame
-from deployments.pages.gathering import Facts, other_reports, report_of
+from deployments.pages.gathering import Facts, other_reports, picture_of, report_of
 from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered
 from deployments.pages.story import Story
 from deployments.pages.wording import (
@@ -63,7 +63,7 @@ def model_page(facts: Facts) -> str:
     """The page of a model."""
     shared = columns(facts.story, facts.spec.data.timezone)
     wants = wants_of(facts)
-    newest = newest_judged(facts)
+    newest, proved = newest_judged(facts), facts.story.proved
     judged = sorted(facts.story.judged, key=lambda each: each.as_of, reverse=True)
     return _template("model").render(
         facts=facts,
@@ -83,7 +83,11 @@ def model_page(facts: Facts) -> str:
         strips=tuple(_strips(facts.coming, facts.now)) if facts.coming else (),
         listed=_listed(facts.coming),
         links=_links(facts),
-        reports={each.window: _report(facts, each.window) for each in judged[:_MOST_ROWS]},
+        reports={
+            each.window: _linked(report_of, facts.spec.name, each.window)
+            for each in judged[:_MOST_ROWS]
+        },
+        proof=_linked(picture_of, facts.spec.name, proved.digest) if proved else "",
         value_of=value_of,
         outcome_word=outcome_word,
         ago=ago,
@@ -168,9 +172,9 @@ def _links(facts: Facts) -> dict[str, str]:
     }
 
 
-def _report(facts: Facts, window: str) -> str:
+def _linked(address: Callable[[str, str], str], model: str, name: str) -> str:
     try:
-        return report_of(facts.spec.name, window)
+        return address(model, name)
     except ConfigError:  # no server was ever started here: there is no address to link to
         return ""
 

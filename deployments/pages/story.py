@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from deployments.proof.result import Shift
 from infra.entries import Kind, Recorded
 from tasks.governance.recording import conclusion_of, verdict_of
 from tasks.references import Action, Comparison, LabelCoverage, VerdictCause
@@ -98,6 +99,18 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Proved:
+    """What came of the last proof that the model is watched."""
+
+    as_of: datetime
+    passed: bool
+    reason: str
+    alarms_a_year: float
+    shifts: tuple[Shift, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
 class Story:
     """What the ledger tells of one model, each part oldest first."""
 
@@ -106,19 +119,15 @@ class Story:
     trained: tuple[Trained, ...] = ()
     reviewed: tuple[Reviewed, ...] = ()
     batches: tuple[Batch, ...] = ()
+    proved: Proved | None = None
     importances: Mapping[str, float] = field(default_factory=dict)
     """Of the version in charge, by feature."""
 
 
 _BATCHES = (Kind.INGEST, Kind.HOLD, Kind.REFUSAL)
 KINDS = (
-    Kind.DRIFT,
-    Kind.GATE,
-    Kind.QUESTION,
-    Kind.REVIEW,
-    Kind.PROMOTION,
-    Kind.ROLLBACK,
-    *_BATCHES,
+    *(Kind.DRIFT, Kind.GATE, Kind.QUESTION, Kind.REVIEW, Kind.PROMOTION, Kind.ROLLBACK),
+    *(*_BATCHES, Kind.PROOF),
 )
 """The records that a story is made of."""
 
@@ -138,6 +147,7 @@ def told(records: Iterable[Recorded]) -> Story:
         trained=tuple(_trained(each, crowned, answers) for each in by[Kind.GATE]),
         reviewed=_reviewed(by[Kind.QUESTION], answers),
         batches=_batches(sorted((one for kind in _BATCHES for one in by[kind]), key=_order)),
+        proved=proved_of(by[Kind.PROOF][-1]) if by[Kind.PROOF] else None,
         importances=champion_of(crowned[-1]).candidate.evaluation.importances if crowned else {},
     )
 
@@ -269,3 +279,20 @@ def _batches(records: Iterable[Recorded]) -> tuple[Batch, ...]:
         for each in records
     }
     return tuple(last.values())
+
+
+def proved_of(proof: Recorded) -> Proved:
+    """What a record of a proof says."""
+    shifts = proof.payload["shifts"]
+    return Proved(
+        as_of=proof.as_of,
+        passed=proof.payload["passed"] is True,
+        reason=proof.reason,
+        alarms_a_year=float(str(proof.payload["alarms_a_year"])),
+        shifts=tuple(
+            Shift.model_validate({"where": (), **each})
+            for each in (shifts if isinstance(shifts, list) else [])
+            if isinstance(each, dict)
+        ),
+        digest=proof.evidence,
+    )

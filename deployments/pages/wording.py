@@ -124,6 +124,7 @@ def _asked(facts: Facts) -> Iterator[Want]:
         text = (
             f"Asked {ago(each.since, facts.now)}; the deadline is {each.deadline:%-d %b %H:%M} "
             f"UTC, then the default is {each.default}."
+            f"{f' Approved by {few(list(each.approved_by))} so far.' if each.approved_by else ''}"
         )
         yield Want("ask", each.title, text, each.run_url)
 

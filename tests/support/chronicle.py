@@ -136,6 +136,30 @@ class Chronicle:
         kind = {"hold": Kind.HOLD, "reject": Kind.REFUSAL}.get(ending, Kind.INGEST)
         return self.add(kind, as_of, {"window": window, "ending": ending}, "Every check passed.")
 
+    def proof(self, as_of: datetime, *, passed: bool) -> Recorded:
+        """A proof that the model is watched, of one kind of shift."""
+        shift: JsonValue = {
+            "kind": "unit",
+            "size": 1.0,
+            "gross": True,
+            "tried": 5,
+            "seen": 5 if passed else 3,
+            "delay": 1 if passed else None,
+            "days": None,
+            "by": ["contract"],
+            "followed": ["hold"],
+        }
+        payload: dict[str, JsonValue] = {
+            "test": "continuous",
+            "passed": passed,
+            "seed": 1,
+            "repetitions": 5,
+            "alarms_a_year": 0.25,
+            "shifts": [shift],
+        }
+        reason = "Every shift was seen." if passed else "unit was seen in 3 of 5."
+        return self.add(Kind.PROOF, as_of, payload, reason, "p" * 64)
+
     def alert(self, as_of: datetime, failure: str = "") -> Recorded:
         """A message to a channel."""
         payload: dict[str, JsonValue] = {"occasion": "alert", "channel": "team", "failure": failure}

@@ -148,6 +148,38 @@ def test_messages_are_counted_as_sent_or_failed() -> None:
     assert found["perennial_alerts_total['sent']"] == 1
 
 
+def test_what_came_of_the_last_proof_is_told() -> None:
+    """And nothing of a model that was never proved: a 0 would be a failure."""
+    chronicle = year()
+    before = samples(standing(chronicle.records))
+    chronicle.proof(month(7), passed=False)
+    chronicle.proof(month(6), passed=True)
+
+    found = samples(standing(chronicle.records))
+
+    assert "perennial_proof_passed[]" not in before
+    assert found["perennial_proof_passed[]"] == 0
+    assert found["perennial_proof_timestamp_seconds[]"] == month(7).timestamp()
+    assert found["perennial_proof_false_alarms_per_year[]"] == 0.25
+
+
+def test_answers_on_the_way_bentos_and_events_are_counted() -> None:
+    """None of them decides, or puts another version in charge."""
+    chronicle = year()
+    chronicle.add(Kind.ANSWER, month(6), {"counts": True})
+    chronicle.add(Kind.ANSWER, month(6), {"counts": False})
+    chronicle.crowned(2, month(3), kind=Kind.REPACKAGE)
+    chronicle.add(Kind.EVENT, month(6), {"event": "prices.changed"})
+
+    found = samples(standing(chronicle.records))
+
+    assert found["perennial_answers_total['approved']"] == 1
+    assert found["perennial_answers_total['refused']"] == 1
+    assert found["perennial_repackagings_total[]"] == 1
+    assert found["perennial_events_total[]"] == 1
+    assert found["perennial_promotions_total['drift']"] == 2
+
+
 def test_counters_begin_at_zero() -> None:
     """Prometheus sees what a counter rose by; of one that begins with one it would see nothing."""
     found = samples(Standing())

@@ -265,3 +265,16 @@ def test_what_comes_next_is_shown_day_by_day_with_its_reason() -> None:
     assert page.count('class="moved"') == 1
     assert "Labour &lt;Day&gt;" in page
     assert "Mon 5 Aug 06:00 UTC, in 2.96 d" in words(page)
+
+
+def test_the_last_proof_of_the_watching_is_told_shift_by_shift() -> None:
+    """Whether it passed, how often it alarmed for nothing, and what it did not see."""
+    chronicle = year()
+    chronicle.proof(month(6), passed=True)
+    chronicle.proof(month(7), passed=False)
+
+    page = words(model_page(facts(chronicle.records)))
+
+    assert "failed 1 Aug 2013: unit was seen in 3 of 5. 0.25 false alarms a year" in page
+    assert "unit 1 (gross) 3 of 5 contract hold" in page
+    assert "perennial verify continuous flights" in words(model_page(facts(year().records)))
