@@ -48,6 +48,17 @@ def servers(places: Places) -> list[Server]:
     ]
 
 
+def uvicorn_command(factory: str, port: int) -> list[str]:
+    """What serves an application on a port of the loopback, in one process.
+
+    Args:
+        factory: ``module:function`` that makes the application.
+        port: where it answers.
+    """
+    where = ("--host", HOST, "--port", str(port))
+    return [*_python("uvicorn"), factory, "--factory", *where, "--log-level", "warning"]
+
+
 def is_healthy(server: Server) -> bool:
     """Whether a server's health address answers with success."""
     if server.health is None:
@@ -77,7 +88,7 @@ def _prefect() -> Server:
     return Server(
         name="prefect",
         title="Prefect server",
-        command=[*_python("prefect"), "server", "start", "--host", HOST, "--port", str(port)],
+        command=uvicorn_command("infra.stack.applications:prefect_server", port),
         environment={
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_urls().prefect,
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -95,11 +106,7 @@ def _mlflow() -> Server:
     return Server(
         name="mlflow",
         title="MLflow server",
-        command=[
-            *_python("mlflow"),
-            *("server", "--host", HOST, "--port", str(port)),
-            *("--workers", "1", "--no-serve-artifacts"),
-        ],
+        command=uvicorn_command("infra.stack.applications:mlflow_server", port),
         environment={
             # A command line is for every user to read, an environment is not.
             "MLFLOW_BACKEND_STORE_URI": database_urls().mlflow,
@@ -116,13 +123,8 @@ def _pages() -> Server:
     return Server(
         name="pages",
         title="Report pages",
-        command=[
-            *_python("uvicorn"),
-            # By name: its layer lies above this one, as that of the upkeep does.
-            *("deployments.pages.application:create", "--factory"),
-            *("--host", HOST, "--port", str(port)),
-            *("--log-level", "warning"),
-        ],
+        # By name: its layer lies above this one, as that of the upkeep does.
+        command=uvicorn_command("deployments.pages.application:create", port),
         port=port,
         health=f"{addresses_of(read_ports()).pages}/healthz",
     )

@@ -93,7 +93,7 @@ def test_every_process_of_the_stack_is_marked_and_calls_nobody(stack: Stack) -> 
     found = processes.marked(identity)
 
     commands = " ".join(" ".join(process.cmdline()) for process in found)
-    for part in ("supervisord", "prefect server", "mlflow server", "uvicorn", "prefect worker"):
+    for part in ("supervisord", "prefect_server", "mlflow_server", ".pages.", "prefect worker"):
         assert part in commands
     assert {processes.variable(process, "DO_NOT_TRACK") for process in found} == {"true"}
 

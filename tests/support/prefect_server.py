@@ -1,10 +1,9 @@
-"""A Prefect server of a test's own: ``prefect server start`` on PostgreSQL, as `up` runs it."""
+"""A Prefect server of a test's own on PostgreSQL, served as `up` does."""
 
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +13,7 @@ import httpx
 import psycopg2
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from infra.stack.servers import uvicorn_command
 from tests.support.homes import environment
 
 PATIENCE_S = 90
@@ -73,16 +73,18 @@ class PrefectServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
+        command = uvicorn_command("infra.stack.applications:prefect_server", self.port)
         variables = {
             **os.environ,
             "PREFECT_HOME": str(self._folder),
+            "PREFECT_SERVER_UI_ENABLED": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": self._url,
+            "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",  # a second, for nobody's use here
         }
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, "--no-ui"],
+                command,
                 env=variables,
                 stdout=log,
                 stderr=log,
