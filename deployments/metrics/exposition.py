@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -12,7 +13,7 @@ from prometheus_client.registry import Collector
 from deployments.metrics.declarations import Declarations, Declared
 from deployments.metrics.families import Sheet
 from deployments.metrics.prefect_runs import RunWatch
-from deployments.metrics.tally import Standing, Tally, end_of, learned_until
+from deployments.metrics.tally import Standing, Tally, end_of
 from deployments.pages.course import value_of
 from deployments.pages.story import Judged
 from deployments.upkeep import last_upkeep
@@ -28,10 +29,23 @@ class ModelMetrics(Collector):
 
     def __init__(self) -> None:
         self._tally, self._runs, self._declared = Tally(), RunWatch(), Declarations()
+        self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
-        """Every family; a source that does not answer is told, and hides no other."""
+        """Every family; a source that does not answer is told, and hides no other.
+
+        Two that ask at once are answered one after the other: what is followed is followed once.
+        """
         sheet = Sheet()
+        with self._lock:
+            self._fill(sheet)
+        yield from sheet
+
+    def describe(self) -> Iterator[Metric]:
+        """Every family, without asking anybody."""
+        return iter(Sheet())
+
+    def _fill(self, sheet: Sheet) -> None:
         parts = {
             "declarations": self._of_declarations,
             "ledger": self._of_ledger,
@@ -45,11 +59,6 @@ class ModelMetrics(Collector):
                 sheet.put("perennial_source_up", 0, source)
             else:
                 sheet.put("perennial_source_up", 1, source)
-        yield from sheet
-
-    def describe(self) -> Iterator[Metric]:
-        """Every family, without asking anybody."""
-        return iter(Sheet())
 
     def _of_declarations(self, sheet: Sheet) -> None:
         for model, declared in self._declared.look().items():
@@ -109,11 +118,12 @@ def _tell_champion(sheet: Sheet, model: str, standing: Standing, metric: str | N
     champion = standing.champion
     if champion is None:
         return
-    since, until = champion.since.timestamp(), learned_until(champion)
     sheet.put("perennial_champion_version", champion.version, model)
+    since = champion.since.timestamp()
     sheet.put("perennial_champion_since_timestamp_seconds", since, model)
-    if until is not None:
-        sheet.put("perennial_champion_data_end_timestamp_seconds", until.timestamp(), model)
+    if standing.learned is not None:
+        until = standing.learned.timestamp()
+        sheet.put("perennial_champion_data_end_timestamp_seconds", until, model)
     measured = champion.candidate.evaluation.metrics
     if metric is not None and metric in measured:
         sheet.put("perennial_champion_metric", measured[metric], model, metric)

@@ -34,7 +34,7 @@ class Runs:
 
 
 class RunWatch:
-    """Follows the runs on Prefect's server."""
+    """Follows the runs on Prefect's server, for one thread at a time."""
 
     def __init__(self) -> None:
         self._asked_s = -_FRESH_S
@@ -52,7 +52,6 @@ class RunWatch:
 
         if time.monotonic() - self._asked_s >= _FRESH_S:
             with reachable_prefect() as client:
-                self._flows = {flow.id: flow.name for flow in client.read_flows()}
                 self._scheduled(client)
                 self._ended(client)
             self._asked_s = time.monotonic()
@@ -98,9 +97,15 @@ class RunWatch:
             for run in runs:
                 model = run.parameters.get("model")
                 if isinstance(model, str):
-                    yield (model, self._flows.get(run.flow_id, "")), run
+                    yield (model, self._name(client, run.flow_id)), run
             if len(runs) < _PAGE:
                 return
+
+    def _name(self, client: "SyncPrefectClient", flow: object) -> str:
+        """Of a flow, asked for when one comes that is not known."""
+        if flow not in self._flows:
+            self._flows = {each.id: each.name for each in client.read_flows()}
+        return self._flows.get(flow, "")
 
 
 def _in_states(*states: object) -> "FlowRunFilter":

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
-from threading import Lock
 from typing import Final
 
 from pydantic import ValidationError
@@ -53,6 +52,8 @@ class Standing:
     counts: Counter[tuple[str, ...]] = field(default_factory=_zeros)
     """Name of a counter and values of its labels behind the model, to how many."""
     champion: Champion | None = None
+    learned: datetime | None = None
+    """End of the newest window that the champion learned from."""
     crowned: Order | None = None
     judged: Judged | None = None
     verdict: Order | None = None
@@ -65,10 +66,9 @@ class Standing:
 
 
 class Tally:
-    """Follows the ledger: a scrape costs as much as what has come since the last."""
+    """Follows the ledger, for one thread at a time: a look costs as much as what has come since."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self.place = 0
         self.models: dict[str, Standing] = {}
 
@@ -79,10 +79,9 @@ class Tally:
             BackendError: the database does not answer; what was counted before stays.
             IntegrityError: a record cannot be read at all.
         """
-        with self._lock:
-            while records := Ledger().after(self.place, _AT_ONCE):
-                for each in records:
-                    self.count(each)
+        while records := Ledger().after(self.place, _AT_ONCE):
+            for each in records:
+                self.count(each)
 
     def count(self, record: Recorded) -> None:
         """Take a record in; one that says what nobody expects is left out, and counted as such."""
@@ -112,13 +111,14 @@ def _batch(standing: Standing, record: Recorded) -> None:
 
 def _crowned(standing: Standing, record: Recorded) -> None:
     champion = champion_of(record)
+    learned = learned_until(champion)
     if record.kind is Kind.ROLLBACK:
         standing.counts[("perennial_rollbacks_total",)] += 1
     else:
         standing.counts["perennial_promotions_total", champion.candidate.cause.value] += 1
     order = (record.as_of, record.id)
     if standing.crowned is None or order > standing.crowned:
-        standing.champion, standing.crowned = champion, order
+        standing.champion, standing.crowned, standing.learned = champion, order, learned
 
 
 def _drift(standing: Standing, record: Recorded) -> None:

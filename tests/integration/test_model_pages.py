@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -233,3 +234,16 @@ def test_a_page_leads_to_the_newest_report_of_another_kind(home: Path, pages: Pa
 
     assert "Last replay</a>" in told
     assert "/flights/replay/newer/index.html" in told
+
+
+def test_scrapes_that_come_at_once_tell_the_same(home: Path) -> None:
+    """Each is answered, and no record is counted by two of them."""
+    metrics = ModelMetrics()
+    for version in range(1, 6):
+        crowned(version)
+
+    with ThreadPoolExecutor(6) as asking:
+        found = list(asking.map(lambda _: sampled(metrics), range(6)))
+
+    promoted = ("perennial_promotions_total", (("cause", "drift"), ("model", "flights")))
+    assert [each[promoted] for each in found] == [5] * 6

@@ -194,10 +194,12 @@ def test_a_record_that_cannot_be_read_is_counted_and_hides_no_other() -> None:
     chronicle = year()
     chronicle.add(Kind.DRIFT, month(9), {"window": "2013-09"})
     chronicle.add(Kind.INGEST, month(9), {"window": "the ninth", "ending": "accept"})
+    chronicle.add(Kind.PROMOTION, month(9), {"candidate": {"version": 9}})
 
     found = samples(standing(chronicle.records))
 
-    assert found["perennial_records_unreadable[]"] == 2
+    assert found["perennial_records_unreadable[]"] == 3
+    assert found["perennial_champion_version[]"] == 2
     assert found["perennial_verdict_action['ask']"] == 1
 
 
