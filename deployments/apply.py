@@ -21,6 +21,7 @@ from infra.errors import ConfigError, few
 from infra.plugins import resolve
 from infra.pools import POOL, ensure_pool
 from infra.settings import PROJECT, settings
+from infra.signatures import unknown_signers
 from tasks.calendars.rules import words
 from tasks.governance.reviews import reachable_prefect
 from tasks.spec import ModelSpec, declared_models, load_spec
@@ -109,11 +110,12 @@ def check(spec: ModelSpec) -> None:
 
     Raises:
         ConfigError: an import string or a trigger's path leads nowhere, a suite is missing or is
-            no suite.
+            no suite, a reviewer has no key where decisions are signed.
     """
     from tasks.data.sources import suite_of, unused_suites
 
     require_paths(spec)
+    _require_signers(spec)
     strings = (spec.features.builder, spec.training.trainer)
     optional = (spec.data.observe, spec.evaluation.baseline)
     for import_string in (*strings, *filter(None, optional)):
@@ -128,6 +130,19 @@ def check(spec: ModelSpec) -> None:
             f"{few([str(path) for path in unused])} is the suite of no table of {spec.name}.",
             hint=f"Its tables are {few(list(spec.data.tables))}: rename the file, or name it as "
             "the suite of one.",
+        )
+
+
+def _require_signers(spec: ModelSpec) -> None:
+    approval = spec.approval
+    if not approval.signers:
+        return
+    signers = spec.folder / approval.signers
+    unknown = unknown_signers(approval.reviewers, signers)
+    if approval.signed and unknown:
+        raise ConfigError(
+            f"{few(unknown)} may decide about {spec.name}, but has no key in {signers.name}.",
+            hint="Add a line with the name and the public key, or take the name off reviewers.",
         )
 
 

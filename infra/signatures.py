@@ -1,6 +1,8 @@
 """SSH signatures of texts, made and checked by OpenSSH: ``ssh-keygen -Y``."""
 
 import subprocess
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -30,6 +32,28 @@ def sign(text: str, key: Path) -> str:
             f"{key} did not sign: {done.stderr.strip()}.", hint="Name a key of yours with --sign."
         )
     return done.stdout
+
+
+def unknown_signers(names: Iterable[str], signers: Path) -> tuple[str, ...]:
+    """Those of some names for which an allowed signers file has no key.
+
+    Args:
+        names: of people.
+        signers: the file, whose lines begin with patterns of names.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        lines = signers.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The allowed signers, {signers}, cannot be read: {error}.",
+            hint="Each line is a name and a public key; see `man ssh-keygen`, ALLOWED SIGNERS.",
+        ) from error
+    known = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    patterns = [each for one in known for each in one.strip('"').split(",")]
+    return tuple(name for name in names if not any(fnmatchcase(name, each) for each in patterns))
 
 
 def is_signed(text: str, signature: str, signer: str, signers: Path) -> bool:

@@ -171,11 +171,8 @@ def drift_page(verdict: DriftVerdict, conclusion: Conclusion) -> tuple[str, str]
     said = (*conclusion.why, *verdict.reasons)
     most_first = sorted(verdict.drift.items(), key=lambda item: -item[1])
     body = (
-        _choice(
-            "a training with cause drift is started.",
-            f"version {verdict.champion} goes on as it is.",
-        ),
-        _links({"Drift report": verdict.report_url}),
+        f"If the world has changed, a model is trained; else version {verdict.champion} goes on.",
+        _links({"Drift report": verdict.report_url, "Picture": verdict.picture_url}),
         "\n".join(f"- {escaped(each, 400)}" for each in said[:_MOST_ROWS]),
         f"### Performance on {verdict.rows:,} rows",
         _table(("metric", "value"), [(k, _number(v)) for k, v in verdict.metrics.items()]),

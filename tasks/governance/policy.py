@@ -96,6 +96,12 @@ class PolicySpec(Section):
             raise ValueError(f"every asks for trainings, but most is {self.most.value}")
         if self.every is not None and self.every < self.cooldown:
             raise ValueError("every is shorter than the cooldown, which would never let it train")
+        most = self.budget.retrains
+        if self.every is not None and most is not None and self.every * most < WEEK:
+            raise ValueError(
+                f"every asks for a training each {_days(self.every)}, but the budget allows {most} "
+                "in seven days"
+            )
         return self
 
 

@@ -67,4 +67,6 @@ class ApprovalSpec(Section):
     def _can_be_signed(self) -> Self:
         if self.signed and not self.signers:
             raise ValueError("signed decisions need `signers`, the file of the keys that count")
+        if self.signed and self.default == "approve":
+            raise ValueError("default approve would stand for the signature that is missing")
         return self

@@ -186,6 +186,12 @@ class DriftVerdict(Reference):
     )
     digest: str
 
+    @property
+    def picture_url(self) -> str:
+        """Address of its picture, which lies beside the report; empty without one."""
+        beside, _, page = self.report_url.rpartition("/")
+        return f"{beside}/picture.png" if page == "index.html" else ""
+
 
 class Conclusion(Reference):
     """What the policy made of a verdict."""

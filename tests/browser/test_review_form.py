@@ -19,6 +19,7 @@ from infra.entries import Kind
 from infra.ledger import Ledger, Recorded
 from infra.settings import PROJECT
 from tasks.governance.reviews import Pending, pending_reviews
+from tasks.references import Subject
 from tests.support.browsed import MODEL
 from tests.support.browsing import Seen
 from tests.support.chronicle import year
@@ -146,7 +147,53 @@ def test_an_answer_without_a_reason_is_asked_for_again(
     assert "Give a reason of at least 3 characters." in told
     recorded = decision(review)
     assert (recorded.actor, recorded.payload["approved"]) == ("bob", False)
-    assert len(Ledger().entries(MODEL, Kind.QUESTION)) == 2, "it was one question all the time"
+    questions = [each.evidence for each in Ledger().entries(MODEL, Kind.QUESTION)]
+    assert questions.count(review.evidence) == 1, "it was one question all the time"
+
+
+def test_a_reviewer_of_drift_sees_its_picture_and_says_what_it_is(
+    stack: Stack, made: Made, seen: Seen
+) -> None:
+    """Report and picture are linked, a cause is suggested, and the choice stands in the ledger."""
+    eventually(lambda: [each for each in _about_drift() if each.state == "Suspended"], 60)
+    [review] = _about_drift()
+
+    modal = form(seen, review)
+    seen.keep("drift")
+    told = modal.inner_text()
+    links = [str(link.get_attribute("href")) for link in modal.get_by_role("link").all()]
+    picture = seen.page.request.get(links[-1])
+    chosen = choose(seen, modal, "broken")
+    seen.keep("broken")
+    for place, text in enumerate(("The wind sensor is dead.", "ann")):
+        modal.locator("textarea").nth(place).fill(text)
+    modal.get_by_role("button", name="Submit").click()
+    expect(modal).to_be_hidden(timeout=_PATIENCE_MS)
+    expect(seen.page.get_by_text("Broken", exact=True).first).to_be_visible(timeout=60_000)
+    seen.keep("ended")
+
+    assert "What is it?" in told
+    assert "Approve" not in told
+    assert links == [made.report, made.report.replace("index.html", "picture.png")]
+    assert picture.ok
+    assert picture.body().startswith(b"\x89PNG")
+    assert chosen == "broken"
+    recorded = decision(review)
+    assert (recorded.actor, recorded.payload["diagnosis"]) == ("ann", "broken")
+    assert "a dialog" not in seen.errors
+
+
+def _about_drift() -> list[Pending]:
+    return [each for each in pending_reviews(MODEL) if each.subject is Subject.DRIFT]
+
+
+def choose(seen: Seen, modal: Locator, name: str) -> str:
+    """What a form's list shows once one of its values was chosen."""
+    field = modal.locator(".p-select")
+    field.get_by_role("button").press("ArrowDown")  # a click of a machine opens and closes it
+    seen.page.locator(".p-select-option", has_text=name).click(timeout=_PATIENCE_MS)
+    chosen: str = field.inner_text()
+    return chosen.strip()
 
 
 def test_the_page_of_an_ingest_leads_to_its_report(stack: Stack, made: Made, seen: Seen) -> None:

@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from tasks.monitoring import watch
-from tasks.references import Contest, DriftVerdict
+from tasks.references import Action, Conclusion, Contest, DriftVerdict
 
 MODEL: Final = "shop"
 HOSTILE_MONTHS: Final = (2, 3)
@@ -54,6 +54,16 @@ def watching() -> DriftVerdict:
     return watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
 
 
+def ask_about(verdict: DriftVerdict) -> None:
+    """A review of the verdict, as `monitor` starts it, for the model that is deployed."""
+    from tasks.governance import evidence_for_drift, record_drift, request_review
+
+    seen, conclusion = verdict.model_copy(update={"model": MODEL}), Conclusion(action=Action.ASK)
+    evidence = evidence_for_drift.fn(seen, conclusion)
+    record_drift.fn(evidence, seen, conclusion)
+    request_review(evidence)
+
+
 def main(folder: Path) -> None:
     """Make the model, ingest a good month and two hostile ones, watch a window; tell the runs."""
     from deployments.apply import deploy
@@ -71,6 +81,7 @@ def main(folder: Path) -> None:
         as_of = datetime(2024, month + 1, 1, 6, tzinfo=UTC)
         ingest(MODEL, f"2024-{month:02}", {"rows": str(delivery)}, as_of=as_of)
     verdict = watching()
+    ask_about(verdict)
 
     made = {"report": verdict.report_url, "runs": _runs()}
     (folder / "made.json").write_text(json.dumps(made))

@@ -8,6 +8,7 @@ import pytest
 
 from deployments.apply import check
 from infra.errors import ConfigError
+from tasks.governance.spec import ApprovalSpec
 from tasks.spec import load_spec
 from tests.support.source_tree import ROOT
 
@@ -55,3 +56,17 @@ def test_an_observed_column_needs_an_observer(suites: Path) -> None:
 
     with pytest.raises(ConfigError, match="about '_age', which nobody declares"):
         check(load_spec("employment"))
+
+
+def test_a_reviewer_without_a_key_is_a_mistake_where_decisions_are_signed(
+    suites: Path, tmp_path: Path
+) -> None:
+    """Nobody would learn of it before a run waits for him."""
+    (tmp_path / "signers").write_text("ann ssh-ed25519 AAAA\n")
+    approval = ApprovalSpec(signed=True, signers="signers", reviewers=("ann", "bob"))
+    spec = load_spec("flights").model_copy(update={"approval": approval})
+
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check(spec)
+    with pytest.raises(ConfigError, match="bob may decide about flights, but has no key"):
+        check(spec.model_copy(update={"folder": tmp_path}))

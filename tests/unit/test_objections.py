@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.errors import ConfigError
-from infra.signatures import sign
+from infra.signatures import sign, unknown_signers
 from tasks.governance.answers import Answer, DriftAnswer, suggested
 from tasks.governance.objections import objections, statement
 from tasks.governance.spec import ApprovalSpec
@@ -104,6 +104,7 @@ def test_two_people_are_two() -> None:
         ({"approvals": 2, "default": "approve"}, "stand for the approvals that are missing"),
         ({"reviewers": ["ann", "Ann"]}, "names somebody twice"),
         ({"approvals": 0}, "greater than or equal to 1"),
+        ({"signed": True, "signers": "a", "default": "approve"}, "the signature that is missing"),
     ],
 )
 def test_an_approval_that_contradicts_itself_is_refused(
@@ -134,6 +135,18 @@ def test_a_signature_holds_for_nothing_but_what_was_signed(
 ) -> None:
     """Decision, reason and name are part of the text."""
     assert "not a signature" in against(signed(key).model_copy(update=changes))
+
+
+def test_a_reviewer_without_a_key_is_found_before_somebody_waits_for_him(
+    key: Path, tmp_path: Path
+) -> None:
+    """Patterns of names count as OpenSSH reads them; a file that is not there is a sentence."""
+    signers = tmp_path / "signers"
+    signers.write_text(f"# the team\n\nann,*@example.org {key.with_suffix('.pub').read_text()}")
+
+    assert unknown_signers(["ann", "bob@example.org", "bob"], signers) == ("bob",)
+    with pytest.raises(ConfigError, match="gone, cannot be read"):
+        unknown_signers(["ann"], tmp_path / "gone")
 
 
 def test_a_form_does_not_count_where_signatures_are_demanded(key: Path) -> None:

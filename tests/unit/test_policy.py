@@ -193,6 +193,7 @@ def test_policies_have_names() -> None:
         ({"follow": {"novelty": "retrain"}, "most": "alert"}, "novelty lead to retrain, but most"),
         ({"every": "P7D", "cooldown": "P14D"}, "shorter than the cooldown"),
         ({"every": "P7D", "most": "ask"}, "every asks for trainings, but most is ask"),
+        ({"every": "P1D", "budget": {"retrains": 2}}, "each 24 hours, but the budget allows 2"),
         ({"every": "PT0S"}, "above zero"),
         ({"cooldown": "-P1D"}, "cannot be negative"),
         ({"budget": {"retrains": 0}}, "greater than or equal to 1"),
