@@ -72,6 +72,19 @@ def of_lease(journal: Path, lease: Lease) -> list[psutil.Process]:
     ]
 
 
+def marked(journal: Path) -> list[int]:
+    """The processes that carry the number of any lease of a journal; never this one's ancestors."""
+    mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if process.pid not in mine
+        and variable(process, JOURNAL) == str(journal.absolute())
+        and variable(process, LEASE) is not None
+        and start_of(process.pid) is not None
+    ]
+
+
 def serves(pid: int) -> bool:
     """Whether a process is MPS's daemon or a server of it, which hold devices for their clients."""
     try:

@@ -205,6 +205,11 @@ class Journal:
             journal.execute("COMMIT")
 
     @property
+    def blank(self) -> bool:
+        """Whether no lease was ever given by it: their numbers are not used again."""
+        return not self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'leases'")
+
+    @property
     def identity(self) -> str:
         """What tells this journal from those of other machines, once a worker has enlisted."""
         return str(self.rows("SELECT id FROM identity")[0][0])

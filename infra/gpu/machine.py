@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from psutil import NoSuchProcess
 
-from infra.errors import BackendError, ResourceError
+from infra.errors import BackendError, IntegrityError, ResourceError
 from infra.gpu.adoption import take_over
 from infra.gpu.baselines import note_baselines
-from infra.gpu.belonging import of_lease
+from infra.gpu.belonging import marked, of_lease
 from infra.gpu.claiming import Held, Left, WaitingRun, claim
 from infra.gpu.confinement import Confinement, adopted, confine, sweep
 from infra.gpu.devices import Inventory
@@ -29,6 +29,8 @@ from infra.gpu.usage import courses
 from infra.gpu.waiting import WaitingNote, keep_waits
 from infra.processes import ProcessIdentity, end
 from infra.settings import settings
+
+_SHOWN: Final = 5
 
 
 class Decided(NamedTuple):
@@ -50,9 +52,10 @@ class Machine:
 
         Raises:
             ConfigError: the journal cannot be written.
-            IntegrityError: the journal is damaged, or is none.
+            IntegrityError: the journal is damaged, is none, or was taken away under runs that live.
         """
         self.journal = Journal(journal)
+        _refuse_survivors(self.journal)
         self.worker = self.journal.enlist(name, ProcessIdentity.of(os.getpid()))
         self.lookout = Lookout(self.journal)
         self.patrol = Patrol(self.journal, self.worker, self.lookout)
@@ -230,6 +233,18 @@ class Machine:
         for entry in kept_out:
             tell_quarantine(self.patrol.notices, entry)
         return kept_out
+
+
+def _refuse_survivors(journal: Journal) -> None:
+    """Runs of an earlier journal hold what nobody knows, by numbers that are given again."""
+    left = marked(journal.path) if journal.blank else []
+    if left:
+        shown = ", ".join(map(str, left[:_SHOWN])) + (" ..." if len(left) > _SHOWN else "")
+        raise IntegrityError(
+            f"The journal of leases {journal.path} is new, and runs of an earlier one there still "
+            f"live (processes {shown}).",
+            hint="Wait until they have ended, or end them; then start this worker again.",
+        )
 
 
 def held(lease: Lease, now: datetime) -> Held:

@@ -15,6 +15,7 @@ import pytest
 
 from infra.errors import ConfigError, IntegrityError
 from infra.gpu.leases import Journal, Lease, Worker
+from infra.gpu.machine import Machine
 from infra.gpu.placement import Impossible, Wait
 from infra.processes import ProcessIdentity
 from infra.resources import RunRequest
@@ -203,6 +204,22 @@ def test_a_damaged_journal_is_told(journal: Journal, worker: Worker, kept: int) 
             Journal(journal.path).leases()
     else:
         assert Journal(journal.path).leases() == []
+
+
+def test_a_journal_that_was_taken_away_under_a_run_is_told_until_the_run_has_ended(
+    tmp_path: Path,
+) -> None:
+    """A new one would give its device and its number once more, and end it with their next run."""
+    place = tmp_path / "leases.db"
+    of_it = {"PERENNIAL_LEASES": str(place), "PERENNIAL_LEASE": "1"}
+    run = subprocess.Popen(["/bin/sleep", "60"], env={**os.environ, **of_it})
+
+    with pytest.raises(IntegrityError, match=rf"an earlier one .+ \(processes {run.pid}\)"):
+        Machine(place, "http://nowhere/pool/test")
+    run.kill()
+    run.wait()
+
+    Machine(place, "http://nowhere/pool/test").close()
 
 
 def test_a_journal_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
