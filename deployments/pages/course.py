@@ -54,6 +54,8 @@ class Mark:
     title: str
     text: str = ""
     width: float = 0.0
+    beside: str = ""
+    """A word to the right of the bar, where there is no room in it."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,8 @@ def _reigns(story: Story, frame: Frame) -> list[Mark]:
         start, end = max(frame.at(each.since), frame.left), _until(each.until, frame)
         if end - start < 1:
             continue
-        back = " again" if each.back else ""
+        back, short = " again" if each.back else "", f"v{each.version}"
+        text = _fitting((f"version {each.version}{back}", f"{short}{back}", short), end - start)
         found.append(
             Mark(
                 x=start,
@@ -264,11 +267,9 @@ def _reigns(story: Story, frame: Frame) -> list[Mark]:
                 kind=f"reign r{place % 2}",
                 title=f"Version {each.version} is in charge{back} from {each.since:%Y-%m-%d}: "
                 f"{each.reason}",
-                text=_fitting(
-                    (f"version {each.version}{back}", f"v{each.version}{back}", f"v{each.version}"),
-                    end - start,
-                ),
+                text=text,
                 width=end - start,
+                beside=short if each.until is None and not text else "",
             )
         )
     return found

@@ -9,11 +9,13 @@ import pytest
 
 from deployments.ahead import Ahead, Outcome, ScheduleStatus, Upcoming
 from deployments.pages.columns import columns_of
+from deployments.pages.course import course
 from deployments.pages.frame import NARROW, WIDE, Frame
 from deployments.pages.rendering import columns, model_page
 from deployments.pages.story import Outcome as Ended
 from deployments.pages.story import told
 from deployments.standing import LastRun
+from infra.entries import Kind
 from tasks.references import Action
 from tasks.spec import load_spec
 from tests.support.chronicle import Chronicle, month, name_of, year
@@ -278,3 +280,17 @@ def test_the_last_proof_of_the_watching_is_told_shift_by_shift() -> None:
     assert "failed 1 Aug 2013: unit was seen in 3 of 5. 0.25 false alarms a year" in page
     assert "unit 1 (gross) 3 of 5 contract hold" in page
     assert "perennial verify continuous flights" in words(model_page(facts(year().records)))
+
+
+def test_a_rollback_since_the_last_window_is_named_beside_the_picture() -> None:
+    """Who is in charge now is read off it, however short the time."""
+    chronicle = year()
+    chronicle.crowned(1, month(7), kind=Kind.ROLLBACK)
+    story = told(chronicle.records)
+
+    drawn = course(story, "roc_auc", Frame(columns(story, "UTC"), WIDE))
+
+    [lane] = [each for each in drawn.lanes if each.name == "In charge"]
+    assert [each.text for each in lane.marks] == ["version 1", "version 2", ""]
+    assert lane.marks[-1].beside == "v1"
+    assert "in charge again" in lane.marks[-1].title
