@@ -228,3 +228,24 @@ def test_the_heaviest_cause_suggests_what_it_is(kind: WatchKind, diagnosis: Diag
     )
 
     assert suggested(evidence) is diagnosis
+
+
+def test_a_fault_of_the_data_suggests_a_broken_feed_whatever_fell_beside_it() -> None:
+    """The metric fell by more than anything else, in a window of which half is missing."""
+    found = (
+        VerdictCause(kind=WatchKind.PERFORMANCE, action=Action.RETRAIN, sentence="It fell."),
+        VerdictCause(kind=WatchKind.MISSING, action=Action.ALERT, sentence="Half is gone."),
+    )
+    verdict = drift().model_copy(update={"causes": found})
+
+    evidence = Evidence(
+        subject=Subject.DRIFT,
+        model=verdict.model,
+        as_of=verdict.as_of,
+        title="",
+        markdown="",
+        payload={"verdict": json.loads(verdict.model_dump_json())},
+        digest=_HERE,
+    )
+
+    assert suggested(evidence) is Diagnosis.BROKEN

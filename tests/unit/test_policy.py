@@ -84,6 +84,17 @@ def test_a_fault_of_the_data_is_trained_on_by_no_policy() -> None:
     assert done.action is Action.ASK
 
 
+def test_a_policy_that_leads_to_a_training_asks_a_person_beside_a_fault() -> None:
+    """A feed broke, so that monitoring only alerts: what a policy adds stops at a question."""
+    policy = PolicySpec(follow={WatchKind.PREDICTIONS: Action.RETRAIN})
+    broken = cause(WatchKind.MISSING, Action.ALERT)
+
+    done = conclude(verdict(MOVED, broken, action=Action.ALERT), Past(), policy)
+
+    assert conclude(verdict(MOVED), Past(), policy).action is Action.RETRAIN
+    assert done.action is Action.ASK
+
+
 def test_within_the_cooldown_a_training_waits_and_is_told() -> None:
     """Ten days of fourteen: the need alerts, and says since when it waits."""
     policy = PolicySpec(cooldown=14 * DAY)
