@@ -20,6 +20,7 @@ from deployments.standing import LastRun, Status
 from deployments.standing import status as standing
 from infra.addresses import addresses
 from infra.errors import ConfigError
+from infra.halves import put_whole
 from tasks.schedules import FlowName
 from tasks.spec import declared_models
 
@@ -85,7 +86,7 @@ def write_page(model: str, to: Path) -> None:
 
     page = model_page(gather(declared_as(model), datetime.now(UTC)))
     try:
-        to.write_text(page, encoding="utf-8")
+        put_whole(to.absolute(), page.encode())
     except OSError as error:
         raise ConfigError(f"{to} cannot be written: {error.strerror}.") from error
     typer.echo(f"Wrote {to}. The page as it is at any time: {addresses().pages}/models/{model}")
