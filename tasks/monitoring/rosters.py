@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from infra.errors import ConfigError
@@ -49,10 +50,13 @@ def absences(
     """
     found = []
     for spec, names in rosters:
-        entities = frame[spec.column].astype("str")
-        predicted = set(entities[frame[PREDICTION].notna()].unique())
+        codes, entities = pd.factorize(frame[spec.column])
+        named = [str(each) for each in entities]
+        predicted = {
+            named[code] for code in np.unique(codes[frame[PREDICTION].notna()]) if code >= 0
+        }
         gone = tuple(sorted(names - predicted))
-        rows = int(entities.isin(gone).sum())
+        rows = int(np.isin(codes, [named.index(each) for each in gone if each in named]).sum())
         found.append(Absence(spec.column, gone, rows, len(names), spec.may_miss))
     return tuple(found)
 

@@ -101,7 +101,7 @@ def _untold(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
     if spec.slices and seen.performance and not seen.slices:
         yield f"Slices: none has {spec.slices.min_rows:,} labels."
     if spec.attribution and seen.drift and seen.attribution is None:
-        yield "Attribution: the champion says the same of all rows."
+        yield "Attribution: no rows are at hand, or the champion says the same of all of them."
 
 
 def _why_unknown(seen: Observation, spec: MonitoringSpec) -> str:

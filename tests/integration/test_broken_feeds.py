@@ -169,6 +169,21 @@ def test_a_window_of_nulls_alone_says_what_is_missing() -> None:
     assert "2 of the 2 entities of the roster origin have no prediction: EWR, JFK" in told
 
 
+def test_a_version_without_a_profile_says_what_it_cannot_be_asked() -> None:
+    """Nobody knows who it learned from, so that a roster of theirs is not judged."""
+    world = World()
+    world.profiled(kept=False)
+
+    verdict = world.verdict(declared=DECLARED)
+
+    assert verdict.action is Action.ALERT
+    assert verdict.unjudged == (
+        "Drift: version 1 has no profile.",
+        "Lateness: no prediction says when it was made.",
+        "Roster origin: nobody stands in it.",
+    )
+
+
 def test_slices_are_told_in_the_verdict_and_on_the_page(home: Path) -> None:
     """A column that only the feature table knows is held to the whole holdout."""
     declared = MonitoringSpec(report_rows=300, slices=SliceSpec(columns=("origin",)))

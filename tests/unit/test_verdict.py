@@ -116,7 +116,7 @@ def test_what_was_declared_and_cannot_be_told_is_named() -> None:
         "Lateness: no prediction says when it was made.",
         "Roster carrier: nobody stands in it.",
         "Slices: none has 300 labels.",
-        "Attribution: the champion says the same of all rows.",
+        "Attribution: no rows are at hand, or the champion says the same of all of them.",
     )
 
 
