@@ -40,6 +40,14 @@ class Ledger:
             records.put(database, record)
         return record
 
+    def now(self) -> datetime:
+        """The database's time: one clock for all machines, whatever theirs say."""
+        from infra import records
+        from infra.database import connection
+
+        with connection() as database:
+            return records.time_of(database)
+
     def find(self, key: str) -> Recorded | None:
         """The record under an idempotency key."""
         from infra import records

@@ -64,6 +64,11 @@ event.listen(_TABLE, "after_create", DDL(_GUARD))  # type: ignore[no-untyped-cal
 def wait_for_turn(database: Connection) -> datetime:
     """The database's time once nobody else appends; the turn lasts as long as the transaction."""
     database.execute(select(func.pg_advisory_xact_lock(_APPEND_LOCK)))
+    return time_of(database)
+
+
+def time_of(database: Connection) -> datetime:
+    """The database's time."""
     now: datetime = database.execute(select(func.clock_timestamp())).scalar_one()
     return now
 

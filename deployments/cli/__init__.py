@@ -14,7 +14,10 @@ COMMANDS: Final = {
     "upkeep": ("stack", "Do what has become due: calendars, missed runs, reviews past their end."),
     "logs": ("stack", "Show what the servers last said."),
     "doctor": ("stack", "Look at this machine: is everything there that Perennial needs?"),
-    "deploy": ("models", "Make Prefect hold what is declared: six deployments for each model."),
+    "deploy": (
+        "models",
+        "Make Prefect hold what is declared: six deployments for each model, and its triggers.",
+    ),
     "new": (
         "new",
         "Write a model's folder from a file of its data; it deploys and trains as it stands.",

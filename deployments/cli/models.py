@@ -44,7 +44,7 @@ def deploy(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make Prefect hold what is declared: six deployments for each model."""
+    """Make Prefect hold what is declared: six deployments for each model, and its triggers."""
     applied = apply(name, paused=paused)
     models = sorted({each.name.partition("/")[2] for each in applied} & set(declared_models()))
     started = [] if paused else list(follow_code(models, datetime.now(UTC)))

@@ -5,7 +5,7 @@ times: the question is recorded once, each try has a gate of its own key, and an
 given is read from where Prefect keeps it.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 
 from prefect.client.schemas.objects import FlowRun
@@ -54,7 +54,7 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
         key = gate_key(evidence.digest, attempt)
         answer = _given(evidence, key)
         if answer is None:
-            left_s = (deadline - datetime.now(UTC)).total_seconds()
+            left_s = (deadline - Ledger().now()).total_seconds()
             if left_s < 1:
                 break
             text = _text(evidence, why, _more(said, approval), deadline)
@@ -81,10 +81,16 @@ def _this_run() -> FlowRun:
 
 
 def _recorded(evidence: Evidence, approval: ApprovalSpec, run: FlowRun) -> Recorded:
-    """The question in the ledger; its deadline counts from the run's creation and stays."""
+    """The question in the ledger; its deadline counts from when it was first asked, and stays.
+
+    By the database's clock: a worker whose own is wrong would let a deadline pass.
+    """
     ledger, key = Ledger(), f"{Kind.QUESTION}:{evidence.digest}:{run.id}"
-    deadline = (run.created or datetime.now(UTC)) + approval.deadline
-    return ledger.find(key) or ledger.append(
+    earlier = ledger.find(key)
+    if earlier is not None:
+        return earlier
+    deadline = ledger.now() + approval.deadline
+    return ledger.append(
         Entry(
             kind=Kind.QUESTION,
             model=evidence.model,

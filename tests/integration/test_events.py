@@ -1,7 +1,7 @@
-"""Events and thaws on a real Prefect server with PostgreSQL, and the trainings they start."""
+"""Events, commits and thaws on a real Prefect server with PostgreSQL, and what they start."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +22,7 @@ from prefect.states import Completed
 from ruamel.yaml import YAML
 
 from deployments.apply import deploy
-from deployments.changes import follow_events
+from deployments.changes import follow_code, follow_events
 from deployments.thaws import follow_thaws
 from flows.heed import heed
 from infra.ledger import Entry, Kind, Ledger
@@ -154,10 +154,7 @@ def test_automations_go_with_their_declaration(
     client: SyncPrefectClient, model: str, tmp_path: Path
 ) -> None:
     """And a look that finds nothing of this model's leaves those of others."""
-    yaml, declared = YAML(), tmp_path / "models" / model / "model.yaml"
-    document = yaml.load(declared)
-    del document["triggers"]
-    yaml.dump(document, declared)
+    declare(tmp_path / "models" / model, triggers={})
 
     applied = {each.name: each.change for each in deploy(model)}
 
@@ -170,11 +167,11 @@ def test_new_data_of_frozen_days_start_their_training_afterwards(
 ) -> None:
     """Once, by what the last ingest knew; on the frozen days themselves nothing is started."""
     frozen = {"why": "year end", "first": "2013-06-20", "last": "2013-07-03"}
-    yaml, declared = YAML(), tmp_path / "models" / model / "model.yaml"
-    document = yaml.load(declared)
-    document["triggers"] = {"data": {"windows": 1}}
-    document["calendar"] = {"freezes": [frozen]}
-    yaml.dump(document, declared)
+    declare(
+        tmp_path / "models" / model,
+        triggers={"data": {"windows": 1}},
+        calendar={"freezes": [frozen]},
+    )
     came = candidate(2).as_of + timedelta(days=60)
     for window in ("2013-04", "2013-05"):
         append(manifest(window).model_copy(update={"model": model, "as_of": came}))
@@ -188,3 +185,39 @@ def test_new_data_of_frozen_days_start_their_training_afterwards(
     assert started == [f"A training of {model} was asked for, cause data."]
     [run] = runs(client, "train", model)
     assert (run.parameters["cause"], run.parameters["as_of"]) == ("data", came.isoformat())
+
+
+def test_what_commits_ask_for_waits_for_the_end_of_a_freeze(
+    client: SyncPrefectClient, model: str, tmp_path: Path
+) -> None:
+    """A training for the freeze of `train`, a new Bento for that of `promote`."""
+    paths = ["tasks/packaging"]
+    asked = [{"paths": paths, "then": then} for then in ("retrain", "repackage")]
+    frozen = {"why": "year end", "first": "2026-12-18", "last": "2027-01-03"}
+    declare(
+        tmp_path / "models" / model,
+        triggers={"code": {"paths": paths}, "application": asked},
+        calendar={"freezes": [frozen]},
+    )
+    made = candidate(2).model_copy(update={"model": model})
+    payload = {"candidate": made.model_dump(mode="json"), "bento": bento(2).model_dump(mode="json")}
+    Ledger().append(
+        Entry(kind=Kind.PROMOTION, model=model, as_of=made.as_of, subject="made", payload=payload)
+    )
+
+    held = list(follow_code([model], datetime(2026, 12, 20, tzinfo=UTC)))
+    told = list(follow_code([model], datetime(2027, 1, 4, 9, tzinfo=UTC)))
+
+    words = f"What the code of {model} may ask for waits: year end, frozen until 2027-01-03."
+    assert held == [words, words, words]
+    [sentence] = told
+    assert sentence.startswith(f"Whether the code of {model} has changed was not looked at.")
+    assert runs(client, "train", model) == []
+
+
+def declare(folder: Path, **sections: object) -> None:
+    """Declare some sections of a model otherwise."""
+    yaml, declared = YAML(), folder / "model.yaml"
+    document = yaml.load(declared)
+    document.update(sections)
+    yaml.dump(document, declared)

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -119,6 +120,18 @@ def test_two_people_approve_and_the_same_one_is_not_two(home: Path) -> None:
         ("ann", True, ""),
         ("ann", False, "ann has approved already; it takes 2 people."),
     ]
+
+
+def test_a_deadline_is_kept_by_the_databases_clock(home: Path) -> None:
+    """By which the question is on record too; a worker's own may be wrong."""
+    run = asked(evidence(), deadline="PT1H")
+
+    waits = pending(run)
+
+    assert abs(Ledger().now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert (
+        timedelta(0) <= waits.since - (waits.deadline - timedelta(hours=1)) < timedelta(minutes=1)
+    )
 
 
 def test_one_refusal_is_enough(home: Path) -> None:
