@@ -1,6 +1,6 @@
 """The picture of a verdict: which features moved, and how the champion did over the windows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from tasks.monitoring.drift import Drift
 from tasks.monitoring.performance import Performance
 from tasks.pictures import INK, png
+from tasks.references import SliceResult
 
 _MOST_BARS: Final = 15
+_MOST_SLICES: Final = 10
 _LONGEST_BAR: Final = 2.0
 _WIDTH_OF_LABEL: Final = 0.2
 """Of a number beside a bar, in units of the axis."""
@@ -39,13 +41,25 @@ class Course:
     now: Performance | None
 
 
-def draw(title: str, drift: Drift | None, threshold: float, course: Course) -> bytes:
-    """A PNG of two panels: PSI by feature with its threshold, and the metric over the windows."""
-    figure = Figure(figsize=(11, 4.2), dpi=110, layout="constrained", facecolor="white")
-    bars, line = figure.subplots(1, 2, width_ratios=(1, 1.15))
-    _bars(bars, drift, threshold)
-    _line(line, course)
-    return png(figure, (bars, line), title)
+def draw(
+    title: str,
+    drift: Drift | None,
+    threshold: float,
+    course: Course,
+    slices: Sequence[SliceResult] = (),
+) -> bytes:
+    """A PNG of two panels: PSI by feature with its threshold, and the metric over the windows.
+
+    Where slices are looked at, a third shows the worst of them.
+    """
+    count = 3 if slices else 2
+    figure = Figure(figsize=(5.5 * count, 4.2), dpi=110, layout="constrained", facecolor="white")
+    axes = figure.subplots(1, count, width_ratios=(1, 1.15, 0.9)[:count])
+    _bars(axes[0], drift, threshold)
+    _line(axes[1], course)
+    if slices:
+        _worst(axes[2], slices)
+    return png(figure, tuple(axes), title)
 
 
 def _bars(axes: Axes, drift: Drift | None, threshold: float) -> None:
@@ -93,6 +107,17 @@ def _line(axes: Axes, course: Course) -> None:
     axes.tick_params(axis="x", rotation=45 if len(windows) > 6 else 0)  # noqa: PLR2004 - as many names fit side by side
     axes.set_title(f"{course.metric} of the champion of the time", **_STYLE)
     axes.legend(frameon=False, fontsize=8, loc="best")
+
+
+def _worst(axes: Axes, slices: Sequence[SliceResult]) -> None:
+    worst = slices[:_MOST_SLICES][::-1]
+    names = [_plain(f"{each.column}={each.value}") for each in worst]
+    values = [each.further for each in worst]
+    axes.barh(names, values, color=[_MOVED if each.beyond else _STILL for each in worst])
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_xlabel("how much further short of what was expected than at promotion", **_STYLE)
+    failing = sum(each.beyond for each in slices)
+    axes.set_title(f"{failing} of {len(slices)} slices fall short", **_STYLE)
 
 
 def _say(axes: Axes, text: str) -> None:

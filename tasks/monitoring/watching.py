@@ -190,7 +190,7 @@ def _publish(
     from tasks.monitoring.picture import draw
 
     title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
-    image = draw(title, seen.drift, monitoring.psi, course(watched, past, seen))
+    image = draw(title, seen.drift, monitoring.psi, course(watched, past, seen), seen.slices)
     put_bytes(str(folder / "picture.png"), image)
     compared = _comparison(watched, monitoring)
     if compared is not None:

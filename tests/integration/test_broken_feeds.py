@@ -190,13 +190,16 @@ def test_slices_are_told_in_the_verdict_and_on_the_page(home: Path) -> None:
 
     verdict = World().verdict(declared=declared)
 
-    page = (home / "reports" / "rides" / "monitor" / "2013-04" / "index.html").read_text()
+    folder = home / "reports" / "rides" / "monitor" / "2013-04"
+    page = (folder / "index.html").read_text()
+    width = int.from_bytes((folder / "picture.png").read_bytes()[16:20], "big")
     assert {(each.column, each.value) for each in verdict.slices} == {
         ("origin", "EWR"),
         ("origin", "JFK"),
     }
     assert verdict.action is Action.REST
     assert "<td>origin=EWR</td>" in page
+    assert width == round(3 * 5.5 * 110)
 
 
 def test_a_roster_of_a_column_that_is_not_there_is_a_mistake_of_the_declaration() -> None:
