@@ -1,9 +1,10 @@
 """Events, commits and thaws on a real Prefect server with PostgreSQL, and what they start."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -26,10 +27,11 @@ from deployments.changes import follow_code, follow_events
 from deployments.thaws import follow_thaws
 from flows.heed import heed
 from infra.ledger import Entry, Kind, Ledger
+from infra.runs import start
 from tasks.data.manifests import append
 from tasks.governance import evidence_for_candidate, heed_events, record_verdict
 from tasks.governance.triggers import EventTrigger
-from tasks.references import Refuse
+from tasks.references import Cause, Refuse
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
 from tests.support.small_model import write_model
@@ -133,8 +135,9 @@ def test_what_the_automation_missed_is_found_by_the_upkeep(
     newest = sent(client, f"desk.{model}")
 
     waits = heed_events.fn(model, (OPENED,), "year end, frozen until 2027-01-03", str(newest["id"]))
-    done = list(follow_events([model], candidate(2).as_of))
-    idle = list(follow_events([model], candidate(2).as_of))
+    with ThreadPoolExecutor(2) as lookers:  # the upkeep, and somebody at a shell
+        told = lookers.map(lambda now: list(follow_events([model], now)), [candidate(2).as_of] * 2)
+    idle, done = sorted(told)
     mended = [each for each in deploy(model) if each.name == f"heed/{model}"]
 
     fault = "as_of is 'yesterday', no time with a zone such as 2026-11-23T06:00:00Z."
@@ -148,6 +151,25 @@ def test_what_the_automation_missed_is_found_by_the_upkeep(
     assert [each.reason for each in Ledger().entries(model, Kind.EVENT)][:1] == [fault]
     assert [each.change for each in mended] == ["updated"]
     assert any(each.name.startswith(f"heed/{model}: ") for each in client.read_automations())
+
+
+def test_a_look_that_was_cut_off_finds_the_training_that_it_had_started(
+    client: SyncPrefectClient, model: str
+) -> None:
+    """Killed before it wrote: the event is put on record with that run, and there is no second."""
+    event = sent(client, f"desk.{model}")
+    heed_events.fn(model, (OPENED,), "not yet", str(event["id"]))
+    because = (Cause.EVENT.value, event["id"])
+    begun = start("train", model, because=because, cause=Cause.EVENT, as_of=candidate(2).as_of)
+
+    [beside] = heed_events.fn(model, (OPENED,), None)
+    client.set_flow_run_state(UUID(begun), Completed(), force=True)
+    [after] = heed_events.fn(model, (OPENED,), None)
+
+    assert beside.endswith("goes on.")
+    assert after == f"A training of {model} was asked for by airport.opened."
+    assert [str(each.id) for each in runs(client, "train", model)] == [begun]
+    assert [each.payload["run"] for each in Ledger().entries(model, Kind.EVENT)] == [begun]
 
 
 def test_automations_go_with_their_declaration(

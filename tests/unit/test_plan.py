@@ -45,9 +45,11 @@ def test_a_trigger_brings_the_deployment_that_it_starts() -> None:
 
 def test_an_entrypoint_is_a_file_of_the_project() -> None:
     """The worker finds the flow from the project's folder."""
-    planned = plan([declared(triggers={"application": APPLICATION})])
+    events = [{"event": "airport.opened"}]
+    planned = plan([declared(triggers={"application": APPLICATION, "events": events})])
     files = [each.entrypoint.partition(":")[0] for each in planned]
 
+    assert files[-2:] == ["flows/repackage.py", "flows/heed.py"]
     assert [file for file in files if not (PROJECT / file).is_file()] == []
 
 
