@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.run_names import RunName, named
 from infra.errors import BackendError, ConfigError
+from infra.gpu.bounds import DeviceBound
 from infra.gpu.company import sightings
 from infra.gpu.leases import Journal, NoJournal
 from infra.gpu.quarantine import entries
@@ -39,7 +40,7 @@ class Part(_Fact):
     share: float = Field(description="Above 0; 1 is all of it.")
     memory_bytes: int
     alone: bool = Field(description="Whether nobody else may be on it.")
-    enforcement: str = Field(description="mig, mps, torch or advisory.")
+    enforcement: str = Field(description="alone, mig, mps, torch or advisory.")
 
 
 class Held(_Fact):
@@ -102,7 +103,9 @@ class Waiter(_Fact):
     place: int
     since: datetime
     why: str
-    blocking: tuple[str, ...] = Field(description="Devices whose release would help.")
+    blocking: tuple[str, ...] = Field(
+        description="What would help if it became free: devices, `cores`, `memory`."
+    )
     expected: datetime | None = Field(description="The latest start, where that is known.")
 
 
@@ -271,7 +274,8 @@ def _held(lease: Lease, names: dict[UUID, RunName]) -> Held:
 
 
 def _part(holding: Holding) -> Part:
-    return Part(device=holding.uuid, **holding.model_dump(exclude={"uuid"}))
+    told = holding.model_dump(include={"share", "memory_bytes", "alone"})
+    return Part(device=holding.uuid, enforcement=DeviceBound.of(holding).by, **told)
 
 
 def _waiter(note: WaitingNote, names: dict[UUID, RunName]) -> Waiter:

@@ -12,15 +12,15 @@ from deployments.run_names import RunName, find_run, named
 from infra.addresses import addresses
 from infra.gpu.company import sightings
 from infra.gpu.leases import Journal, Lease, NoJournal
+from infra.gpu.placement import CORES, MEMORY, Grant
 from infra.gpu.quarantine import entries, told
+from infra.gpu.waiting import WaitingNote, waits
 from infra.settings import settings
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from prefect.client.schemas.objects import FlowRun, WorkPool
-
-    from infra.gpu.waiting import WaitingNote
 
 Standing = Literal["waits", "runs", "is over", "is not due"]
 
@@ -30,9 +30,9 @@ class _Fact(BaseModel):
 
 
 class Blocker(_Fact):
-    """A device that would have to become free."""
+    """A device that would have to become free, or what is counted of the machine."""
 
-    device: str
+    device: str = Field(description="Its UUID; or `cores`, `memory`.")
     why: str = Field(description="Why it is not free; empty where a run holds it.")
     run: RunName | None = Field(description="The run that holds it, null where none does.")
     since: datetime | None
@@ -71,7 +71,7 @@ def why(text: str) -> Why:
     waiting = alive(journal)
     note = next((each for each in waiting if each.run == run.id), None)
     lease = next((each for each in journal.leases() if each.run == run.id), None)
-    standing, sentence = _told(run, note, lease)
+    standing, sentence = _told(run, note, lease, _left_behind(journal, run))
     waits = note if standing == "waits" else None
     ahead = [each.run for each in waiting if waits and each.place < waits.place]
     names, _ = named([*ahead, *(each.run for each in journal.leases())])
@@ -88,11 +88,13 @@ def why(text: str) -> Why:
     )
 
 
-def _told(run: FlowRun, note: WaitingNote | None, lease: Lease | None) -> tuple[Standing, str]:
+def _told(
+    run: FlowRun, note: WaitingNote | None, lease: Lease | None, before: str
+) -> tuple[Standing, str]:
     state = run.state
     said = (state.message or "") if state else ""
     if state is None or state.is_scheduled():
-        return _waits(run, note, said)
+        return _waits(run, note, said, before)
     if state.is_final() or state.is_cancelling():
         return "is over", said or f"It is {state.name}."
     if state.is_paused():
@@ -105,15 +107,24 @@ def _told(run: FlowRun, note: WaitingNote | None, lease: Lease | None) -> tuple[
     return "runs", _where(lease)
 
 
-def _waits(run: FlowRun, note: WaitingNote | None, said: str) -> tuple[Standing, str]:
+def _waits(run: FlowRun, note: WaitingNote | None, said: str, before: str) -> tuple[Standing, str]:
     due = run.next_scheduled_start_time or run.expected_start_time
     if due is not None and due > datetime.now(UTC):
         return "is not due", f"It is due at {due:%Y-%m-%d %H:%M:%S} UTC. {said}".rstrip()
     if note is None:
-        return "waits", f"{_elsewhere(run) or _nobody(run)} {said}".rstrip()
+        last = before or _elsewhere(run)
+        return "waits", " ".join(filter(None, (_nobody(run, heard=bool(last)), last, said)))
     never = " This machine could never do it: another one of its pool must." if note.never else ""
     moved = f" {said}" if said and run.state_name not in {"Scheduled", "Late"} else ""
     return "waits", f"{note.why}{never}{moved}"
+
+
+def _left_behind(journal: Journal | NoJournal, run: FlowRun) -> str:
+    """What a worker of this machine that has ended had left the run with; empty without one."""
+    note = next((each for each in waits(journal) if each.run == run.id), None)
+    if note is None:
+        return ""
+    return f"Worker {note.worker.rpartition('/')[2]} of this machine left it, and ended. {note.why}"
 
 
 def _elsewhere(run: FlowRun) -> str:
@@ -131,8 +142,13 @@ def _elsewhere(run: FlowRun) -> str:
     return " ".join(lines[:1] + [f"({line})" for line in lines[2:3]])
 
 
-def _nobody(run: FlowRun) -> str:
-    """Why no worker of this machine has said anything of a run that is due."""
+def _nobody(run: FlowRun, *, heard: bool) -> str:
+    """Why no worker of this machine looks at a run that is due; nothing where one has been heard.
+
+    Args:
+        run: it waits.
+        heard: whether somebody has said what it waits for, wherever he is.
+    """
     if run.work_pool_name is None:
         return "It belongs to no work pool, so no worker takes it; whoever serves it must."
     pool, online = _pool(run.work_pool_name)
@@ -144,8 +160,12 @@ def _nobody(run: FlowRun) -> str:
         start = f"prefect worker start --pool {pool.name}"
         return f"No worker of its pool {pool.name} is online: `{start}`."
     return (
-        f"No worker of this machine has left it; {len(online)} of pool {pool.name} are online "
-        f"({', '.join(online[:5])}). Its page says what they said, if they did."
+        ""
+        if heard
+        else (
+            f"No worker of this machine has left it; {len(online)} of pool {pool.name} are online "
+            f"({', '.join(online[:5])}). Its page says what they said, if they did."
+        )
     )
 
 
@@ -190,13 +210,20 @@ def _blockers(
     leases = journal.leases()
     found = []
     for device in note.blocking:
-        holders = [each for each in leases if device in each.grant.uuids]
-        found += [_held(device, each, names) for each in holders] or [_unleased(journal, device)]
+        held = [_held(device, each, names) for each in leases if _holds(each.grant, device)]
+        kept = _kept_out(journal, device)
+        found += [*held, *([kept] if kept else [])] or [_unwell(device)]
     return tuple(found)
 
 
-def _unleased(journal: Journal | NoJournal, device: str) -> Blocker:
-    """What keeps a device that no run holds: it is kept out, or a stranger is on it."""
+def _holds(grant: Grant, what: str) -> bool:
+    """Whether a grant has some of what somebody waits for."""
+    counted = {CORES: grant.cpus, MEMORY: grant.memory_bytes}
+    return what in grant.uuids or counted.get(what, 0) > 0
+
+
+def _kept_out(journal: Journal | NoJournal, device: str) -> Blocker | None:
+    """What keeps a device whether a run holds it or not: it is kept out, or a stranger is on it."""
     entry = entries(journal).get(device)
     if entry is not None and entry.out:
         until = None if entry.ended else entry.until
@@ -205,6 +232,10 @@ def _unleased(journal: Journal | NoJournal, device: str) -> Blocker:
         if stranger.device == device:
             said = f"not ours: {stranger.process}"
             return Blocker(device=device, why=said, run=None, since=stranger.since)
+    return None
+
+
+def _unwell(device: str) -> Blocker:
     return Blocker(device=device, why="unhealthy: see `perennial gpus`", run=None, since=None)
 
 

@@ -146,7 +146,8 @@ class Neighbours:
         for told in await self._machines():
             if not (lacks := told.offer.lacks(request)):
                 return None
-            others.append(f"{told.host}: {lacks}")
+            if (told.host, lacks) != (socket.gethostname(), here):  # this one as it was before
+                others.append(f"{told.host}: {lacks}")
         machines = f" Nor could the others: {few(sorted(set(others)), most=3)}" if others else ""
         return ResourceError(
             f"No machine of the pool {self._pool} could ever run it. {here}{machines}",

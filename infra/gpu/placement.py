@@ -12,6 +12,8 @@ from infra.gpu.sets import DeviceSets
 from infra.gpu.suitability import gib, mismatch
 from infra.resources import Enforcement, RunRequest
 
+CORES = "cores"
+MEMORY = "memory"
 _WHOLE = 1.0
 _ROUNDING = 1e-9
 """Ten tenths are a whole device, whatever floating point makes of their sum."""
@@ -50,7 +52,10 @@ class Grant(BaseModel):
 
 
 class Wait(BaseModel):
-    """It would fit this machine, not now: why, and the devices whose release would help."""
+    """It would fit this machine, not now: why, and what would help if it became free.
+
+    `blocking` names devices by UUID, and what is counted of the machine: `CORES`, `MEMORY`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -200,11 +205,13 @@ def lacks_host(request: RunRequest, inventory: Inventory, held: Sequence[Grant])
     """Why the machine has too few cores or too little memory left for a run, None if it has."""
     cpus = inventory.cpus - sum(grant.cpus for grant in held)
     if request.cpus and request.cpus > cpus:
-        return Wait(why=f"{request.cpus} cores are asked for; {max(cpus, 0)} are free.")
+        why = f"{request.cpus} cores are asked for; {max(cpus, 0)} are free."
+        return Wait(why=why, blocking=(CORES,))
     memory = inventory.memory_bytes - sum(grant.memory_bytes for grant in held)
     if request.memory and request.memory > memory:
         free = gib(max(memory, 0))
-        return Wait(why=f"{gib(request.memory)} of memory are asked for; {free} are free.")
+        why = f"{gib(request.memory)} of memory are asked for; {free} are free."
+        return Wait(why=why, blocking=(MEMORY,))
     return None
 
 

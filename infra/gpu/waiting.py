@@ -26,7 +26,7 @@ class WaitingNote(BaseModel):
         place: 1 for the first that waits.
         why: a sentence.
         never: whether this machine could not do it even if it were empty.
-        blocking: the devices whose release would help.
+        blocking: what would help if it became free: devices, cores, memory.
         expected: when it starts at the latest, if those that said when they end keep their word.
         worker: the worker that left it.
     """

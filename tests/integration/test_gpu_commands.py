@@ -142,6 +142,7 @@ def test_a_driver_that_fails_hides_no_lease(
     facts = Occupancy.model_validate_json(perennial(machine, "gpus", "--json"))
 
     assert [each.lease for each in facts.leases] == [lease.id]
+    assert facts.leases[0].parts[0].enforcement == "alone"
     assert facts.troubles[0].startswith("The NVIDIA driver failed at nvmlInit")
 
 

@@ -30,6 +30,7 @@ from deployments.occupancy import Occupancy
 from deployments.reasons import Why
 from infra.errors import ConfigError
 from infra.gpu.claiming import Left, WaitingRun
+from infra.gpu.host import allowance
 from infra.gpu.leases import Journal
 from infra.gpu.notices import FOREIGN, FOREIGN_GONE
 from infra.gpu.offers import PREFIX, Kind, Offer, Told
@@ -146,19 +147,36 @@ def test_why_names_what_a_run_waits_for_and_where_another_runs(
 
 
 def test_why_answers_for_runs_that_wait_for_nobody_here(pool: Pool) -> None:
-    """No worker is online, the run was refused, or there is no such run: each is said."""
-    lonely = pool.run(gpus=1)
+    """No worker is online, the run was refused, or there is no such run: each is said.
+
+    So is a worker that has ended since, whose words stay on the run's page.
+    """
+    lonely = pool.run(memory=allowance().memory_bytes)
     nobody = asked(str(lonely.id))
-    pool.start()
+    holder = pool.run(memory="1GiB", priority=100)
+    worker = pool.start()
     wrong = pool.run(gpus="0.3 of mig")
     wrong.over()
     refused = asked(str(wrong.id))
+    much = pool.run(memory="900TiB")
+    much.over()
+    impossible = asked(str(much.id))
     unknown = CliRunner().invoke(build(), ["why", "no-such-run"])
+    holder.seen()
+    waiting = asked(str(lonely.id))
+    worker.kill()
+    worker.wait()
+    bereft = asked(str(lonely.id))
 
     assert (nobody.standing, nobody.place) == ("waits", None)
     assert f"`prefect worker start --pool {pool.name}`" in nobody.why
     assert (refused.standing, refused.state) == ("is over", "Refused")
     assert "'0.3 of mig' is no number of GPUs" in refused.why
+    assert "Nor could" not in impossible.why
+    assert [(each.device, each.run and each.run.id) for each in waiting.blocking] == [
+        ("memory", str(holder.id))
+    ]
+    assert bereft.why.startswith("Worker left of this machine left it, and ended. ")
     assert isinstance(unknown.exception, ConfigError)
     assert "No run is called 'no-such-run'" in str(unknown.exception)
 
@@ -370,6 +388,7 @@ def test_another_machine_is_shown_and_what_its_worker_said_is_the_answer(pool: P
     assert (there.machine, there.devices) == ("node7", ("8 x NVIDIA H100 80GB HBM3",))
     assert "node7" in shown
     assert answer.why == (
+        f"No worker of its pool {pool.name} is online: `prefect worker start --pool {pool.name}`. "
         "8 of 8 are leased. (as worker far on node7 sees it; another worker of the pool may take "
         "it first)"
     )

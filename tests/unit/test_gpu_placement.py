@@ -208,6 +208,7 @@ def test_cores_and_memory_are_counted_like_devices() -> None:
     assert isinstance(memory, Wait)
     assert cores.why == "2 cores are asked for; 1 are free."
     assert memory.why == "3 GiB of memory are asked for; 2 GiB are free."
+    assert (cores.blocking, memory.blocking) == (("cores",), ("memory",))
 
 
 @st.composite
