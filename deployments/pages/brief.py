@@ -1,18 +1,27 @@
 """One line for each model: how it is, what its metric did lately, what comes next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from deployments.ahead import ahead
+from deployments.apply import deployed, tagged
+from deployments.metrics.prefect_runs import RunWatch
 from deployments.pages.course import told, value_of
 from deployments.pages.frame import scale
-from deployments.pages.gathering import Facts, gather
+from deployments.pages.gathering import Facts, OfPrefect, gather
 from deployments.pages.wording import Headline, Tile, headline, newest_judged, tiles, wants_of
+from deployments.plan import FLOWS
+from deployments.standing import LastRun
 from infra.errors import PerennialError
-from tasks.spec import declared_models, load_spec
+from tasks.governance.reviews import pending_reviews, reachable_prefect
+from tasks.spec import ModelSpec, declared_models, load_spec
 
 _LATELY: Final = 24
+_WINDOWS: Final = 6
+"""Looked at, four verdicts for each: enough for the line that is drawn."""
+
 _WIDTH, _HEIGHT = 180.0, 40.0
 
 
@@ -45,11 +54,48 @@ def briefs(now: datetime) -> Iterator[Brief]:
     Raises:
         ConfigError: the stack was never started.
     """
+    ask = _asked_once()
     for name in declared_models():
         try:
-            yield _brief(gather(load_spec(name), now))
+            yield _brief(gather(load_spec(name), now, _WINDOWS, ask))
         except PerennialError as error:
             yield Brief(name, "", Headline("bad", "It cannot be told", str(error)))
+
+
+def _asked_once() -> Callable[[ModelSpec, datetime], OfPrefect]:
+    """What Prefect's server says of each model, asked about all of them at once."""
+    try:
+        runs = RunWatch().look()
+        waiting = pending_reviews()
+        with reachable_prefect() as client:
+            there = {deployed(each): each for each in tagged(client)}
+    except PerennialError as error:
+        return _without(error)
+
+    def ask(spec: ModelSpec, now: datetime) -> OfPrefect:
+        ended = {flow: runs.ended.get((spec.name, flow)) for flow in FLOWS}
+        return OfPrefect(
+            waiting=tuple(each for each in waiting if each.model == spec.name),
+            last={flow: _last(end) for flow, end in ended.items()},
+            coming=ahead(spec, there, now),
+        )
+
+    return ask
+
+
+def _without(error: PerennialError) -> Callable[[ModelSpec, datetime], OfPrefect]:
+    def ask(_spec: ModelSpec, _now: datetime) -> OfPrefect:
+        raise error
+
+    return ask
+
+
+def _last(end: tuple[datetime, bool] | None) -> LastRun | None:
+    """How the last run ended; the model's own page leads to it."""
+    if end is None:
+        return None
+    at, failed = end
+    return LastRun(state="Failed" if failed else "Completed", at=at, run_url="", failed=failed)
 
 
 def _brief(facts: Facts) -> Brief:

@@ -1,10 +1,10 @@
 """What a page shows, gathered from the declaration, the ledger and Prefect's server."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -29,13 +29,21 @@ _SHOWN: Final = {"ingest", "train", "monitor"}
 """Kinds of reports that the page links where it speaks of them, and folders of pictures."""
 
 _LOOKED_AT: Final[Mapping[tuple[Kind, ...], int]] = {
-    (Kind.DRIFT,): 4 * MOST,
-    (Kind.INGEST, Kind.HOLD, Kind.REFUSAL): 4 * MOST,
-    (Kind.GATE, Kind.QUESTION, Kind.REVIEW): 8 * MOST,
-    CROWNINGS: 4 * MOST,
+    (Kind.DRIFT,): 4,
+    (Kind.INGEST, Kind.HOLD, Kind.REFUSAL): 4,
+    (Kind.GATE, Kind.QUESTION, Kind.REVIEW): 8,
+    CROWNINGS: 4,
     (Kind.PROOF,): 1,
 }
-"""The newest records of each kind that a page is made of: it costs as much in the tenth year."""
+"""The newest records of each kind for each window that is shown: as many in the tenth year."""
+
+
+class OfPrefect(NamedTuple):
+    """What Prefect's server says of one model."""
+
+    waiting: "tuple[Pending, ...]"
+    last: "Mapping[FlowName, LastRun | None]"
+    coming: "Ahead"
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,19 @@ class Facts:
         return self.spec.evaluation.metric
 
 
-def gather(spec: ModelSpec, now: datetime) -> Facts:
+def gather(
+    spec: ModelSpec,
+    now: datetime,
+    windows: int = MOST,
+    ask: Callable[[ModelSpec, datetime], OfPrefect] | None = None,
+) -> Facts:
     """The facts of a model; without Prefect's server those of the ledger, and a sentence.
+
+    Args:
+        spec: the declaration.
+        now: the time.
+        windows: about so many are looked at, the newest.
+        ask: who asks Prefect's server; by default it is asked about this model alone.
 
     Raises:
         BackendError: the database does not answer.
@@ -79,14 +98,14 @@ def gather(spec: ModelSpec, now: datetime) -> Facts:
     champion = in_charge(spec.name)
     troubles = list(_unlike(spec.name, champion))
     try:
-        waiting, last, coming = _of_prefect(spec, now)
+        waiting, last, coming = (ask or _of_prefect)(spec, now)
     except PerennialError as error:
         waiting, last, coming = (), None, None
         troubles.append(f"What runs, and who is asked, is not known. {error.args[0]}")
     return Facts(
         spec=spec,
         now=now,
-        story=_story(spec.name),
+        story=_story(spec.name, windows),
         champion=champion,
         waiting=waiting,
         last=last,
@@ -95,9 +114,9 @@ def gather(spec: ModelSpec, now: datetime) -> Facts:
     )
 
 
-def _story(model: str) -> Story:
+def _story(model: str, windows: int) -> Story:
     try:
-        return told(newest_records(model))
+        return told(_newest(model, windows))
     except (ValidationError, KeyError, ValueError) as error:
         raise IntegrityError(
             f"A record of {model} in the ledger says what nobody expects: {error}.",
@@ -105,14 +124,10 @@ def _story(model: str) -> Story:
         ) from error
 
 
-def newest_records(model: str) -> Iterator[Recorded]:
-    """The records that a page is made of, each kind in order of logical time.
-
-    Raises:
-        BackendError: the database does not answer.
-    """
-    for kinds, most in _LOOKED_AT.items():
-        yield from Ledger().entries(model, kinds, limit=most)
+def _newest(model: str, windows: int) -> Iterator[Recorded]:
+    """The records that a page is made of, each kind in order of logical time."""
+    for kinds, each in _LOOKED_AT.items():
+        yield from Ledger().entries(model, kinds, limit=each * windows)
 
 
 def declared_as(model: str) -> ModelSpec:
@@ -155,9 +170,7 @@ def other_reports(model: str) -> dict[str, Path]:
     return newest
 
 
-def _of_prefect(
-    spec: ModelSpec, now: datetime
-) -> "tuple[tuple[Pending, ...], Mapping[FlowName, LastRun | None], Ahead]":
+def _of_prefect(spec: ModelSpec, now: datetime) -> OfPrefect:
     from deployments.ahead import ahead
     from deployments.apply import deployed, tagged
     from deployments.plan import FLOWS
@@ -167,7 +180,7 @@ def _of_prefect(
     with reachable_prefect() as client:
         last = {flow: last_run(client, flow, spec.name) for flow in FLOWS}
         there = {deployed(each): each for each in tagged(client, spec.name)}
-    return pending_reviews(spec.name), last, ahead(spec, there, now)
+    return OfPrefect(pending_reviews(spec.name), last, ahead(spec, there, now))
 
 
 def _deployed_from(model: str) -> Path | None:

@@ -11,6 +11,7 @@ import anyio
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Scheduled
 from typer.testing import CliRunner
 
@@ -247,3 +248,16 @@ def test_scrapes_that_come_at_once_tell_the_same(home: Path) -> None:
 
     promoted = ("perennial_promotions_total", (("cause", "drift"), ("model", "flights")))
     assert [each[promoted] for each in found] == [5] * 6
+
+
+def test_without_prefect_the_pages_show_what_the_ledger_knows(home: Path, pages: Pages) -> None:
+    """Who is in charge is told all the same, and so is what is not known."""
+    crowned(2)
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        page, listed = pages.get("/models/flights"), pages.get("/models")
+
+    for told in (page, listed):
+        assert told.status_code == 200
+        assert "version 2" in told.text
+        assert "What runs, and who is asked, is not known." in told.text
