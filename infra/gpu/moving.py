@@ -26,6 +26,9 @@ Source:
 MOVED: Final = "Moved"
 """Name of the state of a run that waits to be placed on other devices."""
 
+RETRIES: Final = "perennial.retries"
+"""The label of a flow run that says at which move it had how many retries: ``MOVES:RETRIES``."""
+
 MOST: Final = 3
 """A run that met so many faults is Crashed at the next: it may be what breaks them."""
 
@@ -84,12 +87,23 @@ async def reschedule(client: PrefectClient, run: FlowRun, why: str) -> bool:
     found = run.state and successor(run.state, moves, why)
     if found is None:
         return False
-    policy = run.empirical_policy
-    if found.is_scheduled() and policy.retries is not None:
-        policy.retries += 1
-        await client.update_flow_run(run.id, empirical_policy=policy)
+    if found.is_scheduled():
+        await _give_retry(client, run, moves)
     await let_wait(client, run, found)
     return True
+
+
+async def _give_retry(client: PrefectClient, run: FlowRun, moves: int) -> None:
+    """One retry more, once for each move, however often its worker is killed in the midst of it."""
+    policy = run.empirical_policy
+    if policy.retries is None:
+        return
+    move, _, before = str(run.labels.get(RETRIES, "")).partition(":")
+    if move != str(moves):
+        before = str(policy.retries)
+        await client.update_flow_run_labels(run.id, {RETRIES: f"{moves}:{before}"})
+    policy.retries = int(before) + 1
+    await client.update_flow_run(run.id, empirical_policy=policy)
 
 
 async def let_wait(client: PrefectClient, run: FlowRun, state: State) -> None:

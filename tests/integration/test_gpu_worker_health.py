@@ -21,6 +21,7 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
+from prefect.client.schemas.objects import FlowRunPolicy
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.states import Cancelling
 from typer.testing import CliRunner
@@ -264,6 +265,7 @@ _STEPS_OF_A_MOVE = (
     "infra.gpu.machine:Machine.kill before",  # asked, and not ended
     "infra.gpu.machine:Machine.kill after",  # ended, and the server knows nothing
     "infra.gpu.keeping:reschedule before",
+    "infra.gpu.moving:let_wait before",  # it has one retry more, and does not wait yet
     "infra.gpu.keeping:reschedule after",  # it waits again, and its lease is still there
     "infra.gpu.machine:Machine.leave before",
 )
@@ -281,6 +283,8 @@ def test_a_move_goes_on_whatever_step_its_worker_is_killed_at(
     begun = pool.start()
     run = pool.run(gpus=1, env={"SAVE_TO": str(saved)}, checkpoint_grace="PT0.5S")
     first = run.seen()
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(run.id, empirical_policy=FlowRunPolicy(retries=2))
     failed = there[first["environment"]["CUDA_VISIBLE_DEVICES"]]
     begun.kill()
     begun.wait()
@@ -293,9 +297,11 @@ def test_a_move_goes_on_whatever_step_its_worker_is_killed_at(
     second = run.seen()["environment"]["CUDA_VISIBLE_DEVICES"]
     pool.start()
     waited(lambda: not pool.leases)
+    retries = run.now.empirical_policy.retries
     run.let_go()
 
     assert run.over().state_name == "Completed"
+    assert retries == 2 + 1
     assert ends == dict.fromkeys(_STEPS_OF_A_MOVE, -signal.SIGKILL)
     assert saved.exists()
     assert start_of(first["pid"]) is None
