@@ -14,6 +14,7 @@ from rich.text import Text
 
 from deployments.cli.screen import console
 from deployments.cli.screen import show as show_table
+from infra.errors import ConfigError
 
 if TYPE_CHECKING:
     from deployments.proof.result import Calm, Continuous, Shift
@@ -51,6 +52,12 @@ def verify(
     from deployments.proof.keeping import keep, record
     from deployments.proof.running import prove
 
+    model, _, version = name.partition("@")
+    if version:
+        raise ConfigError(
+            f"{test} is about {model}'s declaration and data, and not about one version.",
+            hint=f"Run `perennial verify {test} {model}`.",
+        )
     with _progress(f"{test} {name}") as say:
         found = prove(name, say)
     path, address = keep(found, out)

@@ -1,11 +1,16 @@
 """The whole proof of a model: its shadows side by side, and what they add up to."""
 
 import os
+import pickle
+import signal
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from pathlib import Path
 from typing import Final
 
 from deployments.proof.faults import Faults
@@ -18,6 +23,8 @@ from deployments.proof.trying import Tried, prepared, tried
 from deployments.shadow.champion import described, train_shadow
 from deployments.shadow.feed import Examined, read_feed
 from deployments.shadow.home import shadow_home
+from infra.errors import ResourceError
+from infra.settings import settings
 from tasks.governance.policy import Past, conclude
 from tasks.references import Action, Ending
 from tasks.spec import ModelSpec, load_spec
@@ -95,8 +102,9 @@ def _all_tried(ground: Ground, say: Say) -> tuple[list[Tried], Followed | None]:
     wanted = ground.spec.verify.continuous
     numbers = range(1, wanted.repetitions + 1)
     with _pool(ground) as pool:
-        tries: dict[Future[Tried], int] = {pool.submit(_try, each): each for each in numbers}
-        through = pool.submit(_follow)
+        with _deaf():
+            tries: dict[Future[Tried], int] = {pool.submit(_try, each): each for each in numbers}
+            through = pool.submit(_follow)
         done: dict[int, Tried] = {}
         for each in as_completed(tries):
             done[tries[each]] = each.result()
@@ -107,23 +115,61 @@ def _all_tried(ground: Ground, say: Say) -> tuple[list[Tried], Followed | None]:
 
 @contextmanager
 def _pool(ground: Ground) -> Iterator[ProcessPoolExecutor]:
-    """Processes that have the model's rows, as many as there are cores, shadows and room for."""
+    """Processes that have the model's rows, as many as there are cores, shadows and room for.
+
+    Whatever ends the block early ends them too: nobody waits for a shadow that is not wanted.
+
+    Raises:
+        ResourceError: one of them was killed.
+    """
     cores = len(os.sched_getaffinity(0))
     count = min(cores, _MOST_PROCESSES, ground.spec.verify.continuous.repetitions)
     context = get_context("spawn")  # libraries of ours have threads, which a fork would lose
-    with ProcessPoolExecutor(count, context, initializer=_stand, initargs=(ground,)) as pool:
+    # Handed over as a file: what is sent to a process that is killed meanwhile is waited for.
+    place = settings().home / "ground.pickle"
+    place.write_bytes(pickle.dumps(ground))
+    with ProcessPoolExecutor(count, context, initializer=_stand, initargs=(place,)) as pool:
         try:
             yield pool
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in active_children():
+                child.terminate()
+            if isinstance(error, BrokenExecutor):
+                raise ResourceError(
+                    f"One of {count} processes that try shadows was killed, as for want of memory.",
+                    hint="Each takes 1 GB for 300,000 rows: free memory, or give fewer cores "
+                    "(taskset -c 0).",
+                ) from error
             raise
 
 
-def _stand(ground: Ground) -> None:
-    import warnings
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """For a moment Ctrl-C is not heard, nor ever by processes that begin in it: we end them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
+
+def _stand(place: Path) -> None:
     warnings.simplefilter("ignore")  # what libraries say of themselves is none of the proof
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    ground: Ground = pickle.loads(place.read_bytes())  # noqa: S301 - our own, in a home of our own
     _GROUND.append(Faults(ground))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has gone, however that ended."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _try(number: int) -> Tried:
@@ -134,7 +180,8 @@ def _follow() -> Followed | None:
     """What the first kind that must lead to a training does lead to, in a shadow of its own."""
     wanted = _GROUND[0].ground.spec.verify.continuous
     kinds = [*wanted.retrains, *(kind for kind in wanted.kinds if not kind.of_feed)]
-    trial = prepared(_GROUND[0], 1)
+    # Rows of its own: two processes that train the same would write the same place.
+    trial = prepared(_GROUND[0], wanted.repetitions + 1)
     for kind in dict.fromkeys(kinds):
         found = None if kind in trial.left_out else followed(trial, kind)
         if found is not None:

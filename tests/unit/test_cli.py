@@ -56,6 +56,8 @@ def test_help_imports_nothing_heavy() -> None:
         (["up", "--ownr", "1"], ("No such option: --ownr", "`perennial up --help`")),
         (["logs", "-n", "0"], ("'--lines'", "`perennial logs --help`")),
         (["down", "now"], ("unexpected extra argument", "`perennial down --help`")),
+        (["verify", "continuous", "a@3"], ("not about one version", "verify continuous a`")),
+        (["verify", "nothing", "a"], ("'nothing' is not", "`perennial verify --help`")),
         (["logs", "nope"], ("no server 'nope'", "Take one of postgres")),
         (["status", "../../etc"], ("'../../etc' cannot name a model", "A name is a small letter")),
         (["status", "flihgts"], ("no model 'flihgts'", "Did you mean flights?")),

@@ -1,10 +1,14 @@
 """What injections add up to, what fails a proof, and how it is drawn."""
 
+import json
+import re
+
 import pytest
 
 from deployments.proof.picture import draw
 from deployments.proof.result import Calm, Continuous, Followed, Injection
 from deployments.proof.summing import failures, shifts
+from infra.settings import PROJECT
 from tasks.references import Action
 from tasks.verification.spec import ContinuousSpec, ShiftKind
 
@@ -162,3 +166,12 @@ def test_a_proof_is_drawn_whatever_it_found() -> None:
     )
 
     assert draw(mixed).startswith(b"\x89PNG")
+
+
+def test_the_schema_of_the_result_is_documented() -> None:
+    """`--json` prints what the documentation says."""
+    page = (PROJECT / "docs" / "proof.md").read_text(encoding="utf-8")
+    block = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+
+    assert block is not None
+    assert json.loads(block[1]) == Continuous.model_json_schema(mode="serialization")
