@@ -17,9 +17,10 @@ from tasks.evaluation import evaluate
 from tasks.features.splitting import split
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
 from tasks.monitoring import profile, sources
+from tasks.monitoring.drift import sample
 from tasks.monitoring.learned import Learned, learned
 from tasks.monitoring.observing import Watched, observe
-from tasks.monitoring.watching import conclude
+from tasks.monitoring.watching import conclude, rosters_of, said_by
 from tasks.packaging.scored import predicted_rows
 from tasks.references import (
     Bento,
@@ -66,7 +67,11 @@ class Shadow:
         """
         spec = self.spec
         said = predicted_rows(self.model, rows, table.key, self._features, spec.data.label.kind)
-        told = rows[list(dict.fromkeys([*table.key, EVENT_TIME, LABEL_TIME, table.label]))]
+        watching, usual = spec.monitoring, sources.usual_rows(window, table)
+        parts = watching.slices.columns if watching.slices else ()
+        extra = [*(each.column for each in watching.rosters), *parts]
+        shown = dict.fromkeys([*table.key, EVENT_TIME, LABEL_TIME, table.label, *extra])
+        told = rows[list(shown)]
         predictions = Predictions(
             uri="",
             version=0,
@@ -84,11 +89,14 @@ class Shadow:
             window=told.join(said.drop(columns=[*table.key, PREDICTION_TIME])),
             holdout=self.holdout,
             since=sources.rows_since(self.champion.candidate, predictions, table),
-            usual_rows=sources.usual_rows(window, table),
+            usual_rows=usual,
             label=spec.data.label,
             metric=spec.evaluation.metric,
             as_of=table.as_of,
             timezone=spec.data.timezone,
+            rosters=rosters_of(spec.name, watching, self.known, usual or len(rows)),
+            newest=sources.newest_end(table, spec.data.timezone),
+            say=said_by(self.champion, spec.data.label) if watching.attribution else None,
         )
         rivals = Contest(champion=self.champion)
         return conclude(watched, observe(watched, spec.monitoring), rivals, table, spec.monitoring)
@@ -102,7 +110,8 @@ class Shadow:
             return None
         names = list(self._features)
         batches = pa.Table.from_pandas(rows[names], preserve_index=False).to_batches()
-        return sources.Seen(self.known.features.sketch(batches), rows[names].head(0))
+        some = sample(rows[names], self.spec.monitoring.report_rows, seed=len(rows))
+        return sources.Seen(self.known.features.sketch(batches), some)
 
 
 def described(

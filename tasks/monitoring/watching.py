@@ -99,10 +99,10 @@ def read_window(
         timezone=data.timezone,
         repeated=rows.repeated,
         strangers=rows.strangers,
-        rosters=_rosters(champion.model, monitoring, known, usual or len(rows.frame)),
+        rosters=rosters_of(champion.model, monitoring, known, usual or len(rows.frame)),
         incident=next((e for e in table.incidents if e.window == predictions.window), None),
         newest=sources.newest_end(table, data.timezone),
-        say=_said_by(champion, label) if monitoring.attribution else None,
+        say=said_by(champion, label) if monitoring.attribution else None,
     )
 
 
@@ -149,16 +149,17 @@ def _folder(predictions: Predictions) -> Path:
     return settings().home / "reports" / predictions.model / "monitor" / predictions.window
 
 
-def _said_by(champion: Champion, label: LabelSpec) -> "Say":
+def said_by(champion: Champion, label: LabelSpec) -> "Say":
     """What the champion says of rows of its features."""
     fitted = champion.candidate.fitted
     model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
     return lambda rows: predict_scores(model, rows, label.kind)
 
 
-def _rosters(
+def rosters_of(
     model: str, monitoring: MonitoringSpec, known: "Learned | None", rows: float
 ) -> tuple[tuple[RosterSpec, frozenset[str]], ...]:
+    """Who must have a prediction, as declared and by name."""
     from tasks.monitoring.rosters import names_of
 
     folder, learned = settings().models / model, known.features if known else None
