@@ -178,10 +178,16 @@ def train_shadow(
         DataError: there are too few windows or rows.
     """
     place = store.uri("shadow", spec.name, str(seed), f"{as_of:%Y%m%d}", "rows")
-    named = described(spec, windows, as_of)
-    for part in named.parts:
+    parts = tuple(
+        # Named by their content: what is stored of a training is found again under that name.
+        part.model_copy(
+            update={"digest": store.content_digest(windows[part.window], spec.features.key)}
+        )
+        for part in described(spec, windows, as_of).parts
+    )
+    for part in parts:
         store.write_window(place, windows[part.window], part.window, part.digest)
-    # The table of one stream is written once; its parts keep the digests that name its rows.
+    named = table_of(spec, parts, as_of)
     table = named.model_copy(update={"uri": place, "version": store.current_version(place)})
     label = spec.data.label
     training = spec.training.model_copy(update={"candidates": spec.training.candidates[:1]})

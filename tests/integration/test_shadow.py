@@ -86,12 +86,16 @@ def test_a_shadow_champion_is_watched_by_the_monitors_own_rules(people: Feed) ->
     first = {window: rows[window] for window in ("2015", "2016")}
     broken = rows["2017"].assign(employed=1 - rows["2017"]["employed"])
 
+    other = {**first, "2015": rows["2015"].assign(AGEP=rows["2015"]["AGEP"] + 1)}
+
     with shadow_home():
         shadow = train_shadow(people.spec, first, people.known_at("2016"))
+        of_others = train_shadow(people.spec, other, people.known_at("2016"), seed=1)
         table = described(people.spec, rows, people.known_at("2017"))
         calm, loud = (shadow.verdict("2017", each, table) for each in (rows["2017"], broken))
 
     assert shadow.champion.candidate.fitted.split.train == ("2015",)
+    assert of_others.champion.candidate.fitted.uri != shadow.champion.candidate.fitted.uri
     assert calm.action is Action.REST
     assert calm.rows == len(rows["2017"])
     assert loud.action is Action.RETRAIN
