@@ -74,13 +74,29 @@ def _name_ends(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
         if up:
             ends.append((up[-1], across[-1], place, course.policy))
     low, high = axes.get_ylim()
-    apart, last = (high - low) * 0.07, float("-inf")
-    for value, end, place, name in sorted(ends):
-        last = max(value, last + apart)
-        axes.annotate(
-            _plain(name), (end, value), xytext=(len(names) - 0.72, last), textcoords="data",
-            va="center", fontsize=9, color=_colour(place), fontweight="bold",
+    heights = _apart([each[0] for each in sorted(ends)], (high - low) * 0.07, high)
+    for height, (_, _, place, name) in zip(heights, sorted(ends), strict=True):
+        axes.text(
+            len(names) - 0.72, height, _plain(name), va="center", fontsize=9,
+            color=_colour(place), fontweight="bold",
         )  # fmt: skip
+
+
+def _apart(values: Sequence[float], least: float, top: float) -> list[float]:
+    """Heights as near to rising values as lets each be so far from the next, none above the top.
+
+    >>> _apart([1.0, 1.0, 9.5], 1.0, 10.0)
+    [1.0, 2.0, 9.5]
+    >>> _apart([9.0, 9.5, 10.0], 1.0, 10.0)
+    [8.0, 9.0, 10.0]
+    """
+    heights: list[float] = []
+    for value in values:
+        heights.append(max(value, heights[-1] + least) if heights else value)
+    for place in reversed(range(len(heights))):
+        ceiling = heights[place + 1] - least if place + 1 < len(heights) else top
+        heights[place] = min(heights[place], ceiling)
+    return heights
 
 
 def _gains(axes: Axes, replay: Replay, names: list[str]) -> None:

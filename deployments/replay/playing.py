@@ -1,7 +1,7 @@
 """A replay: every window in its turn under every policy, and what each came to."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -46,7 +46,7 @@ def reviewer_of(name: str, spec: ModelSpec) -> Reviewer:
 
 
 def windows_of(feed: Feed, first: str | None, last: str | None) -> tuple[str, ...]:
-    """The windows of a feed between two of them, both included.
+    """The windows of a feed between two of them, both included, whose labels are due by today.
 
     Raises:
         ConfigError: they are no windows, or the first comes after the last.
@@ -54,17 +54,19 @@ def windows_of(feed: Feed, first: str | None, last: str | None) -> tuple[str, ..
     """
     if first is not None and last is not None and first_day(first) > first_day(last):
         raise ConfigError(f"--from {first} comes after --until {last}.")
+    today = datetime.now(UTC)
+    due = tuple(each for each in feed.windows if feed.known_at(each) <= today)
     found = tuple(
         window
-        for window in feed.windows
+        for window in due
         if (first is None or first_day(window) >= first_day(first))
         and (last is None or first_day(window) <= first_day(last))
     )
     if len(found) < 2:  # noqa: PLR2004 - one to learn from and one to be judged on
-        there = f"{feed.windows[0]} to {feed.windows[-1]}" if feed.windows else "none"
+        there = f"{due[0]} to {due[-1]}" if due else "none"
         raise DataError(
             f"{feed.spec.name} has {len(found)} windows there; a replay takes two at least.",
-            hint=f"Its source holds {there}.",
+            hint=f"Its source holds {there} with labels that are due.",
         )
     return found
 
@@ -76,6 +78,7 @@ def play(
 
     Raises:
         ConfigError: the declaration or the model's code is wrong.
+        DataError: under no policy was a window predicted: nothing can be compared.
         IntegrityError: what was stored is not what was recorded.
     """
     spec, tracks = world.spec, [Track(each) for each in policies]
@@ -89,6 +92,7 @@ def play(
         elif arrivals[window].admitted:
             told(f"{window}: its labels are in, by {track.rules.name}", done, total)
             watched[track.rules.name].append(track.live(world, window, reviewer))
+    _require_predicted(world, tracks, tuple(arrivals.values()), watched)
     told("what each gained is measured", total, total)
     against = next((each for each in tracks if each.rules.name == REFERENCE), tracks[0])
     return Replay(
@@ -102,6 +106,33 @@ def play(
         trainings=world.trainings,
         left_out=LEFT_OUT,
     )
+
+
+def _require_predicted(
+    world: World,
+    tracks: Sequence[Track],
+    arrivals: Sequence[Arrival],
+    watched: Mapping[str, Sequence[Watch]],
+) -> None:
+    """Nothing, where some policy's champion predicted a window; else why none did."""
+    if any(track.predictions for track in tracks):
+        return
+    newest = [each for windows in watched.values() for each in windows][-1:]
+    why = [f"{each.window}: {each.failed or _became(each)}" for each in newest]
+    why = why or [f"{each.window} did not come in: {each.why}" for each in arrivals[-1:]]
+    raise DataError(
+        f"No window of {world.spec.name} was predicted under any policy. {why[0]}",
+        hint="Replay more windows (--from, --until): the first ones train the first version.",
+    )
+
+
+def _became(watch: Watch) -> str:
+    training = watch.training
+    if training is None:
+        return "nothing was trained."
+    if training.promoted:
+        return f"version {training.version} took charge when all windows were over."
+    return f"version {training.version} was turned down: {training.why}"
 
 
 def _turns(

@@ -75,7 +75,18 @@ def _merged(section: PolicySpec | MonitoringSpec, changed: object) -> dict[str, 
         return own
     if not isinstance(changed, dict):
         raise ConfigError("A section of a policy's file must be a mapping of its fields.")
-    return {**own, **changed}
+    return _over(own, changed)
+
+
+def _over(own: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    """Fields with others laid over them, at every depth: what is left out stays."""
+    laid = {
+        name: _over(own[name], value)
+        if isinstance(value, dict) and isinstance(own.get(name), dict)
+        else value
+        for name, value in changed.items()
+    }
+    return {**own, **laid}
 
 
 def _sections(path: Path) -> dict[str, Any]:

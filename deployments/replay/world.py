@@ -91,10 +91,10 @@ class World:
         name, data, as_of = self.spec.name, self.spec.data, self.ends(window)
         try:
             delivery = receive.fn(name, data, window, as_of, {})
+            before = self.history(as_of).before(window)
+            inspection = outside(inspect, name)(delivery, before, data).value
         except DataError as error:
             return _refused(window, as_of, Ending.REJECT, str(error.args[0]))
-        before = self.history(as_of).before(window)
-        inspection = outside(inspect, name)(delivery, before, data).value
         worst = [each for each in inspection.findings if each.ending is inspection.ending]
         why = worst[0].message if worst else ""
         ending = inspection.ending

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,13 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from deployments.cli import build
+from deployments.replay.playing import windows_of
+from deployments.replay.policies import rules_of
 from deployments.replay.results import Course, Replay
+from deployments.shadow.feed import read_feed
 from infra.settings import PROJECT, settings
+from tasks.governance.policy import PersistSpec, PolicySpec
+from tasks.spec import load_spec
 from tests.support.small_model import DRIFTED, MONTHS, write_model
 from tests.support.stack import surroundings
 
@@ -155,6 +161,37 @@ def test_what_cannot_be_replayed_is_a_sentence(
 
     assert done.exit_code != 0
     assert said in str(done.exception)
+
+
+def test_history_that_is_too_short_for_a_champion_says_so(place: Path) -> None:
+    """A table of nothing would be no comparison; what was missing is told instead."""
+    done = _asked("--from", MONTHS[-2], "--policy", "never", "--policy", "monthly")
+
+    assert done.exit_code != 0
+    assert f"No window of {MODEL} was predicted under any policy. {MONTHS[-1]}:" in str(
+        done.exception
+    )
+
+
+def test_a_window_whose_labels_are_not_due_is_left_out(place: Path) -> None:
+    """History ends today: a month that a feed has begun is no month yet."""
+    feed = read_feed(load_spec(MODEL))
+    begun = replace(feed, windows=(*feed.windows, "2999-01"))
+
+    assert windows_of(begun, None, None) == MONTHS
+
+
+def test_a_policy_of_a_file_keeps_what_it_leaves_out_at_every_depth(place: Path) -> None:
+    """A field within a field of a section changes alone."""
+    spec = load_spec(MODEL)
+    lasting = PolicySpec(persist=PersistSpec(least=2, of=3))
+    file = place / "longer.yaml"
+    file.write_text("policy: {persist: {of: 4}}\n", encoding="utf-8")
+
+    (found,) = rules_of(spec.model_copy(update={"policy": lasting}), [f"longer={file}"])
+
+    assert found.policy == PolicySpec(persist=PersistSpec(least=2, of=4))
+    assert found.monitoring == spec.monitoring
 
 
 def test_a_file_that_is_no_policy_is_named(place: Path) -> None:
