@@ -26,6 +26,9 @@ from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
 _MESSAGE = 2**20
+_LOOPS: list[Any] = []
+"""Event loops that imports have made: a fork would share with others what wakes them."""
+
 _ARGUMENTS, _ENVIRONMENT = 45, 47
 """Places in ``/proc/PID/stat`` behind the name. Source: proc_pid_stat(5), fields 48 and 50."""
 
@@ -66,6 +69,9 @@ def _imported(told: dict[str, Any]) -> dict[str, Any]:
         _complete_models()
         _beside("certificates").read_once()
     gc.collect()
+    if asyncio := sys.modules.get("asyncio.selector_events"):
+        kind = asyncio.BaseSelectorEventLoop
+        _LOOPS.extend(each for each in gc.get_objects() if issubclass(type(each), kind))
     gc.freeze()  # else a search for garbage would copy what all runs share
     gc.enable()
     return {"began_ns": began_ns, "files": _files(told["watched"]), "threads": _threads()}
@@ -289,6 +295,8 @@ def _fresh() -> None:
     """What every process has of its own: secrets, chance, settings and threads as it wants them."""
     if multiprocessing := sys.modules.get("multiprocessing.process"):
         multiprocessing.current_process().authkey = os.urandom(32)
+    for loop in _LOOPS:
+        type(loop).__init__(loop)  # what it waits on is opened anew, as nothing runs in it yet
     if dask := sys.modules.get("dask.config"):
         dask.update(dask.config, dask.collect_env())  # read before what is of this run was known
     if "numpy" not in sys.modules:
@@ -312,7 +320,7 @@ def _enter(name: str, arguments: list[str]) -> None:
         __loader__=spec and spec.loader,
         __package__=spec and spec.parent,
     )
-    sys.modules["__main__"] = module
+    sys.modules.update(dict.fromkeys({"__main__", "__mp_main__"} & sys.modules.keys(), module))
     sys.argv = [str(spec and spec.origin), *arguments]
     exec(code, module.__dict__)  # type: ignore[arg-type] # noqa: S102 - it is Prefect's engine
 

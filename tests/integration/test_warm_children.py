@@ -142,6 +142,30 @@ async def test_what_was_read_before_the_run_was_known_is_read_again(tmp_path: Pa
 
 
 @pytest.mark.anyio
+async def test_an_event_loop_of_an_import_is_each_run_s_own(tmp_path: Path) -> None:
+    """Evidently makes one; two runs that shared it would wake each other, and wait for ever."""
+    (tmp_path / "looped.py").write_text("import asyncio\nloop = asyncio.new_event_loop()\n")
+    runs = (
+        "import asyncio, looped, threading, time\n"
+        "threading.Thread(target=looped.loop.run_forever, daemon=True).start()\n"
+    )
+    asks = (
+        "time.sleep(0.5)\n"
+        "for _ in range(200):\n"
+        "    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), looped.loop).result(2)\n"
+    )
+    place = f"{PROJECT}{os.pathsep}{tmp_path}"
+
+    async with forking(tmp_path, ["looped"], PYTHONPATH=place) as forks:
+        idle = await forks.fork(f"{runs}time.sleep(60)", PYTHONPATH=place)
+        idle.begin()
+        ended = await forks.run(runs + asks, {"PYTHONPATH": place})
+        idle.kill()
+
+    assert ended == 0, forks.err.read_text()
+
+
+@pytest.mark.anyio
 async def test_settings_that_change_are_noticed(tmp_path: Path) -> None:
     """A file of Dask's that is new, and one of Matplotlib's that is another."""
     (dask := tmp_path / "dask").mkdir()
