@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+import infra.garbage  # noqa: F401 - a process that tests is one more to which what it imports stays
 from infra.settings import settings
 from tests.support.nvml.library import CUDA, SIGHT, built, compiled, compiler
 from tests.support.stack import Stack, forget, fresh_home, running_stack

@@ -12,6 +12,9 @@ from infra.addresses import Addresses
 from infra.settings import settings
 
 _OURS = ("PERENNIAL_", "PREFECT_", "MLFLOW_", "BENTOML_")
+_WITHOUT_BLOCKS = {"PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false"}
+"""Prefect registers them for a second when a server first starts, and no test has a use for one."""
+
 _READ: dict[frozenset[tuple[str, str]], Any] = {}
 """What Prefect read from the variables that are its own."""
 
@@ -82,7 +85,7 @@ def fresh_home(folder: Path) -> Iterator[Path]:
     """A home of its own in `folder`; whatever was started there is stopped and deleted."""
     from infra.stack import erase
 
-    home = {"PERENNIAL_HOME": str(folder)}
+    home = {"PERENNIAL_HOME": str(folder), **_WITHOUT_BLOCKS}
     try:
         with surroundings(home):
             yield folder
@@ -97,7 +100,7 @@ def running_stack(folder: Path, **variables: str) -> Iterator[Stack]:
     from infra.environment import client_environment
     from infra.stack import erase, up
 
-    home = {"PERENNIAL_HOME": str(folder)}
+    home = {"PERENNIAL_HOME": str(folder), **_WITHOUT_BLOCKS}
     try:
         with surroundings({**home, **variables}):
             stack = Stack(folder, up(owner=os.getpid()), client_environment())
