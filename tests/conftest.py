@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -21,8 +22,11 @@ def pytest_configure() -> None:
     """Every client of Prefect's reads the machine's certificates, 16 ms each time: here it is one.
 
     It is nobody's, and no test has a server with certificates. Prefect reads it at its import.
+    What hypothesis tries may take as long as it does: a machine that is busy refutes no claim.
     """
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
+    hypothesis.settings.register_profile("busy", deadline=None)
+    hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)
