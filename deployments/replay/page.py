@@ -99,9 +99,11 @@ def table(replay: Replay) -> tuple[list[str], list[list[str]]]:
     against = next((each.gain.against for each in replay.courses if each.gain), "")
     money = [f"value ({replay.currency})"] if replay.currency else []
     gained = [f"against {against}"] if against else []
+    on_gpu = any(each.gpu_hours for each in replay.courses)
+    hours = ["GPU h"] if on_gpu else []
     headers = [
         *("policy", replay.metric, "worst window", *gained),
-        *("trainings", "took charge", "alarms", "asked", "CPU s", *money),
+        *("trainings", "took charge", "alarms", "asked", "CPU s", *hours, *money),
     ]
     rows = []
     for course in replay.courses:
@@ -118,6 +120,7 @@ def table(replay: Replay) -> tuple[list[str], list[list[str]]]:
                 str(course.alarms),
                 str(course.questions),
                 f"{course.cpu_s:,.0f}",
+                *([f"{course.gpu_hours:.2f}"] if on_gpu else []),
                 *([_money(course.money)] if replay.currency else []),
             ]
         )

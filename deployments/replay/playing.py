@@ -163,6 +163,7 @@ def _course(world: World, track: Track, watched: Sequence[Watch], against: Track
         questions=sum(each.action is Action.ASK for each in watched)
         + sum(each.verdict == "ask" for each in trainings),
         cpu_s=round(sum(each.cpu_s for each in trainings), 1),
+        gpu_hours=round(sum(each.gpu_hours for each in trainings), 3),
         money=sum(worth) if worth else None,
         gain=None if track is against else gained(world, track, against),
     )

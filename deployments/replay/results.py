@@ -28,6 +28,7 @@ class Retraining(Reference):
     why: str
     gain: float | None = Field(None, description="On its holdout, against the champion.")
     cpu_s: float = Field(description="CPU seconds of fitting, evaluating and profiling.")
+    gpu_hours: float = Field(0.0, description="Hours of a whole GPU; parts count as parts.")
 
 
 class Watch(Reference):
@@ -70,6 +71,7 @@ class Course(Reference):
     alarms: int = Field(description="Windows that led to an alert or more.")
     questions: int = Field(description="Windows on which a person was asked.")
     cpu_s: float = Field(description="Of its trainings; shared ones count for each policy.")
+    gpu_hours: float = Field(0.0, description="Of its trainings, counted alike.")
     money: float | None
     gain: Gain | None = Field(None, description="Null for the policy that others are held to.")
 

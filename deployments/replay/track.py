@@ -8,6 +8,7 @@ from deployments.replay.policies import Rules
 from deployments.replay.results import Retraining, Watch
 from deployments.replay.world import Trained, World, crowned
 from infra.errors import DataError
+from tasks.governance.following import gpu_hours_of
 from tasks.governance.policy import Past, Training, conclude, seen_before
 from tasks.references import (
     Action,
@@ -119,12 +120,15 @@ class Track:
         asked = conclusion.action is Action.ASK and reviewer.drift
         if conclusion.action is not Action.RETRAIN and not asked:
             return None, ""
-        self.trainings.append(Training(as_of))
+        hours = 0.0
         try:
             made = world.train(as_of, Cause.DRIFT)
+            hours = gpu_hours_of(made.candidate)
             return self._before_the_gates(world, made, reviewer), ""
         except DataError as error:
             return None, str(error.args[0])
+        finally:
+            self.trainings.append(Training(as_of, hours))
 
     def _before_the_gates(self, world: World, made: Trained, reviewer: Reviewer) -> Retraining:
         candidate = made.candidate
@@ -146,6 +150,7 @@ class Track:
             why=verdict.why,
             gain=comparison.gain,
             cpu_s=made.cpu_s,
+            gpu_hours=gpu_hours_of(candidate),
         )
 
     def _crown(self, candidate: Candidate, since: datetime) -> None:

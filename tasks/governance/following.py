@@ -100,12 +100,12 @@ def _gpu_hours(said: tuple[Recorded, ...], as_of: datetime) -> dict[datetime, fl
             place = store.uri("evidence", gate.model, f"{gate.evidence}.json")
             candidate = Candidate.model_validate(read_evidence.fn(place).payload["candidate"])
             if candidate.cause is Cause.DRIFT:
-                found[gate.as_of] = found.get(gate.as_of, 0.0) + _hours_of(candidate)
+                found[gate.as_of] = found.get(gate.as_of, 0.0) + gpu_hours_of(candidate)
     return found
 
 
-def _hours_of(candidate: Candidate) -> float:
-    """Hours of a whole GPU: the parts that were held, for as long as candidates were tried."""
+def gpu_hours_of(candidate: Candidate) -> float:
+    """Hours of a whole GPU: the parts that were held, for as long as parameters were tried."""
     hardware = candidate.fitted.hardware
     held = sum(each.share for each in hardware.devices) if hardware else 0.0
     return held * sum(each.seconds for each in candidate.fitted.trials) / 3600

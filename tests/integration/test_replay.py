@@ -11,6 +11,7 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from deployments.cli import build
+from deployments.replay.page import table
 from deployments.replay.playing import windows_of
 from deployments.replay.policies import rules_of
 from deployments.replay.results import Course, Replay
@@ -100,6 +101,16 @@ def test_a_file_changes_what_it_names_and_nothing_else(replayed: Replay) -> None
 
     assert {each.action.value for each in strict.windows} <= {"rest", "alert", "ask"}
     assert strict.questions > 0
+
+
+def test_gpus_have_a_column_where_one_was_used(replayed: Replay) -> None:
+    """Hours of a whole GPU beside the seconds of the processors; no column of nothing elsewhere."""
+    on_gpu = [each.model_copy(update={"gpu_hours": 1.5}) for each in replayed.courses]
+
+    headers, rows = table(replayed.model_copy(update={"courses": tuple(on_gpu)}))
+
+    assert [row[headers.index("GPU h")] for row in rows] == ["1.50"] * len(rows)
+    assert "GPU h" not in table(replayed)[0]
 
 
 def test_the_page_is_whole_and_escapes_what_it_shows(replayed: Replay) -> None:
