@@ -19,6 +19,9 @@ _HALF: Final = 0.5
 _FEW: Final = 24
 """Windows whose names fit side by side."""
 
+_GAINS: Final = 3
+"""What so many policies gained fits on a line."""
+
 Axes = Any
 
 
@@ -115,8 +118,9 @@ def _gains(axes: Axes, replay: Replay, names: list[str]) -> None:
             )  # fmt: skip
     axes.axhline(0, color=_colour(replay.courses.index(against)), linewidth=1.6)
     told = [_gain(each) for each in replay.courses if each.gain]
+    lines = ["   ".join(told[at : at + _GAINS]) for at in range(0, len(told), _GAINS)]
     axes.set_title(
-        f"Gained on {_plain(against.policy)}, above the line is better. " + "  ".join(told),
+        "\n".join([f"Gained on {_plain(against.policy)}, above the line is better", *lines]),
         **_STYLE,
     )
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -137,8 +141,11 @@ def _deeds(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
             if each.training:
                 filled = colour if each.training.promoted else "white"
                 axes.scatter(
-                    across, row, s=82, facecolors=filled, edgecolors=colour, linewidths=1.6
+                    across, row, s=110, facecolors=filled, edgecolors=colour, linewidths=1.6
                 )
+                if each.training.verdict == "ask" or each.action is Action.ASK:
+                    ink = "white" if each.training.promoted else colour
+                    axes.text(across, row, "?", ha="center", va="center", color=ink, **_SMALL)
             elif each.action is Action.ASK:
                 axes.text(across, row, "?", ha="center", va="center", color=colour, **_BOLD)
             elif each.action is Action.ROLLBACK:
@@ -159,6 +166,7 @@ def _deeds(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
 
 
 _BOLD: Final = {"fontsize": 11, "fontweight": "bold"}
+_SMALL: Final = {"fontsize": 8, "fontweight": "bold"}
 
 
 def _told(course: Course) -> str:
