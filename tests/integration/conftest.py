@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
+from deployments.apply import deploy
+from tests.support.homes import home_on
 from tests.support.nvml.gpus import SimulatedGpus
 from tests.support.nvml.observer import Observer, observing
 from tests.support.pools import Pool, pool_of
@@ -63,3 +66,21 @@ def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> I
     simulated = {"LD_LIBRARY_PATH": str(nvml_library), "SIMULATED_NVML": str(gpus.path)}
     with pool_of(api, tmp_path, **simulated) as pool:
         yield pool
+
+
+@pytest.fixture(scope="module")
+def database(api: str) -> Iterator[str]:
+    """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
+    assert api
+    deploy("flights", paused=True)
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def home(database: str, tmp_path: Path) -> Iterator[Path]:
+    """An empty home: no champion, no runs."""
+    with home_on(database, tmp_path), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs():
+            client.delete_flow_run(run.id)
+        yield tmp_path

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Crashed, Scheduled
 from typer.testing import CliRunner
 
-from deployments.apply import deploy
 from deployments.cli import build
 from deployments.metrics.exposition import ModelMetrics
 from deployments.pages.application import create
@@ -24,26 +22,6 @@ from infra.database import disconnect
 from infra.ledger import Ledger, Recorded
 from infra.settings import PROJECT, settings
 from tests.support.chronicle import Chronicle, month
-from tests.support.homes import home_on
-from tests.support.postgres import postgres_server
-
-
-@pytest.fixture(scope="module")
-def database(api: str) -> Iterator[str]:
-    """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
-    assert api
-    deploy("flights", paused=True)
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def home(database: str, tmp_path: Path) -> Iterator[Path]:
-    """An empty home: no champion, no runs."""
-    with home_on(database, tmp_path), get_client(sync_client=True) as client:
-        for run in client.read_flow_runs():
-            client.delete_flow_run(run.id)
-        yield tmp_path
 
 
 def crowned(version: int) -> Recorded:

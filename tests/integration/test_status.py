@@ -15,7 +15,6 @@ from prefect.states import Completed, Running, Scheduled
 from typer.testing import CliRunner
 
 from deployments.ahead import Outcome
-from deployments.apply import deploy
 from deployments.cli import build
 from deployments.plan import FLOWS
 from deployments.standing import Status, status
@@ -24,29 +23,10 @@ from infra.entries import Entry, Kind
 from infra.errors import BackendError, ConfigError
 from infra.ledger import Ledger
 from infra.settings import PROJECT
-from tests.support.homes import environment, home_on
-from tests.support.postgres import postgres_server
+from tests.support.homes import environment
 from tests.support.subjects import bento, candidate, comparison
 
 AS_OF = datetime(2013, 5, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def database(api: str) -> Iterator[str]:
-    """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
-    assert api
-    deploy("flights", paused=True)
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def home(database: str, tmp_path: Path) -> Iterator[Path]:
-    """An empty home: no champion, no runs."""
-    with home_on(database, tmp_path), get_client(sync_client=True) as client:
-        for run in client.read_flow_runs():
-            client.delete_flow_run(run.id)
-        yield tmp_path
 
 
 @pytest.fixture
