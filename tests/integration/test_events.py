@@ -1,7 +1,10 @@
 """Events, commits and thaws on a real Prefect server with PostgreSQL, and what they start."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,8 +18,6 @@ from prefect.client.schemas.filters import (
     FlowFilterName,
 )
 from prefect.client.schemas.objects import FlowRun
-from prefect.events import emit_event
-from prefect.events.worker import EventsWorker
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed
@@ -93,13 +94,21 @@ def sent(client: SyncPrefectClient, resource: str, **fields: object) -> dict[str
     return event
 
 
+def told_from_python(resource: str) -> str:
+    """The id of an event that an application has emitted, in a process of its own."""
+    source = (
+        "import sys; from prefect.events import emit_event; "
+        "print(emit_event(sys.argv[1], {'prefect.resource.id': sys.argv[2]}).id)"
+    )
+    command = [sys.executable, "-c", source, OPENED.event, resource]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def test_an_event_wakes_the_model_and_starts_one_training(
     client: SyncPrefectClient, model: str
 ) -> None:
     """From Python; sent again with the same id, or looked at again, it starts nothing."""
-    emitted = emit_event(OPENED.event, {"prefect.resource.id": f"desk.{model}"})
-    EventsWorker.instance().drain()
-    assert emitted is not None
+    emitted = told_from_python(f"desk.{model}")
     eventually(lambda: runs(client, "heed", model), 60)
     [woken] = runs(client, "heed", model)
 
@@ -108,11 +117,10 @@ def test_an_event_wakes_the_model_and_starts_one_training(
     heeded = client.read_flow_run(woken.id).state
     [training] = runs(client, "train", model)
     client.set_flow_run_state(training.id, Completed(), force=True)
-    again = {"id": str(emitted.id), "occurred": emitted.occurred.isoformat()}
-    sent(client, f"desk.{model}", **again)
+    sent(client, f"desk.{model}", id=emitted, occurred=datetime.now(UTC).isoformat())
     second = heed_events.fn(model, (OPENED,), None)
 
-    assert woken.parameters == {"model": model, "event": str(emitted.id)}
+    assert woken.parameters == {"model": model, "event": emitted}
     assert heeded is not None
     assert heeded.name == "Heeded"
     assert heeded.message == f"A training of {model} was asked for by airport.opened."
@@ -120,7 +128,7 @@ def test_an_event_wakes_the_model_and_starts_one_training(
     assert training.parameters["cause"] == "event"
     assert [each.id for each in runs(client, "train", model)] == [training.id]
     [record] = Ledger().entries(model, Kind.EVENT)
-    assert (record.subject, record.payload["run"]) == (str(emitted.id), str(training.id))
+    assert (record.subject, record.payload["run"]) == (emitted, str(training.id))
     assert record.actor == f"desk.{model}"
 
 
@@ -135,9 +143,14 @@ def test_what_the_automation_missed_is_found_by_the_upkeep(
     newest = sent(client, f"desk.{model}")
 
     waits = heed_events.fn(model, (OPENED,), "year end, frozen until 2027-01-03", str(newest["id"]))
+
+    def look() -> list[str]:
+        return list(follow_events([model], candidate(2).as_of))
+
     with ThreadPoolExecutor(2) as lookers:  # the upkeep, and somebody at a shell
-        told = lookers.map(lambda now: list(follow_events([model], now)), [candidate(2).as_of] * 2)
-    idle, done = sorted(told)
+        # Prefect's settings belong to the context, which a thread does not have by itself.
+        looks = [lookers.submit(copy_context().run, look) for _ in range(2)]
+    idle, done = sorted(each.result() for each in looks)
     mended = [each for each in deploy(model) if each.name == f"heed/{model}"]
 
     fault = "as_of is 'yesterday', no time with a zone such as 2026-11-23T06:00:00Z."

@@ -296,13 +296,13 @@ def test_labels_that_teach_nothing_are_a_data_error(toy: Toy, change: Any, messa
 
 
 def test_an_evaluation_tells_metrics_slices_and_a_picture(toy: Toy, tmp_path: Path) -> None:
-    """Beside the best constant, with every prediction kept."""
+    """Beside the best constant, with every prediction kept, and what slices it."""
     fitted = toy.fit()
 
     found = toy.evaluate(fitted)
 
     kept = pd.read_parquet(io.BytesIO(store.get_bytes(found.predictions_uri)))
-    assert list(kept) == ["id", "y", "prediction", "baseline"]
+    assert list(kept) == ["id", "y", "place", "prediction", "baseline"]
     assert len(kept) == found.rows == 400
     assert found.metrics["roc_auc"] > 0.85 > found.baseline["roc_auc"] == 0.5
     assert set(found.slices) == {"place=north", "place=south"}
