@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -216,7 +217,9 @@ def test_of_two_reviewers_at_once_one_decides(home: Path) -> None:
         return "taken"
 
     with ThreadPoolExecutor(2) as people:
-        told = list(people.map(decide, ("ann", "bob")))
+        # Prefect's settings belong to the context, which a thread does not have by itself.
+        said_to = [people.submit(copy_context().run, decide, name) for name in ("ann", "bob")]
+    told = [each.result() for each in said_to]
     executed(run)
 
     assert sorted(each == "taken" for each in told) == [False, True]
