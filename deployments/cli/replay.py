@@ -74,7 +74,7 @@ def _played(
 
     spec = load_spec(name)
     rules, answers = rules_of(spec, policies), reviewer_of(reviewer, spec)
-    with alone(name) as home, shadow_home(PERENNIAL_HOME=str(home)):
+    with alone(name) as home, shadow_home(home):
         told("its source is read", 0, 1)
         feed = read_feed(spec)
         found = play(World(feed), windows_of(feed, *span), rules, answers, told)

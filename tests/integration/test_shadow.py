@@ -1,6 +1,10 @@
 """A model beside itself: the shipped models' own data, and nothing real in reach."""
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from infra.ledger import Ledger
 from infra.settings import PROJECT, settings
 from tasks.references import Action, Ending, WatchKind
 from tasks.spec import load_spec
+from tests.support.homes import environment
 
 MODELS = PROJECT / "deployments"
 
@@ -74,6 +79,21 @@ def test_a_shadow_home_reaches_no_real_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert os.environ["PERENNIAL_STORE"] == settings().store_uri == "s3://the-real-one"
     monkeypatch.undo()
     settings.cache_clear()
+
+
+def test_what_a_kill_leaves_of_a_shadow_home_goes_with_the_next(tmp_path: Path) -> None:
+    """No folder of hundreds of megabytes stays for ever where nobody looks."""
+    killed = "import os; from deployments.shadow.home import shadow_home as home\n"
+    killed += "with home(): os.kill(os.getpid(), 9)"
+    with environment({"PERENNIAL_HOME": str(tmp_path)}):
+        ended = subprocess.run([sys.executable, "-c", killed], cwd=PROJECT, check=False)
+        left = [*tmp_path.glob("tmp/*")]
+
+        with shadow_home() as home:
+            there = [*tmp_path.glob("tmp/*")]
+
+    assert (ended.returncode, len(left)) == (-signal.SIGKILL, 1)
+    assert there == [home]
 
 
 def test_a_shadow_champion_is_watched_by_the_monitors_own_rules(people: Feed) -> None:
