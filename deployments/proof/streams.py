@@ -6,7 +6,7 @@ import pandas as pd
 
 from deployments.proof.ground import Deal
 from deployments.shadow.champion import Shadow
-from tasks.governance.policy import Past, PolicySpec, Training, conclude
+from tasks.governance.policy import Past, PolicySpec, Training, conclude, judged
 from tasks.references import Action, Conclusion, DriftVerdict
 
 
@@ -40,8 +40,7 @@ class Stream:
             window, self.deal.timed(window, rows), self.deal.table(window, self.rows)
         )
         conclusion = conclude(verdict, self.past, self.policy)
-        beyond = frozenset(each.kind for each in verdict.causes if each.action is not Action.REST)
-        self.past = replace(self.past, seen=(*self.past.seen, beyond))
+        self.past = replace(self.past, seen=(*self.past.seen, judged(verdict)))
         if conclusion.action is Action.RETRAIN:
             training = Training(verdict.as_of)
             self.past = replace(self.past, trainings=(*self.past.trainings, training))

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from infra.errors import ConfigError, few
 from tasks.references import Action, Conclusion, DriftVerdict, WatchKind
 from tasks.sections import Section
-from tasks.windows import first_day
+from tasks.windows import WindowName, first_day
 
 WEEK: Final = timedelta(days=7)
 
@@ -118,6 +118,13 @@ class Training:
     gpu_hours: float = 0.0
 
 
+class Judged(NamedTuple):
+    """A window that was judged before, and the kinds of causes that were beyond their limits."""
+
+    window: WindowName
+    kinds: frozenset[WatchKind]
+
+
 @dataclass(frozen=True)
 class Past:
     """What was done before a verdict.
@@ -127,7 +134,7 @@ class Past:
         trained: when the newest of all trainings was, by its own time.
         underway: name of the run that trains for drift now; empty for none.
         asking: name of the run that asks a person about drift now; empty for none.
-        seen: the kinds of causes beyond their limits in the windows before, newest last.
+        seen: the windows before, newest last.
         declined: the kinds that a person was asked about since the champion is in charge, and
             wanted no training for.
         predecessor: the version that was in charge before the champion.
@@ -140,17 +147,15 @@ class Past:
     trained: datetime | None = None
     underway: str = ""
     asking: str = ""
-    seen: tuple[frozenset[WatchKind], ...] = ()
+    seen: tuple[Judged, ...] = ()
     declined: tuple[frozenset[WatchKind], ...] = ()
     predecessor: int | None = None
     failed: tuple[str, ...] = ()
     frozen: str = ""
 
 
-def seen_before(
-    verdicts: Iterable[DriftVerdict], window: str, most: int
-) -> tuple[frozenset[WatchKind], ...]:
-    """The kinds beyond their limits in the windows before one, each as it was judged last.
+def seen_before(verdicts: Iterable[DriftVerdict], window: str, most: int) -> tuple[Judged, ...]:
+    """The windows before one, each as it was judged last.
 
     Args:
         verdicts: in the order in which they were reached.
@@ -160,10 +165,13 @@ def seen_before(
     start = first_day(window)
     last = {each.window: each for each in verdicts if first_day(each.window) < start}
     newest = [last[name] for name in sorted(last, key=first_day)][-most:]
-    return tuple(
-        frozenset(cause.kind for cause in each.causes if cause.action is not Action.REST)
-        for each in newest
-    )
+    return tuple(judged(each) for each in newest)
+
+
+def judged(verdict: DriftVerdict) -> Judged:
+    """What was seen of a window, as the verdicts after it count it."""
+    beyond = (each.kind for each in verdict.causes if each.action is not Action.REST)
+    return Judged(verdict.window, frozenset(beyond))
 
 
 def named_policy(name: str, declared: PolicySpec) -> PolicySpec:
@@ -188,7 +196,7 @@ def conclude(verdict: DriftVerdict, past: Past, policy: PolicySpec) -> Conclusio
 
     The same verdict with the same past leads to the same conclusion.
     """
-    asked = _persisting(_followed(verdict, policy), past, policy.persist)
+    asked = _persisting(_followed(verdict, policy), verdict.window, past, policy.persist)
     asked = _bounded(_due(asked, verdict, past, policy), policy)
     match asked.action:
         case Action.RETRAIN:
@@ -224,21 +232,29 @@ def _followed(verdict: DriftVerdict, policy: PolicySpec) -> Conclusion:
     return Conclusion(action=action, why=(why,), kinds=kinds)
 
 
-def _persisting(asked: Conclusion, past: Past, persist: PersistSpec) -> Conclusion:
+def _persisting(
+    asked: Conclusion, window: WindowName, past: Past, persist: PersistSpec
+) -> Conclusion:
     """What was asked for, if a cause of it was seen often enough; else it alerts."""
     if asked.action.rank < Action.ASK.rank or persist.least == 1 or not asked.kinds:
         return asked
     before = past.seen[-(persist.of - 1) :]
-    counts = {kind: 1 + sum(kind in window for window in before) for kind in asked.kinds}
-    lasting = tuple(kind for kind, count in counts.items() if count >= persist.least)
+    where = {
+        kind: [*(each.window for each in before if kind in each.kinds), window]
+        for kind in asked.kinds
+    }
+    lasting = tuple(kind for kind, seen in where.items() if len(seen) >= persist.least)
     if lasting:
-        return asked.model_copy(update={"kinds": lasting})
-    kind, most = max(counts.items(), key=lambda item: item[1])
-    why = (
-        f"{kind} was seen in {most} of the last {persist.of} windows; it leads to more than an "
-        f"alert in {persist.least}."
-    )
-    return _instead(asked, Action.ALERT, why)
+        why = tuple(f"{_seen(kind, where[kind], persist)}." for kind in lasting)
+        return asked.model_copy(update={"kinds": lasting, "why": (*asked.why, *why)})
+    kind = max(where, key=lambda each: len(where[each]))
+    often = f"it leads to more than an alert in {persist.least}."
+    return _instead(asked, Action.ALERT, f"{_seen(kind, where[kind], persist)}; {often}")
+
+
+def _seen(kind: WatchKind, windows: list[WindowName], persist: PersistSpec) -> str:
+    names = few(windows, most=persist.of)
+    return f"{kind} was seen in {len(windows)} of the last {persist.of} windows ({names})"
 
 
 def _gravest(actions: Iterable[Action]) -> Action:

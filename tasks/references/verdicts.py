@@ -197,7 +197,9 @@ class Conclusion(Reference):
     """What the policy made of a verdict."""
 
     action: Action
-    why: tuple[str, ...] = Field((), description="What the policy changed; empty for nothing.")
+    why: tuple[str, ...] = Field(
+        (), description="What the policy changed or counted; empty for nothing."
+    )
     kinds: tuple[WatchKind, ...] = Field((), description="The causes that ask for the action.")
     version: int | None = Field(None, description="For a rollback, the version that comes back.")
     held: str = Field("", description="Why its training waits, and until when; empty for nothing.")

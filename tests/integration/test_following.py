@@ -212,7 +212,8 @@ def test_what_was_seen_in_the_windows_before_counts_once_each(model: str) -> Non
     recorded(june, second)
     recorded(july.model_copy(update={"window": "2013-08", "digest": "later"}), alerted)
 
-    assert second.why[0].startswith("novelty was seen in 2 of the last 3 windows")
+    told = "novelty was seen in 2 of the last 3 windows (2013-05, 2013-06);"
+    assert second.why[0].startswith(told)
     assert followed(july, policy).action is Action.RETRAIN
 
 

@@ -15,6 +15,7 @@ from tasks.governance.policy import (
     PolicySpec,
     Training,
     conclude,
+    judged,
     named_policy,
 )
 from tasks.references import Action, DriftVerdict, TurnedDown, VerdictCause, WatchKind
@@ -153,17 +154,20 @@ def test_a_training_that_did_not_help_asks_a_person_once() -> None:
 def test_a_cause_must_last_before_it_leads_to_more_than_an_alert() -> None:
     """In two of three windows, the newest among them: one odd window trains nobody."""
     policy = PolicySpec.model_validate({"persist": {"least": 2, "of": 3}})
-    novel, none = frozenset({WatchKind.NOVELTY}), frozenset[WatchKind]()
-
-    once = conclude(verdict(NOVEL), Past(seen=(novel, none, none)), policy)
-    twice = conclude(verdict(NOVEL, FALLS), Past(seen=(none, novel, none)), policy)
-
-    assert (once.action, once.why) == (
-        Action.ALERT,
-        ("novelty was seen in 1 of the last 3 windows; it leads to more than an alert in 2.",),
+    july, august, september = (
+        judged(verdict(*causes, window=window))
+        for window, causes in (("2013-07", (NOVEL,)), ("2013-08", (NOVEL,)), ("2013-09", ()))
     )
+
+    once = conclude(verdict(NOVEL), Past(seen=(july, september, september)), policy)
+    twice = conclude(verdict(NOVEL, FALLS), Past(seen=(september, august, september)), policy)
+
+    assert once.action is Action.ALERT
+    told = "novelty was seen in 1 of the last 3 windows (2013-10); it leads to more than an alert "
+    assert once.why == (f"{told}in 2.",)
     assert (twice.action, twice.kinds) == (Action.RETRAIN, (WatchKind.NOVELTY,))
-    assert conclude(verdict(), Past(seen=(novel, novel)), policy).action is Action.REST
+    assert twice.why == ("novelty was seen in 2 of the last 3 windows (2013-08, 2013-10).",)
+    assert conclude(verdict(), Past(seen=(july, august)), policy).action is Action.REST
 
 
 def test_a_rollback_needs_a_version_to_go_back_to() -> None:
