@@ -1,6 +1,6 @@
-"""A third model without a line of code: from a CSV to a verdict, and nothing calls home meanwhile.
+"""A third model without a line of code: from a CSV to a verdict, on a database of one's own.
 
-One season proves both: it is lived with the network cut, every attempt to connect recorded.
+One season proves more: it is lived with the network cut, every attempt to connect recorded.
 """
 
 import json
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -47,9 +47,24 @@ def calls(log: Path) -> list[str]:
     return [line for line, match in found if match and not _AT_HOME.match(match[1])]
 
 
+class Lived(NamedTuple):
+    """A season that is over."""
+
+    model: dict[str, Any]
+    servers: dict[str, str]
+    """What `perennial status` says each of them is."""
+
+    rows: dict[str, int]
+    """How many rows tables of the own server have."""
+
+    home: Path
+    log: Path
+    """The record of attempts."""
+
+
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Path]]:
-    """How a model of diabetes stands after its first season, and the record of attempts.
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    """The first season of a model of diabetes.
 
     There was no network but the loopback, where the kernel lets us cut it.
     """
@@ -67,17 +82,17 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, 
     try:
         done = User(home).types(command, within_s=500)
         assert done.returncode == 0, done.stderr[-4000:]
-        yield json.loads(result.read_text()), log
+        found = json.loads(result.read_text())
+        servers = {each["name"]: each["state"] for each in found["servers"]}
+        yield Lived(found["model"], servers, found["rows"], home, log)
     finally:
         with surroundings({"PERENNIAL_HOME": str(home)}):
             erase()
 
 
-def test_a_regression_from_a_csv_is_promoted_scored_and_watched(
-    lived: tuple[dict[str, Any], Path],
-) -> None:
+def test_a_regression_from_a_csv_is_promoted_scored_and_watched(lived: Lived) -> None:
     """Each command after `perennial new` ends well."""
-    found = lived[0]
+    found = lived.model
 
     ends = {flow: run["state"] for flow, run in found["last"].items() if run}
     assert ends.keys() == {"ingest", "train", "promote", "score", "monitor"}
@@ -88,28 +103,39 @@ def test_a_regression_from_a_csv_is_promoted_scored_and_watched(
     assert (found["pending_reviews"], found["differs"]) == ([], [])
 
 
-@needs_cut
-def test_a_season_needs_no_network(lived: tuple[dict[str, Any], Path]) -> None:
-    """From a CSV to a promoted, scored and watched model, with nothing but the loopback."""
-    found = lived[0]
+def test_a_database_of_ones_own_takes_the_place_of_the_embedded_one(lived: Lived) -> None:
+    """Nothing above it knows whose it is: status tells, and no other was made."""
+    others = dict.fromkeys(("prefect", "mlflow", "pages", "worker"), "running")
+    assert lived.servers == {"postgres": "own", **others}
+    assert not (lived.home / "postgres").exists()
 
-    ends = {flow: run["state"] for flow, run in found["last"].items() if run}
-    assert found["champion"]["version"] == 1
+
+def test_prefect_mlflow_and_the_ledger_keep_their_records_there(lived: Lived) -> None:
+    """One database each: runs, model versions, decisions."""
+    assert lived.rows["prefect.flow_run"] >= 5
+    assert lived.rows["prefect.work_pool"] == 1
+    assert lived.rows["mlflow.model_versions"] == 1
+    assert lived.rows["perennial.ledger"] >= 2
+
+
+@needs_cut
+def test_a_season_needs_no_network(lived: Lived) -> None:
+    """From a CSV to a promoted, scored and watched model, with nothing but the loopback."""
+    ends = {flow: run["state"] for flow, run in lived.model["last"].items() if run}
+    assert lived.model["champion"]["version"] == 1
     assert ends["ingest"] == "Accepted"
     assert ends["train"] == ends["promote"] == "Promoted"
     assert ends["score"] == "Scored"
-    assert found["verdict"] is not None
+    assert lived.model["verdict"] is not None
 
 
 @needs_cut
 @needs_recorder
-def test_nobody_even_tried_to_call(lived: tuple[dict[str, Any], Path]) -> None:
+def test_nobody_even_tried_to_call(lived: Lived) -> None:
     """Every process of the stack and of the user, the libraries in Rust and C included."""
-    log = lived[1]
+    tried = calls(lived.log)
 
-    tried = calls(log)
-
-    assert 'sin_addr=inet_addr("127.0.0.1")' in log.read_text(errors="replace")
+    assert 'sin_addr=inet_addr("127.0.0.1")' in lived.log.read_text(errors="replace")
     assert tried == []
 
 

@@ -1,20 +1,31 @@
 """A model's first season as a user types it: from a file of data to a verdict on what it said.
 
-``python -m tests.support.season HOME MODELS NAME FILE RESULT`` lives it on a stack of its own,
-which it starts and stops, and writes what became of it.
+``python -m tests.support.season HOME MODELS NAME FILE RESULT`` lives it on a stack of its own whose
+database is a server that somebody brought. It starts and stops both, and writes what became of it.
 """
 
 import json
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+
 from infra.prefect_file import contents
+from tests.support.own_server import own_server
 from tests.support.shell import Done, User
 from tests.support.stack import surroundings
 
 _PATIENCE_S = 90
+TABLES = (
+    ("prefect", "flow_run"),
+    ("prefect", "work_pool"),
+    ("mlflow", "model_versions"),
+    ("perennial", "ledger"),
+)
+"""Where Prefect, MLflow and the ledger keep their records."""
 
 
 def season(user: User, name: str, file: Path, project: Path, *flows: str) -> dict[str, Any]:
@@ -74,14 +85,30 @@ def _worked(done: Done) -> Done:
 
 
 def _main(home: Path, models: Path, name: str, file: Path, result: Path) -> None:
-    user = User(home, {"PERENNIAL_MODELS": str(models)})
-    try:
-        _worked(user.perennial("up"))
-        project = project_folder(home.parent / "project", home)
-        found = season(user, name, file, project, "ingest", "train", "score", "monitor")
-        result.write_text(json.dumps(found), encoding="utf-8")
-    finally:
-        user.perennial("down")
+    with own_server() as url:
+        user = User(home, {"PERENNIAL_MODELS": str(models), "PERENNIAL_DATABASE_URL": url})
+        try:
+            _worked(user.perennial("up"))
+            project = project_folder(home.parent / "project", home)
+            found = season(user, name, file, project, "ingest", "train", "score", "monitor")
+            servers = json.loads(_worked(user.perennial("status", "--json")).stdout)["servers"]
+            lived = {"model": found, "servers": servers, "rows": _rows(url)}
+            result.write_text(json.dumps(lived), encoding="utf-8")
+        finally:
+            user.perennial("down")
+
+
+def _rows(url: str) -> dict[str, int]:
+    """How many rows a table of each database has."""
+    return {
+        f"{database}.{table}": _counted(f"{url}/{database}", table) for database, table in TABLES
+    }
+
+
+def _counted(url: str, table: str) -> int:
+    with closing(psycopg2.connect(url)) as client, client.cursor() as cursor:
+        cursor.execute(f'SELECT count(*) FROM "{table}"')  # noqa: S608 - names of this file's own
+        return int(cursor.fetchone()[0])
 
 
 if __name__ == "__main__":
