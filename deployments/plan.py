@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from deployments.timetable import late_rules
 from infra.resources import RunRequest
 from infra.settings import PROJECT, settings
+from infra.threads import pools_of
 from tasks.calendars.agenda import by_rule
 from tasks.governance.triggers import EventTrigger
 from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
@@ -43,8 +44,6 @@ _PURPOSE: Final[dict[Deployed, str]] = {
     "repackage": "Builds the champion's Bento anew, with the code of today.",
     "heed": "Looks at the events that have come, and trains for those that a trigger names.",
 }
-
-_THREAD_POOLS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Desired(BaseModel):
@@ -164,8 +163,7 @@ def _environment(flow: Deployed, spec: ModelSpec) -> dict[str, str]:
     """
     spread = len(spec.training.candidates) > 1
     threads = spec.training.resources.cpus if flow == "train" and not spread else 1
-    pools = dict.fromkeys(_THREAD_POOLS, str(threads))
-    return {**pools, "PERENNIAL_MODELS": str(settings().models)}
+    return {**pools_of(threads), "PERENNIAL_MODELS": str(settings().models)}
 
 
 def _description(flow: Deployed, spec: ModelSpec, links: Mapping[str, str]) -> str:

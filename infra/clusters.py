@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from infra.errors import BackendError, PerennialError, ResourceError
 from infra.resources import TrainingRequest
 from infra.settings import settings
+from infra.threads import pools_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD = pools_of(1)
 """One core, one worker, one thread: pools that fight for cores are ten times slower."""
 
 _QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical", "MALLOC_TRIM_THRESHOLD_": "65536"}

@@ -19,6 +19,7 @@ from deployments.bench.usage import Peak, reaped_s, tree_s
 from infra.errors import BackendError
 from infra.settings import PROJECT
 from infra.telemetry import QUIET
+from infra.threads import pools_of
 
 Say = Callable[[str], None]
 
@@ -183,5 +184,5 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD = pools_of(1)
 """As our deployments have it: a thread pool would fight the two Dask workers for two cores."""

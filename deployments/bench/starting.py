@@ -21,6 +21,7 @@ from deployments.bench.runs import seconds_to_running
 from deployments.plan import ENGINE
 from infra.errors import BackendError
 from infra.settings import PROJECT
+from infra.threads import pools_of
 
 _KINDS: Final = {"ours": "gpu-process", "stock": "process"}
 _POLL_S = 0.2
@@ -28,7 +29,7 @@ _PATIENCE_S = 120.0
 _EACH = 4
 _AFTER_S = 1.5
 """The process of a run ends so much later than its state says: the next start has the cores."""
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD = pools_of(1)
 
 
 class WarmStarts(BaseModel):

@@ -11,6 +11,7 @@ from infra.gpu.devices import Inventory
 from infra.gpu.leases import Lease
 from infra.gpu.sharing import MpsDaemon
 from infra.gpu.visible import DEVICES, VISIBLE
+from infra.threads import POOLS
 
 NOTHING = "-1"
 """Hides every device.
@@ -21,17 +22,6 @@ them too, but many libraries take it for a variable that is not set, and dask-cu
 Source: CUDA Programming Guide, CUDA Environment Variables; torch 2.13.0, numba 0.68.1 and dask-cuda
 26.10.0, tried with both.
 """
-
-_POOLS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_MAX_THREADS",
-    "NUMBA_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-)
-"""What libraries size their pools by; else each takes all cores of the machine."""
 
 _DASK_LOOKS = "DASK_DISTRIBUTED__DIAGNOSTICS__NVML"
 """Dask asks the driver for the first visible device, and does not start where that is ``-1``."""
@@ -68,7 +58,7 @@ def environment(
     held = lease.grant.holdings
     uuids = ",".join(each.uuid for each in held)
     chosen = {
-        **{pool: given.get(pool, str(cpus)) for pool in _POOLS if (cpus := lease.grant.cpus)},
+        **{pool: given.get(pool, str(cpus)) for pool in POOLS if (cpus := lease.grant.cpus)},
         VISIBLE: uuids or NOTHING,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         DEVICES: uuids,

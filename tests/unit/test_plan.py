@@ -5,6 +5,7 @@ import pytest
 from deployments.plan import FLOWS, Desired, plan
 from infra.pools import POOL
 from infra.settings import PROJECT, settings
+from infra.threads import POOLS
 from tasks.schedules import FlowName, ScheduleSpec
 from tasks.spec import ModelSpec, load_spec
 
@@ -88,6 +89,14 @@ def test_a_training_has_threads_or_workers_but_not_both(candidates: int, threads
 
     assert train.environment["OMP_NUM_THREADS"] == threads
     assert score.environment["OMP_NUM_THREADS"] == "1"
+
+
+def test_flows_whose_libraries_start_as_many_threads_start_from_the_same_imports() -> None:
+    """A lease of cores sizes every pool that a deployment leaves open: it leaves none."""
+    train, score = one("train"), one("score")
+
+    assert train.environment == score.environment
+    assert train.environment.keys() >= {*POOLS}
 
 
 def test_a_training_asks_for_what_its_model_declares_and_other_flows_for_nothing() -> None:
