@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := @.ci/venv
 BIN := .venv/bin
-# Two processes test side by side, one core each: e2e first, for it takes longest.
+# Two processes test side by side: tests/support/side_by_side.py says which what.
 TESTS := $(wildcard $(addprefix tests/,browser e2e integration architecture unit gpu))
 SOURCES := flows tasks infra deployments tests
 

@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from filelock import FileLock
+from xdist.remote import Producer  # type: ignore[import-untyped]
 
 import infra.garbage  # noqa: F401 - a process that tests is one more to which what it imports stays
 from infra.settings import settings
 from tests.support.nvml.library import CUDA, SIGHT, built, compiled, compiler
+from tests.support.side_by_side import FilesSideBySide, end_what_is_not_needed, tell_needs
 from tests.support.stack import Stack, forget, fresh_home, running_stack
 from tests.support.webhooks import Webhook, receiver
 
@@ -27,6 +29,28 @@ def pytest_configure() -> None:
     os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
     hypothesis.settings.register_profile("busy", deadline=None)
     hypothesis.settings.load_profile("busy")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesSideBySide:
+    """How files are divided where several processes test."""
+    return FilesSideBySide(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say what they need before xdist says that they are known."""
+    tell_needs(session)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Servers that no further file needs end here."""
+    done = yield
+    end_what_is_not_needed(item, nextitem)
+    return done
 
 
 @pytest.fixture(scope="session", autouse=True)

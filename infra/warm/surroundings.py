@@ -32,7 +32,7 @@ differs in these alone starts from the same imports."""
 _INTERNAL = "PREFECT__"
 """Begins the names of what Prefect tells a run of itself: read when the run begins."""
 
-_AT_IMPORT = {
+AT_IMPORT: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "_RJEM_MALLOC_CONF": "background_thread:false",
@@ -65,6 +65,9 @@ INSTALLED: Final = (
 OURS: Final = ("infra.garbage", "infra.tracking", "infra.store", "flows.*", "tasks.*")
 """The same of this project, for runs that work in its folder."""
 
+HIDDEN: Final = ("polars",)
+"""What these never have while they import: it would start threads."""
+
 
 class ColdError(Exception):
     """Why a run is started by a new interpreter."""
@@ -90,7 +93,7 @@ class Surroundings(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """The variables of the process that imports."""
-        return {**dict(self.variables), **_AT_IMPORT}
+        return {**dict(self.variables), **AT_IMPORT}
 
     @property
     def imports(self) -> tuple[str, ...]:
@@ -99,8 +102,8 @@ class Surroundings(NamedTuple):
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """What our own runs never have while they import: it would start threads."""
-        return ("polars",) if self.folder == str(PROJECT) else ()
+        """What is not there while they import, of what is hidden from our own runs."""
+        return HIDDEN if self.folder == str(PROJECT) else ()
 
     @property
     def watched(self) -> list[str]:

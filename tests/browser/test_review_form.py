@@ -1,10 +1,7 @@
 """What a reviewer sees and does in Prefect's own pages, and the reports that they lead to."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -17,7 +14,6 @@ from prefect.client.orchestration import get_client
 from deployments.pages.rendering import model_page
 from infra.entries import Kind
 from infra.ledger import Ledger, Recorded
-from infra.settings import PROJECT
 from tasks.governance.reviews import Pending, pending_reviews
 from tasks.references import Subject
 from tests.support.browsed import MODEL
@@ -25,6 +21,7 @@ from tests.support.browsing import Seen
 from tests.support.chronicle import year
 from tests.support.mornings import facts
 from tests.support.stack import Stack, eventually
+from tests.support.starter import done
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,6 +29,7 @@ pytestmark = [
 ]
 
 _PATIENCE_MS = 20_000
+_MAKER = "tests.support.browsed"
 
 
 class Made(NamedTuple):
@@ -46,16 +44,9 @@ def made(_session_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Mad
     """A small model with two batches on hold, and a window that was watched."""
     folder = tmp_path_factory.mktemp("shop")
     with _session_stack.entered():
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.support.browsed", str(folder)],
-            cwd=PROJECT,
-            env={**os.environ, "PERENNIAL_MODELS": str(folder / "models")},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
-    assert done.returncode == 0, done.stderr[-3000:]
+        models = str(folder / "models")
+        ended = done(_MAKER, str(folder), within_s=180, PERENNIAL_MODELS=models)
+    assert ended.returncode == 0, ended.stderr[-3000:]
     return Made(**json.loads((folder / "made.json").read_text()))
 
 

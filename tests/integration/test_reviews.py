@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 import typer
-from prefect import flow
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun, State
@@ -22,7 +22,6 @@ from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Crashed, Failed, Scheduled
-from prefect.testing.utilities import prefect_test_harness
 from typer.testing import CliRunner
 
 from deployments.cli import review, rollback
@@ -39,7 +38,7 @@ from tasks.governance.recording import record_drift
 from tasks.governance.reviews import expire, find_pending, pending_reviews, submit
 from tasks.references import Action, Conclusion, Diagnosis, Evidence
 from tests.support.asking_flow import asking
-from tests.support.homes import environment, home_on
+from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
 from tests.support.subjects import batch, drift, finding
 
@@ -47,27 +46,17 @@ _YES = Answer(approve=True, reason="The airline changed its units.", reviewer="a
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[str]:
-    """Prefect's server with the asking flow deployed; the URL is that of a PostgreSQL server."""
-    with postgres_server() as url, prefect_test_harness(server_startup_timeout=120):
-        here = {
-            "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-            "MLFLOW_TRACKING_URI": "http://127.0.0.1:1",
-            "PERENNIAL_PAGES_URL": "http://127.0.0.1:1",
-        }
-        with get_client(sync_client=True) as client, environment(here):
-            client.create_work_pool(WorkPoolCreate(name="reviews", type="process"))
-            flow.from_source(
-                source=str(PROJECT), entrypoint="tests/support/asking_flow.py:asking"
-            ).deploy(  # type: ignore[union-attr]
-                name="flights",
-                work_pool_name="reviews",
-                build=False,
-                push=False,
-                print_next_steps=False,
-                ignore_warnings=True,
-            )
-            yield url
+def servers(api: str) -> Iterator[str]:
+    """A PostgreSQL server; the asking flow is deployed to Prefect's, which has no other runs."""
+    assert api
+    with postgres_server() as url, get_client(sync_client=True) as client:
+        for run in client.read_flow_runs():
+            client.delete_flow_run(run.id)
+        client.create_work_pool(WorkPoolCreate(name="reviews", type="process"))
+        loaded = Flow.from_source(str(PROJECT), "tests/support/asking_flow.py:asking")
+        assert isinstance(loaded, Flow)
+        loaded.deploy("flights", "reviews", print_next_steps=False, ignore_warnings=True)
+        yield url
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import typer
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -20,8 +23,6 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
-from prefect.settings import get_current_settings
-from prefect.testing.utilities import prefect_test_harness
 from typer.testing import CliRunner
 
 from deployments.cli import review, rollback
@@ -29,28 +30,18 @@ from deployments.cli.rollback import roll_back
 from infra.errors import BackendError, ConfigError
 from infra.settings import PROJECT
 from tests.support.crowning_flow import crowned, promote
-from tests.support.homes import environment, home_on
+from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
 
 _MAY = datetime(2013, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[str]:
-    """Prefect's server with `promote/flights`; the URL is that of a PostgreSQL server."""
-    with (
-        postgres_server() as url,
-        prefect_test_harness(server_startup_timeout=120),
-        environment(
-            {
-                "PREFECT_API_URL": get_current_settings().api.url or "",
-                "MLFLOW_TRACKING_URI": "http://127.0.0.1:1",
-                "PERENNIAL_PAGES_URL": "http://127.0.0.1:1",
-            }
-        ),
-    ):
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(WorkPoolCreate(name="crowns", type="process"))
+def servers(api: str) -> Iterator[str]:
+    """A PostgreSQL server; `promote/flights` is deployed to Prefect's."""
+    assert api
+    with postgres_server() as url, get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="crowns", type="process"))
         loaded = Flow.from_source(str(PROJECT), "tests/support/crowning_flow.py:promote")
         assert isinstance(loaded, Flow)
         loaded.deploy("flights", "crowns", print_next_steps=False, ignore_warnings=True)
@@ -70,6 +61,7 @@ def home(servers: str, tmp_path: Path) -> Iterator[Path]:
 def worker() -> Iterator[None]:
     """What a worker does: it looks for waiting runs and works on them."""
     stop = threading.Event()
+    flows = FlowFilter(name=FlowFilterName(any_=["promote"]))
     waiting = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
     )
@@ -77,12 +69,12 @@ def worker() -> Iterator[None]:
     def work() -> None:
         with get_client(sync_client=True) as client:
             while not stop.is_set():
-                for run in client.read_flow_runs(flow_run_filter=waiting):
+                for run in client.read_flow_runs(flow_filter=flows, flow_run_filter=waiting):
                     with suppress(ValueError):
                         run_flow(promote, flow_run=run)
                 time.sleep(0.1)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=copy_context().run, args=(work,))
     thread.start()
     try:
         yield

@@ -10,7 +10,6 @@ import inspect
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from typing import Any, get_type_hints
@@ -18,19 +17,17 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
+from tests.support.starter import done
+
 _INTO_IT_S = 0.8
+_PATIENCE_S = 120
 
 
 def killed(step: str, at: str, when: str, **arguments: object) -> None:
     """Run a step in a process that is killed at a call; it must not come to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed", step, at, when, to_json(arguments).decode()],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == -signal.SIGKILL, f"{done.returncode}: {done.stderr[-2000:]}"
+    given = (step, at, when, to_json(arguments).decode())
+    ended = done("tests.support.killed", *given, within_s=_PATIENCE_S)
+    assert ended.returncode == -signal.SIGKILL, f"{ended.returncode}: {ended.stderr[-2000:]}"
 
 
 def _main(step: str, at: str, when: str, arguments: str) -> None:

@@ -9,7 +9,6 @@ run ended.
 import functools
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from uuid import UUID
 import psutil
 from pydantic_core import to_json
 
-from infra.settings import PROJECT
 from tests.support.killed import deadly
 from tests.support.stack import eventually
+from tests.support.starter import done
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -51,9 +50,9 @@ def begun(flow: str, **parameters: object) -> UUID:
 def kill(flow: str, at: str, when: str, **parameters: object) -> None:
     """Run a flow that is killed before, during or after a call; what it started ends with it."""
     mark = uuid.uuid4().hex
-    done = _call(mark, flow, to_json(parameters).decode(), at, when)
-    assert done.returncode == -signal.SIGKILL, (
-        f"{flow} came to its end, {done.returncode}: {done.stdout}{done.stderr[-3000:]}"
+    ended = _ended(mark, flow, to_json(parameters).decode(), at, when)
+    assert ended.returncode == -signal.SIGKILL, (
+        f"{flow} came to its end, {ended.returncode}: {ended.stdout}{ended.stderr[-3000:]}"
     )
     eventually(lambda: not _alive(mark), within_s=30)
 
@@ -61,23 +60,15 @@ def kill(flow: str, at: str, when: str, **parameters: object) -> None:
 def finish(flow: str, **parameters: object) -> End:
     """Run a flow to its end; whatever it started ends with it."""
     mark = uuid.uuid4().hex
-    done = _call(mark, flow, to_json(parameters).decode())
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    ended = _ended(mark, flow, to_json(parameters).decode())
+    assert ended.returncode == 0, ended.stdout + ended.stderr[-3000:]
     assert not _alive(mark)
-    run, state, message = json.loads(done.stdout.splitlines()[-1])
+    run, state, message = json.loads(ended.stdout.splitlines()[-1])
     return End(UUID(run), state, message)
 
 
-def _call(mark: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tests.support.killer", *arguments],
-        cwd=PROJECT,
-        env=os.environ | {_MARK: mark},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_PATIENCE_S,
-    )
+def _ended(mark: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return done("tests.support.killer", *arguments, within_s=_PATIENCE_S, **{_MARK: mark})
 
 
 def _alive(mark: str) -> list[int]:

@@ -27,9 +27,13 @@ from infra.gpu.belonging import group_name
 from infra.gpu.confinement import sweep
 from infra.gpu.leases import Journal, Lease
 from infra.settings import PROJECT
+from tests.support.starter import Started, started
+
+Worker = Started | subprocess.Popen[bytes]
 
 _PATIENCE_S = 60.0
 _ENTER = {"prefect.deployments.steps.set_working_directory": {"directory": str(PROJECT)}}
+_IMPORTS = ("prefect.cli.worker", "prefect.workers.process", "infra.gpu.worker")
 _ENGINE = f"{sys.executable} -m prefect.engine"
 _AS = "import os, signal, sys; signal.signal(2, getattr(signal, sys.argv[1])); "
 _AS += "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
@@ -46,7 +50,7 @@ class Pool:
         self.kind = kind
         self.folder = folder
         self.environment = {**os.environ, **surroundings, "PREFECT_API_URL": api}
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Worker] = []
         self.since = datetime.now(UTC)
         worker = BaseWorker.get_worker_class_from_type(kind)
         assert worker is not None
@@ -63,7 +67,7 @@ class Pool:
 
     def start(
         self, name: str = "left", *options: str, interrupt: str = "SIG_DFL", **more: str
-    ) -> "subprocess.Popen[bytes]":
+    ) -> Worker:
         """A worker of the pool; it looks for runs three times a second.
 
         Args:
@@ -72,20 +76,30 @@ class Pool:
             interrupt: SIG_IGN as a shell starts what stands before ``&``.
             more: variables of its environment.
         """
-        log = (self.folder / f"{name}-{len(self.workers)}.log").open("wb")
-        with log:
-            worker = subprocess.Popen(
-                [
-                    *(sys.executable, "-c", _AS, interrupt),
-                    *("-m", "prefect", "worker", "start", "--pool", self.name),
-                    *("--name", name, *options),
-                ],
-                cwd=PROJECT,
-                env={**self._of_workers, **more},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        environment = {**self._of_workers, **more}
+        command = (
+            "prefect.__main__",
+            "worker",
+            "start",
+            "--pool",
+            self.name,
+            "--name",
+            name,
+            *options,
+        )
+        with (self.folder / f"{name}-{len(self.workers)}.log").open("wb") as log:
+            worker: Worker
+            if interrupt == "SIG_DFL":
+                worker = started(command, environment, (log, log), _IMPORTS)
+            else:
+                worker = subprocess.Popen(
+                    [sys.executable, "-c", _AS, interrupt, "-m", *command],
+                    cwd=PROJECT,
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         self.workers.append(worker)
         return worker
 
@@ -257,11 +271,12 @@ def _client(_api: str) -> SyncPrefectClient:
 
 
 def waited(claim: Callable[[], object], why: Callable[[], str] = str) -> None:
-    """Return as soon as a claim holds."""
-    deadline = time.monotonic() + _PATIENCE_S
+    """Return once a claim holds; who waits long looks seldom, for each look costs a server."""
+    began, pause = time.monotonic(), 0.05
     while not claim():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.1)
+        assert time.monotonic() < began + _PATIENCE_S, why()
+        time.sleep(pause)
+        pause = min(0.4, pause * 1.2)
 
 
 @contextmanager

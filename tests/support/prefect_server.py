@@ -11,12 +11,15 @@ from pathlib import Path
 
 import httpx
 import psycopg2
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from infra.stack.servers import uvicorn_command
 from tests.support.homes import environment
 
 PATIENCE_S = 90
+_DRAINED_S = 10
 
 
 @contextmanager
@@ -41,6 +44,8 @@ def talking_to(api: str) -> Iterator[None]:
     }
     with environment(addresses), temporary_settings({PREFECT_API_URL: api}):
         yield
+        for waiting in (EventsWorker, APILogWorker):  # while there is somebody to send it to
+            waiting.drain_all(timeout=_DRAINED_S)
 
 
 class PrefectServer:

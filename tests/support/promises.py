@@ -9,7 +9,7 @@ from uuid import uuid4
 from prefect.client.orchestration import get_client
 
 from infra.settings import PROJECT
-from tests.support.pools import Pool, Run, waited
+from tests.support.pools import Pool, Run, Worker, waited
 
 _STEPS = "prefect.deployments.steps"
 ENTER = {f"{_STEPS}.set_working_directory": {"directory": str(PROJECT)}}
@@ -91,7 +91,7 @@ class Side:
         self.handed = pool.folder / "handed.json"
         self.handing = handing(pool, self.handed)
 
-    def at_work(self) -> "subprocess.Popen[bytes]":
+    def at_work(self) -> Worker:
         """The worker of the first pool, a new one where it was stopped."""
         workers = self.pool.workers
         if not workers or workers[-1].poll() is not None:
