@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, StateType
 
 from infra.ledger import Kind, Ledger
 from infra.serving import serving
@@ -33,7 +34,10 @@ from tests.support.webhooks import Webhook
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MODEL = "story"
-SECTIONS = {"alerts": [{"on": ["retrain"], "to": ["team"]}]}
+SECTIONS = {
+    "alerts": [{"on": ["retrain"], "to": ["team"]}],
+    "triggers": {"events": [{"event": "rules.changed", "resource": "office"}]},
+}
 LEARNED, MOVED = ("2024-01", "2024-02", "2024-03"), "2024-04"
 FIRST, SECOND, LATER = closed("2024-03"), closed(MOVED), closed("2024-05")
 
@@ -286,6 +290,33 @@ def test_status_tells_how_the_model_stands(story: Story, model: str) -> None:
     assert facts["last"]["score"]["state"] == "Scored"
     assert facts["verdict"]["action"] == "retrain"
     assert facts["pending_reviews"] == []
+
+
+def test_an_event_of_an_application_starts_a_training_for_the_time_that_it_names(
+    story: Story, model: str
+) -> None:
+    """It is posted to Prefect's server, an automation wakes the model, a worker looks at it."""
+    before = runs_of("train", model)
+    event = {
+        "id": str(uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": "rules.changed",
+        "resource": {"prefect.resource.id": "office"},
+        "payload": {"as_of": SECOND.isoformat()},
+    }
+
+    with get_client(sync_client=True) as client:
+        client.request("POST", "/events", json=[event])
+    woken = over(started("heed", model).id)
+    training = over(started("train", model, after=before).id)
+
+    assert named(woken) == "Heeded"
+    assert woken.parameters["event"] == event["id"]
+    assert training.parameters["cause"] == "event"
+    assert training.parameters["as_of"] == SECOND.isoformat()
+    assert training.state_type == StateType.COMPLETED
+    [record] = Ledger().entries(model, Kind.EVENT)
+    assert (record.subject, record.payload["run"]) == (event["id"], str(training.id))
 
 
 def _review_about(model: str, subject: str) -> UUID:
