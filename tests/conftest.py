@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def pytest_runtest_teardown(
     done = yield
     end_what_is_not_needed(item, nextitem)
     return done
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sockets_of_the_session() -> Iterator[None]:
+    """What lies outside of its home, because a socket's path is short, goes with the session."""
+    with (
+        tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        Path(folder).chmod(0o711)  # the database's user passes through
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
