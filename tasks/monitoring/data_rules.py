@@ -159,6 +159,31 @@ def _stuck(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
         )
 
 
+def _resolution(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+    """Values that were rounded, or have digits that they never had."""
+    limit = spec.max_distinct_change
+    if seen.drift is None or limit is None:
+        return
+    found = {
+        name: max(each.coarser, each.finer)
+        for name, each in seen.drift.features.items()
+        if not each.stuck and max(each.coarser, each.finer) > limit
+    }
+    if found:
+        features = seen.drift.features
+        listed = [
+            f"{name} {features[name].distinct:,.0f} ({features[name].distinct_before:,.0f})"
+            for name in found
+        ]
+        yield cause(
+            WatchKind.QUALITY,
+            Action.ALERT,
+            f"Distinct values, and how many the training rows have: {few(listed)}. No "
+            f"{limit:g} times fewer or more are to be expected of so many rows.",
+            weight(max(found.values()), limit),
+        )
+
+
 DATA_RULES: Final[tuple[Rule, ...]] = (
     _rows,
     _volume,
@@ -166,5 +191,6 @@ DATA_RULES: Final[tuple[Rule, ...]] = (
     _labelled,
     _quality,
     _stuck,
+    _resolution,
     *FEED_RULES,
 )

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from tasks.monitoring.sketches.cardinality import between
 from tasks.monitoring.sketches.categories import Names
 from tasks.monitoring.sketches.columns import Column
 from tasks.monitoring.sketches.distances import psi
@@ -19,6 +20,9 @@ FALSE_ALARMS: Final = 0.05
 _HALF: Final = 0.5
 _NO_CHANCE: Final = 30
 """Rows of which all have what one in two has: less than one in a billion windows."""
+
+_MEASURED: Final = 30
+"""Distinct numbers from which on a feature is taken for measured, and no longer for a code."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class FeatureDrift:
             reference; None where there are none, or the reference is constant.
         chance: PSI that chance alone exceeds in any feature of one window in twenty.
         stuck: it has one single value, of which the reference has no more than half.
+        distinct: how many distinct values it has.
+        distinct_before: likewise, of the reference; None where that was not kept.
+        coarser: how many times fewer they are than could be expected; 0 where nobody knows.
+        finer: how many times more; of numbers alone, because a name that is new is told as such.
     """
 
     psi: float
@@ -49,6 +57,10 @@ class FeatureDrift:
     wasserstein: float | None
     chance: float = 0.0
     stuck: bool = False
+    distinct: float = 0.0
+    distinct_before: float | None = None
+    coarser: float = 0.0
+    finer: float = 0.0
 
     @property
     def beyond_chance(self) -> bool:
@@ -128,6 +140,7 @@ def _feature(
     distances = column.distances(current, error)  # type: ignore[arg-type]  # counted by this column
     deviation = reference.deviation if isinstance(reference, Numbers) else 0.0
     area = distances.wasserstein
+    coarser, finer = _resolution(reference, current)
     return FeatureDrift(
         psi=distances.psi,
         ks=distances.ks,
@@ -139,7 +152,23 @@ def _feature(
         wasserstein=area / deviation if area is not None and deviation > 0 else None,
         chance=distances.chance,
         stuck=_single(current) and _largest(reference) <= _HALF,
+        distinct=current.distinct,
+        distinct_before=reference.distinct or None,
+        coarser=coarser,
+        finer=finer,
     )
+
+
+def _resolution(reference: Numbers | Names, current: Numbers | Names) -> tuple[float, float]:
+    """How many times fewer, and how many times more distinct values there are than there may be.
+
+    A column that mostly stands still, such as the share of flights cancelled, may do so all day.
+    """
+    if not (reference.distinct and current.distinct) or _largest(reference) > _HALF:
+        return 0.0, 0.0
+    least, most = between(reference.distinct, reference.known, current.known)
+    measured = isinstance(reference, Numbers) and reference.distinct >= _MEASURED
+    return least / current.distinct, current.distinct / most if measured else 0.0
 
 
 def _single(sketch: Numbers | Names) -> bool:

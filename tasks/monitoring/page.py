@@ -119,7 +119,8 @@ distance.</p>
 <div class="card"><table>
 <tr><th>feature</th><th>PSI</th><th>by chance</th><th>KS</th>
 <th>W</th><th>JS</th><th>beyond</th><th>missing then</th>
-<th>missing now</th><th>importance</th>{% if verdict.attribution %}<th>contributes</th>{% endif %}
+<th>missing now</th><th>distinct then</th><th>distinct now</th>
+<th>importance</th>{% if verdict.attribution %}<th>contributes</th>{% endif %}
 </tr>
 {% for name, each in drift.features.items() %}
 <tr><td>{{ name }}</td>
@@ -131,6 +132,8 @@ distance.</p>
 <td>{{ "{:.1%}".format(each.new) }}</td>
 <td>{{ "{:.1%}".format(each.missing_before) }}</td>
 <td>{{ "{:.1%}".format(each.missing) }}</td>
+<td>{{ "" if each.distinct_before is none else "{:,.0f}".format(each.distinct_before) }}</td>
+<td>{{ "{:,.0f}".format(each.distinct) }}</td>
 <td>{{ "{:.1%}".format(each.importance) }}</td>
 {% if verdict.attribution %}<td>{{ "{:.1%}".format(verdict.attribution[name]) }}</td>{% endif %}
 </tr>

@@ -176,6 +176,12 @@ class MonitoringSpec(Section):
         description="Features that may have one single value in a window, such as its month; of "
         "any other that is a column that broke.",
     )
+    max_distinct_change: float | None = Field(
+        3.0,
+        gt=1,
+        description="How many times fewer or more distinct values a feature may have than so many "
+        "rows let expect: beyond it values were rounded, or have digits that they never had.",
+    )
     rosters: tuple[RosterSpec, ...] = ()
     objective: ObjectiveSpec | None = None
     slices: SliceSpec | None = None

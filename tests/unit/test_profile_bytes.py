@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import ConfigError, IntegrityError
+from tasks.monitoring.drift import compare
 from tasks.monitoring.sketches.profiles import Profile, draw_profile
 from tasks.monitoring.sketches.storing import MAGIC, dump_profile, load_profile
 from tests.support.shapes import SHAPES
@@ -95,7 +96,28 @@ def test_bytes_of_something_else_are_refused(garbage: bytes) -> None:
 def test_a_profile_of_a_newer_version_says_so(data: bytes) -> None:
     """Nothing is damaged: the installation is too old."""
     body = data[len(MAGIC) + 36 :]
-    newer = MAGIC + b"0002" + hashlib.sha256(body).digest() + body
+    newer = MAGIC + b"0003" + hashlib.sha256(body).digest() + body
 
-    with pytest.raises(ConfigError, match="of version 2, and this installation reads 1"):
+    with pytest.raises(ConfigError, match="of version 3, and this installation reads 2"):
         load_profile(newer)
+
+
+def test_a_profile_of_the_first_version_is_read_without_hashes(
+    profiled: Profile, data: bytes
+) -> None:
+    """Champions that stand from before go on being watched; only distinct values are not told."""
+    table = pa.ipc.open_file(data[len(MAGIC) + 36 :]).read_all()
+    sink = pa.BufferOutputStream()
+    older = table.drop_columns(["hashes"])
+    with pa.ipc.new_file(sink, older.schema) as writer:
+        writer.write_table(older)
+    body = sink.getvalue().to_pybytes()
+
+    read = load_profile(MAGIC + b"0001" + hashlib.sha256(body).digest() + body)
+
+    drift = compare(read, read.sketch(rows()), {})
+    assert {each.psi for each in drift.features.values()} == {0}
+    assert drift.features["normal"].distinct_before is None
+    assert {drift.features[name].coarser for name in SHAPES} == {0}
+    told = compare(profiled, read.sketch(rows()), {}).features["normal"]
+    assert told.distinct_before == told.distinct == pytest.approx(ROWS, rel=0.16)

@@ -1,11 +1,13 @@
 """Categories counted by name, up to a number of names that memory is sure to hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from tasks.monitoring.sketches.cardinality import NOTHING, Distinct, distinct_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,23 +24,40 @@ class Names:
         counts: rows of each name.
         missing: rows without one.
         rest: rows of names beyond the bound.
+        hashes: the smallest of all names, those beyond the bound among them.
     """
 
     counts: Mapping[str, int]
     missing: int = 0
     rest: int = 0
+    hashes: Distinct = field(default=NOTHING, compare=False)
 
     def __add__(self, other: "Names") -> "Names":
         """The sketch of the rows of both."""
         counts = dict(self.counts)
         for name, rows in other.counts.items():
             counts[name] = counts.get(name, 0) + rows
-        return Names(counts, self.missing + other.missing, self.rest + other.rest)
+        return Names(
+            counts,
+            self.missing + other.missing,
+            self.rest + other.rest,
+            self.hashes + other.hashes,
+        )
 
     @property
     def rows(self) -> int:
         """How many rows were counted."""
         return sum(self.counts.values()) + self.missing + self.rest
+
+    @property
+    def known(self) -> int:
+        """Rows with a name."""
+        return self.rows - self.missing
+
+    @property
+    def distinct(self) -> float:
+        """How many names there are: exact while all of them are counted."""
+        return self.hashes.count if self.rest else float(sum(map(bool, self.counts.values())))
 
     def bounded(self, known: Mapping[str, int] | None = None) -> "Names":
         """The same with those names that are known, and of the others the most frequent."""
@@ -47,7 +66,8 @@ class Names:
             return self
         gone = sorted(others, key=lambda name: (-self.counts[name], name))[MOST_NAMES:]
         counts = dict(self.counts)
-        return Names(counts, self.missing, self.rest + sum(counts.pop(name) for name in gone))
+        rest = self.rest + sum(counts.pop(name) for name in gone)
+        return replace(self, counts=counts, rest=rest)
 
 
 def tally_names(column: "pa.Array") -> tuple[Names, "pa.Array", npt.NDArray[np.int64]]:
@@ -64,4 +84,5 @@ def tally_names(column: "pa.Array") -> tuple[Names, "pa.Array", npt.NDArray[np.i
     counts = np.bincount(places, minlength=len(names) + 1)
     found = dict(zip(names.to_pylist(), counts[:-1].tolist(), strict=True))
     held = {name: rows for name, rows in found.items() if rows}
-    return Names(held, missing=int(counts[-1])), names, places
+    sketch = Names(held, missing=int(counts[-1]), hashes=distinct_names(list(held)))
+    return sketch, names, places

@@ -1,6 +1,6 @@
 """One column of a profile: where it is counted, and how far others lie from the reference."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,7 +91,8 @@ class CategoryColumn:
         if self.reference.rest:
             kept = {name: rows for name, rows in found.counts.items() if name in known}
             rest = found.rest + sum(found.counts.values()) - sum(kept.values())
-            return Names(kept, found.missing, rest), np.zeros(len(column), dtype=bool)
+            sketch = replace(found, counts=kept, rest=rest)
+            return sketch, np.zeros(len(column), dtype=bool)
         new = np.array([*(name not in known for name in names.to_pylist()), False], dtype=bool)
         return found, new[places]
 

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from tasks.monitoring.sketches.cardinality import Distinct, distinct_numbers
 from tasks.monitoring.sketches.grid import Array, NumberGrid
 
 Counts = npt.NDArray[np.int64]
@@ -22,6 +23,7 @@ class Numbers:
         most: largest value likewise, minus infinity where it is empty.
         square: sum of the squares of the distances to the center.
         missing: how many values were none.
+        hashes: the smallest of the known values.
     """
 
     counts: Counts
@@ -30,6 +32,7 @@ class Numbers:
     most: Array
     square: float
     missing: int
+    hashes: Distinct
 
     def __add__(self, other: "Numbers") -> "Numbers":
         """The sketch of the values of both."""
@@ -40,6 +43,7 @@ class Numbers:
             most=np.maximum(self.most, other.most),
             square=self.square + other.square,
             missing=self.missing + other.missing,
+            hashes=self.hashes + other.hashes,
         )
 
     @cached_property
@@ -62,6 +66,11 @@ class Numbers:
         """Share of the known values below each edge, shape (n_edges,)."""
         found: Array = np.cumsum(self.counts)[:-1] / max(self.known, 1)
         return found
+
+    @property
+    def distinct(self) -> float:
+        """How many distinct values there are, infinite ones among them."""
+        return self.hashes.count
 
     @property
     def deviation(self) -> float:
@@ -92,7 +101,8 @@ def tally_numbers(grid: NumberGrid, values: Array) -> Numbers:
             sums[filled] = np.add.reduceat(distances, starts - places[0])
             # The product of two vectors would be left to threads, which add in any order.
             square = float(np.einsum("i,i->", distances, distances))
-    return Numbers(counts, sums, least, most, square, missing=len(values) - known)
+    hashes = distinct_numbers(ordered[:known])
+    return Numbers(counts, sums, least, most, square, len(values) - known, hashes)
 
 
 def no_numbers(grid: NumberGrid) -> Numbers:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from infra.errors import ConfigError, IntegrityError
+from tasks.monitoring.sketches.cardinality import Distinct
 from tasks.monitoring.sketches.categories import Names
 from tasks.monitoring.sketches.columns import CategoryColumn, Column, NumberColumn
 from tasks.monitoring.sketches.grid import NumberGrid
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 MAGIC: Final = b"perennial profile "
 """What such a file begins with; the version follows, as four digits."""
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""The second has hashes of the distinct values; the first is read without them."""
 
 _VERSION_DIGITS, _DIGEST_BYTES = 4, 32
 _HEAD: Final = len(MAGIC) + _VERSION_DIGITS + _DIGEST_BYTES
@@ -87,6 +89,7 @@ def _schema(rows: int) -> "pa.Schema":
             ("counts", counts),
             ("missing", pa.int64()),
             ("rest", pa.int64()),
+            ("hashes", pa.list_(pa.uint64())),
         ],
         metadata={_ROWS: str(rows)},
     )
@@ -102,6 +105,7 @@ def _cells(name: str, column: Column) -> dict[str, Any]:
             "counts": [column.reference.counts[each] for each in names],
             "missing": column.reference.missing,
             "rest": column.reference.rest,
+            "hashes": column.reference.hashes.hashes,
         }
     grid, reference = column.grid, column.reference
     return {
@@ -117,18 +121,20 @@ def _cells(name: str, column: Column) -> dict[str, Any]:
         "square": reference.square,
         "counts": reference.counts,
         "missing": reference.missing,
+        "hashes": reference.hashes.hashes,
     }
 
 
 def _column(cells: dict[str, Any]) -> Column:
+    hashes = Distinct(np.array(cells.get("hashes") or (), dtype=np.uint64))
     if cells["names"] is not None:
         named = dict(zip(cells["names"], cells["counts"], strict=True))
-        return CategoryColumn(Names(named, cells["missing"], cells["rest"]))
+        return CategoryColumn(Names(named, cells["missing"], cells["rest"], hashes))
     edges, cuts, sums, least, most = (
         np.array(cells[each], dtype=float) for each in ("edges", "cuts", "sums", "least", "most")
     )
     counts = np.array(cells["counts"], dtype=np.int64)
     return NumberColumn(
         NumberGrid(edges, cuts, cells["low"], cells["high"], cells["center"]),
-        Numbers(counts, sums, least, most, cells["square"], cells["missing"]),
+        Numbers(counts, sums, least, most, cells["square"], cells["missing"], hashes),
     )
