@@ -18,7 +18,7 @@ from tasks.governance import (
     request_rollback,
     request_training,
 )
-from tasks.monitoring import watch
+from tasks.monitoring import report, watch
 from tasks.packaging import find_predictions
 from tasks.references import Action
 from tasks.registry import fallback, require_champion
@@ -47,6 +47,7 @@ def monitor(
     verdict = watch(predictions, rivals, table, spec.monitoring, spec.data, spec.evaluation)
     frozen = spec.frozen("train", as_of)
     conclusion = follow(verdict, champion.since, fallback(champion), spec.policy, frozen)
+    report(verdict, conclusion)
     evidence = evidence_for_drift(verdict, conclusion)
     record_drift(evidence, verdict, conclusion)
     alert(drift_notice(verdict, conclusion), spec.alerts)

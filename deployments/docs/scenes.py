@@ -9,12 +9,13 @@ from typing import Final
 from playwright.sync_api import Page
 
 from deployments.docs.camera import Camera
+from deployments.pages.gathering import report_of
 from infra.addresses import addresses
 from infra.entries import Kind
 from infra.errors import BackendError
 from infra.ledger import Ledger, Recorded
-from infra.settings import settings
 from tasks.governance import read_evidence
+from tasks.governance.recording import verdict_of
 from tasks.governance.reviews import Pending, pending_reviews
 from tasks.references import Candidate, Inspection, Subject
 
@@ -52,8 +53,7 @@ def take(camera: Camera) -> Iterator[Path]:
     _refuse(camera.page)
     camera.open(_last_training(), "On the holdout", height=1000)
     yield camera.take("training")
-    watched = settings().home / "reports" / _MODEL / "monitor" / _WATCHED / "index.html"
-    camera.open(found.page(watched), "Numbers", height=1150)
+    camera.open(_watched_report(), "Numbers", height=1150)
     yield camera.take("monitoring")
     _open_registry(camera)
     yield camera.take("registry")
@@ -61,6 +61,15 @@ def take(camera: Camera) -> Iterator[Path]:
     yield camera.take("model")
     camera.open(f"{found.pages}/models", "Will this flight", height=380)
     yield camera.take("models")
+
+
+def _watched_report() -> str:
+    """The page of the newest verdict on the month that is shown."""
+    drifts = Ledger().entries(_MODEL, Kind.DRIFT)
+    seen = [each for each in drifts if verdict_of(each).window == _WATCHED]
+    if not seen:
+        raise BackendError(f"The ledger holds no verdict on {_WATCHED} of {_MODEL}.")
+    return report_of(_MODEL, _WATCHED, verdict_of(seen[-1]).digest)
 
 
 def _waiting_review() -> Pending:

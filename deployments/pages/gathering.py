@@ -15,6 +15,7 @@ from infra.errors import ConfigError, IntegrityError, PerennialError
 from infra.ledger import Kind, Ledger, Recorded
 from infra.serving import serving
 from infra.settings import settings
+from tasks.monitoring.reporting import PAGE, folder_of
 from tasks.references import Champion
 from tasks.registry.crownings import CROWNINGS, in_charge
 from tasks.schedules import FlowName
@@ -147,9 +148,9 @@ def declared_as(model: str) -> ModelSpec:
         return load_spec(model, folder)
 
 
-def report_of(model: str, window: str) -> str:
-    """The address of the report of a watched window; empty where it is not on this machine."""
-    path = settings().home / "reports" / model / "monitor" / window / "index.html"
+def report_of(model: str, window: str, digest: str) -> str:
+    """The address of the report of a verdict; empty where it is not on this machine."""
+    path = folder_of(model, window, digest) / PAGE
     return addresses().page(path) if path.is_file() else ""
 
 

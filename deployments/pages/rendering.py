@@ -84,7 +84,7 @@ def model_page(facts: Facts) -> str:
         listed=_listed(facts.coming),
         links=_links(facts),
         reports={
-            each.window: _linked(report_of, facts.spec.name, each.window)
+            each.digest: _linked(report_of, facts.spec.name, each.window, each.digest)
             for each in judged[:_MOST_ROWS]
         },
         proof=_linked(picture_of, facts.spec.name, proved.digest) if proved else "",
@@ -172,9 +172,9 @@ def _links(facts: Facts) -> dict[str, str]:
     }
 
 
-def _linked(address: Callable[[str, str], str], model: str, name: str) -> str:
+def _linked(address: Callable[..., str], *names: str) -> str:
     try:
-        return address(model, name)
+        return address(*names)
     except ConfigError:  # no server was ever started here: there is no address to link to
         return ""
 

@@ -41,6 +41,7 @@ class Judged:
     metrics: Mapping[str, float]
     champion: int
     rows: int
+    digest: str = ""
     ages: tuple[LabelCoverage, ...] = ()
 
     @property
@@ -182,6 +183,7 @@ def judged_of(drift: Recorded) -> Judged:
         metrics=verdict.metrics,
         champion=verdict.champion,
         rows=verdict.rows,
+        digest=verdict.digest,
         ages=verdict.coverage,
     )
 

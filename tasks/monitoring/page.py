@@ -1,4 +1,4 @@
-"""The page of a verdict: what follows, why, and the numbers, readable in a minute."""
+"""The page of a verdict: what is done, why, and the numbers, readable in a minute."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,13 +7,14 @@ from jinja2 import Environment, StrictUndefined
 
 from tasks.monitoring.coverage import span
 from tasks.monitoring.drift import Drift
-from tasks.references import Action, DriftVerdict
+from tasks.references import Action, Conclusion, DriftVerdict
 
 _COLORS: Final = {
     Action.REST: "#2e7d4f",
     Action.ALERT: "#b26a00",
     Action.ASK: "#6a3fa0",
-    Action.RETRAIN: "#b3362b",
+    Action.RETRAIN: "#0f62a8",
+    Action.ROLLBACK: "#b3362b",
 }
 
 _SAYS: Final = {
@@ -21,6 +22,7 @@ _SAYS: Final = {
     Action.ALERT: "The champion goes on; somebody should look.",
     Action.ASK: "A person decides whether to train again.",
     Action.RETRAIN: "A training with cause drift is started.",
+    Action.ROLLBACK: "The version before the champion is put in charge again.",
 }
 
 _MOST_SLICES: Final = 15
@@ -29,7 +31,7 @@ _PAGE: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{{ verdict.model }} {{ verdict.window }}: {{ verdict.action.value }}</title>
+<title>{{ verdict.model }} {{ verdict.window }}: {{ conclusion.state.lower() }}</title>
 <style>
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea;
   --paper: #f6f7f9; --card: #fff; --moved: #b3362b }
@@ -55,11 +57,15 @@ th:first-child, td:first-child { text-align: left } .moved { color: var(--moved)
 footer { margin-top: 40px; font-size: 13px; overflow-wrap: anywhere }
 </style>
 <h1>{{ verdict.model }} {{ verdict.window }}
-<span class="badge">{{ verdict.action.value }}</span></h1>
-<p>{{ says }} <span class="faint">Version {{ verdict.champion }},
+<span class="badge">{{ conclusion.state.lower() }}</span></h1>
+<p>{{ says }}
+{% if conclusion.action != verdict.action %}The verdict asks for {{ verdict.action.value }}.
+{% endif %}<span class="faint">Version {{ verdict.champion }},
 {{ "{:,}".format(verdict.rows) }} rows,
 as of {{ verdict.as_of.strftime("%Y-%m-%d %H:%M %Z") }}.</span></p>
 <ul>
+{% for each in conclusion.why %}<li><strong>{{ each }}</strong></li>
+{% endfor %}
 {% for reason in verdict.reasons %}<li>{{ reason }}</li>
 {% endfor %}</ul>
 {% if verdict.unjudged %}
@@ -156,15 +162,16 @@ class Contents:
     has_comparison: bool
 
 
-def render(contents: Contents) -> bytes:
+def render(contents: Contents, conclusion: Conclusion) -> bytes:
     """The page as HTML; whatever the data held is shown as text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     html = environment.from_string(_PAGE).render(
         **vars(contents),
-        color=_COLORS[contents.verdict.action],
+        conclusion=conclusion,
+        color=_COLORS[conclusion.action],
         span=span,
         moved=contents.drift.moved(contents.threshold) if contents.drift else {},
         most_slices=_MOST_SLICES,
-        says=_SAYS[contents.verdict.action],
+        says=conclusion.held or _SAYS[conclusion.action],
     )
     return html.encode()

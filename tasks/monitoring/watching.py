@@ -1,6 +1,5 @@
 """Watching a window: read what was predicted and what came, judge, and show it."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.addresses import addresses
@@ -10,6 +9,7 @@ from infra.steps import step
 from infra.store import digest_of, put_bytes
 from tasks.data.spec import DataSpec, LabelSpec
 from tasks.evaluation.spec import EvaluationSpec
+from tasks.monitoring.reporting import COMPARISON, PAGE, PICTURE, folder_of, put_contents
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.references import (
     Candidate,
@@ -54,7 +54,7 @@ def watch(
     seen = observe(watched, monitoring)
     verdict = conclude(watched, seen, contest, table, monitoring)
     past = sources.past_rows(predictions, table, data.label)
-    _publish(_folder(predictions), verdict, watched, past, seen, monitoring)
+    _publish(verdict, watched, past, seen, monitoring)
     return verdict
 
 
@@ -113,7 +113,7 @@ def conclude(
     table: FeatureTable,
     monitoring: MonitoringSpec,
 ) -> DriftVerdict:
-    """The verdict of what was seen; its report lies where `watch` writes it."""
+    """The verdict of what was seen; its report lies where `report` writes it."""
     from tasks.monitoring.observing import numbers
     from tasks.monitoring.verdict import judge, unjudged
 
@@ -122,6 +122,8 @@ def conclude(
     psi = {name: each.psi for name, each in seen.drift.features.items()} if seen.drift else {}
     found = numbers(watched, seen, monitoring)
     inputs = (predictions.digest, champion.entry, table.digest, table.as_of, monitoring)
+    digest = digest_of(inputs, action, reasons, psi, found)
+    folder = folder_of(champion.model, predictions.window, digest)
     return DriftVerdict(
         model=champion.model,
         window=predictions.window,
@@ -140,13 +142,9 @@ def conclude(
         rows=seen.rows,
         data_version=table.history,
         turned_down=_turned_down(contest.turned_down, predictions, table),
-        report_url=addresses().page(_folder(predictions) / "index.html"),
-        digest=digest_of(inputs, action, reasons, psi, found),
+        report_url=addresses().page(folder / PAGE),
+        digest=digest,
     )
-
-
-def _folder(predictions: Predictions) -> Path:
-    return settings().home / "reports" / predictions.model / "monitor" / predictions.window
 
 
 def said_by(champion: Champion, label: LabelSpec) -> "Say":
@@ -178,24 +176,24 @@ def _turned_down(
 
 
 def _publish(
-    folder: Path,
     verdict: DriftVerdict,
     watched: "Watched",
     past: "dict[str, pd.DataFrame]",
     seen: "Observation",
     monitoring: MonitoringSpec,
 ) -> None:
-    """Write the report, its page last, and link it from the run."""
+    """Write what the report shows; its page is written when it is known what follows."""
     from tasks.monitoring.observing import course
-    from tasks.monitoring.page import Contents, render
+    from tasks.monitoring.page import Contents
     from tasks.monitoring.picture import draw
 
-    title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
+    folder = folder_of(verdict.model, verdict.window, verdict.digest)
+    title = f"{verdict.model} {verdict.window}"
     image = draw(title, seen.drift, monitoring.psi, course(watched, past, seen), seen.slices)
-    put_bytes(str(folder / "picture.png"), image)
+    put_bytes(str(folder / PICTURE), image)
     compared = _comparison(watched, monitoring)
     if compared is not None:
-        put_bytes(str(folder / "evidently.html"), compared)
+        put_bytes(str(folder / COMPARISON), compared)
     contents = Contents(
         verdict=verdict,
         drift=seen.drift,
@@ -203,8 +201,7 @@ def _publish(
         metric=watched.metric,
         has_comparison=compared is not None,
     )
-    put_bytes(str(folder / "index.html"), render(contents))
-    _link(verdict, addresses().page(folder / "picture.png"))
+    put_contents(folder, contents)
 
 
 def _comparison(watched: "Watched", monitoring: MonitoringSpec) -> bytes | None:
@@ -221,22 +218,3 @@ def _comparison(watched: "Watched", monitoring: MonitoringSpec) -> bytes | None:
         table.categorical,
         monitoring.psi,
     )
-
-
-def _link(verdict: DriftVerdict, picture_url: str) -> None:
-    """Show picture, reasons and link on the run's page; outside a run there is none."""
-    from prefect.artifacts import create_image_artifact, create_markdown_artifact
-    from prefect.context import TaskRunContext
-
-    if TaskRunContext.get() is None:
-        return
-    key = f"monitor-{verdict.model.replace('_', '-')}"
-    title = f"{verdict.model} {verdict.window}: {verdict.action.value}"
-    reasons = "\n".join(f"- {reason}" for reason in verdict.reasons)
-    create_markdown_artifact(
-        key=key,
-        markdown=f"## {title}\n\n{reasons}\n\n[Report]({verdict.report_url})\n\n"
-        f"![PSI by feature, and the metric over the windows]({picture_url})\n",
-        description=title,
-    )
-    create_image_artifact(image_url=picture_url, key=f"{key}-picture", description=title)

@@ -138,19 +138,21 @@ def test_a_scoring_that_is_killed_and_retried_predicts_once(model: str) -> None:
 
 
 def test_a_monitoring_that_is_killed_and_retried_is_one_verdict(model: str) -> None:
-    """One report and one record of drift, which the retry does not write anew."""
+    """One report and one record of drift, and after the retry they are what they were."""
     run = begun("monitor", model=model, window=SCORED, as_of=LATER)
-    report = settings().home / "reports" / model / "monitor" / SCORED
+    reports = settings().home / "reports" / model / "monitor" / SCORED
 
-    kill("monitor", "tasks.monitoring.watching:_link", "before", again=run)
+    kill("monitor", "tasks.monitoring.reporting:_link", "before", again=run)
     judged = Ledger().entries(model, Kind.DRIFT)
     kill("monitor", "infra.ledger:Ledger.append", "after", again=run)
-    written = {path.name: path.stat().st_mtime_ns for path in report.iterdir()}
+    (report,) = reports.iterdir()
+    written = {path.name: path.read_bytes() for path in report.iterdir()}
     retried = finish("monitor", again=run)
 
     assert judged == ()
     assert (retried.run, steps(run)["watch"]) == (run, "Cached")
-    assert {path.name: path.stat().st_mtime_ns for path in report.iterdir()} == written
+    assert list(reports.iterdir()) == [report]
+    assert {path.name: path.read_bytes() for path in report.iterdir()} == written
     assert "index.html" in written
     assert len(Ledger().entries(model, Kind.DRIFT)) == 1
     assert Ledger().verify() > 0

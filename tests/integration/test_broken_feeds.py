@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from infra.errors import ConfigError
+from tasks.monitoring import report
+from tasks.monitoring.reporting import folder_of
 from tasks.monitoring.spec import MonitoringSpec, ObjectiveSpec, RosterSpec, SliceSpec
-from tasks.references import Action, DriftVerdict
+from tasks.references import Action, Conclusion, DriftVerdict
 from tests.support.feature_tables import bare_home
 from tests.support.rides import ROWS, Edit, World
 
@@ -184,13 +186,14 @@ def test_a_version_without_a_profile_says_what_it_cannot_be_asked() -> None:
     )
 
 
-def test_slices_are_told_in_the_verdict_and_on_the_page(home: Path) -> None:
+def test_slices_are_told_in_the_verdict_and_on_the_page() -> None:
     """A column that only the feature table knows is held to the whole holdout."""
     declared = MonitoringSpec(report_rows=300, slices=SliceSpec(columns=("origin",)))
 
     verdict = World().verdict(declared=declared)
 
-    folder = home / "reports" / "rides" / "monitor" / "2013-04"
+    report.fn(verdict, Conclusion(action=verdict.action))
+    folder = folder_of("rides", verdict.window, verdict.digest)
     page = (folder / "index.html").read_text()
     width = int.from_bytes((folder / "picture.png").read_bytes()[16:20], "big")
     assert {(each.column, each.value) for each in verdict.slices} == {

@@ -3,7 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,12 @@ from infra.errors import DataError
 from infra.settings import settings
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.metrics import metric_names
-from tasks.monitoring import watch
+from tasks.monitoring import report, watch
+from tasks.monitoring.reporting import folder_of
 from tasks.monitoring.spec import AttributionSpec
 from tasks.references import (
     Action,
+    Conclusion,
     Contest,
     DriftVerdict,
 )
@@ -46,12 +48,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-def _report(verdict: DriftVerdict) -> str:
+def _report(verdict: DriftVerdict, conclusion: Conclusion | None = None) -> str:
+    report.fn(verdict, conclusion or Conclusion(action=verdict.action))
     return (_folder(verdict) / "index.html").read_text()
 
 
 def _folder(verdict: DriftVerdict) -> Path:
-    return settings().home / "reports" / "rides" / "monitor" / verdict.window
+    return folder_of("rides", verdict.window, verdict.digest)
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
@@ -168,12 +171,59 @@ def test_the_report_shows_badge_reasons_picture_and_comparison() -> None:
 
     page, folder = _report(verdict), _folder(verdict)
 
-    assert verdict.report_url == "http://127.0.0.1:2/rides/monitor/2013-04/index.html"
+    named = verdict.digest[:12]
+    assert verdict.report_url == f"http://127.0.0.1:2/rides/monitor/2013-04/{named}/index.html"
     assert '<span class="badge">retrain</span>' in page
     assert all(reason.replace("'", "&#39;") in page for reason in verdict.reasons)
     assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
     comparison = (folder / "evidently.html").read_text()
     assert all(name in comparison for name in ("hour", "origin"))
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "badge", "sentences"),
+    [
+        (
+            Conclusion(action=Action.ALERT, why=("The policy allows no more than alert.",)),
+            "alert",
+            ("The champion goes on; somebody should look.", "The verdict asks for retrain."),
+        ),
+        (
+            Conclusion(action=Action.RETRAIN, held="A freeze lasts until 2 January."),
+            "waiting",
+            ("A freeze lasts until 2 January.",),
+        ),
+        (
+            Conclusion(action=Action.ROLLBACK, version=1),
+            "rolling back",
+            ("The version before the champion is put in charge again.",),
+        ),
+    ],
+)
+def test_the_page_says_what_is_done_and_not_what_was_asked_for(
+    conclusion: Conclusion, badge: str, sentences: tuple[str, ...]
+) -> None:
+    """No reader is told of a training that the policy did not start."""
+    page = _report(World(turned=1.0).verdict(), conclusion)
+
+    assert f'<span class="badge">{badge}</span>' in page
+    assert f"<title>rides 2013-04: {badge}</title>" in page
+    assert all(each in page for each in (*sentences, *conclusion.why))
+    assert "A training with cause drift is started" not in page
+
+
+def test_a_window_that_is_judged_again_leaves_the_first_report_as_it_was() -> None:
+    """What led to a decision stays to be read, whatever is said of the window later."""
+    world = World(turned=1.0)
+    first = world.verdict()
+    before = _report(first)
+    later = world.table.model_copy(update={"as_of": world.table.as_of + timedelta(days=1)})
+
+    second = world.verdict(table=later)
+
+    assert _report(second) != before
+    assert second.report_url != first.report_url
+    assert (_folder(first) / "index.html").read_text() == before
 
 
 def test_the_page_escapes_what_names_hold() -> None:
@@ -182,7 +232,8 @@ def test_the_page_escapes_what_names_hold() -> None:
 
     verdict = World().verdict().model_copy(update={"reasons": ("<script>alert(1)</script>",)})
 
-    page = render(Contents(verdict, None, 0.2, "roc_auc", has_comparison=False)).decode()
+    contents = Contents(verdict, None, 0.2, "roc_auc", has_comparison=False)
+    page = render(contents, Conclusion(action=verdict.action)).decode()
 
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
@@ -211,7 +262,9 @@ def test_watching_in_a_run_leaves_artifacts_that_show_the_picture(api: str) -> N
     def watching(model: str) -> DriftVerdict:
         spec = EvaluationSpec(metric="roc_auc")
         rivals = Contest(champion=world.champion)
-        return watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
+        verdict = watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
+        report(verdict, Conclusion(action=verdict.action, why=("It was looked at.",)))
+        return verdict
 
     assert api
     verdict = watching("rides")
@@ -219,6 +272,7 @@ def test_watching_in_a_run_leaves_artifacts_that_show_the_picture(api: str) -> N
 
     assert isinstance(shown, Shown)
     assert verdict.reasons[0] in str(shown.data)
+    assert "It was looked at." in str(shown.data)
     assert f"]({verdict.report_url})" in str(shown.data)
     assert isinstance(image, Shown)
-    assert image.data == "http://127.0.0.1:2/rides/monitor/2013-04/picture.png"
+    assert image.data == verdict.picture_url

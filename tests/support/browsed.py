@@ -11,7 +11,7 @@ import pandas as pd
 from prefect import flow
 from prefect.client.orchestration import get_client
 
-from tasks.monitoring import watch
+from tasks.monitoring import report, watch
 from tasks.references import Action, Conclusion, Contest, DriftVerdict
 
 MODEL: Final = "shop"
@@ -51,7 +51,9 @@ def watching() -> DriftVerdict:
     world = World(shift=1.0)
     spec = EvaluationSpec(metric=METRICS[world.kind])
     rivals = Contest(champion=world.champion)
-    return watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
+    verdict = watch(world.predictions(), rivals, world.table, SPEC, world.data, spec)
+    report(verdict, Conclusion(action=verdict.action))
+    return verdict
 
 
 def ask_about(verdict: DriftVerdict) -> None:
