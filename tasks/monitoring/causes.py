@@ -25,7 +25,9 @@ class Observation:
         labelled: rows with a prediction and a label known by now.
         drift: features against the training rows.
         prediction_psi: predictions against those on the holdout.
+        prediction_chance: what chance alone exceeds of that in few windows.
         target_psi: labels against those of the training rows.
+        target_chance: likewise.
         performance: on the window's labels.
         promotion: on the champion's holdout, when it was promoted.
         gap: mean prediction minus mean label.
@@ -52,7 +54,9 @@ class Observation:
     labelled: int
     drift: Drift | None = None
     prediction_psi: float | None = None
+    prediction_chance: float = 0.0
     target_psi: float | None = None
+    target_chance: float = 0.0
     performance: Performance | None = None
     promotion: Performance | None = None
     gap: Gap | None = None

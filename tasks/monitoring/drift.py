@@ -80,6 +80,11 @@ class FeatureDrift:
         before, after = (np.array([each, 1 - each]) for each in (self.missing_before, self.missing))
         return self.psi - psi(before, after)
 
+    @property
+    def psi_of_drift(self) -> float:
+        """The PSI, without what values that went missing make of it: that is judged as such."""
+        return self.psi_of_values if self.missing > self.missing_before else self.psi
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -88,7 +93,9 @@ class Drift:
     Attributes:
         features: by name, in the table's order.
         severity: mean PSI of those beyond chance, each capped at 1, weighted by importance: 0 to 1.
-        novelty: share of rows with a value that lies beyond the reference: 0 to 1.
+            Values that went missing are left out of it.
+        novelty: share of rows with a value that lies beyond the reference, less what names that
+            are seldom make of it where nothing moved: 0 to 1.
     """
 
     features: dict[str, FeatureDrift]
@@ -96,11 +103,14 @@ class Drift:
     novelty: float
 
     def moved(self, threshold: float) -> dict[str, float]:
-        """Features whose PSI exceeds the threshold and what chance makes, the largest first."""
+        """Features whose PSI exceeds the threshold and what chance makes, the largest first.
+
+        Values that went missing are no movement: they are judged as such.
+        """
         found = {
             name: each.psi
             for name, each in self.features.items()
-            if each.psi > threshold and each.beyond_chance
+            if each.psi_of_drift > threshold and each.beyond_chance
         }
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -128,9 +138,22 @@ def compare(profile: Profile, window: Sketch, importances: Mapping[str, float]) 
         for name, column in profile.columns.items()
     }
     severity = sum(
-        weights[name] * min(each.psi, 1.0) for name, each in found.items() if each.beyond_chance
+        weights[name] * min(max(each.psi_of_drift, 0.0), 1.0)
+        for name, each in found.items()
+        if each.beyond_chance
     )
-    return Drift(features=found, severity=severity, novelty=window.beyond / window.rows)
+    beyond = window.beyond / window.rows
+    return Drift(found, severity, novelty=max(beyond - _seldom(profile), 0.0))
+
+
+def _seldom(profile: Profile) -> float:
+    """Share of rows that have a name which the reference missed by chance, in any column."""
+    unseen = [
+        each.reference.unseen
+        for each in profile.columns.values()
+        if isinstance(each.reference, Names)
+    ]
+    return float(1 - np.prod([1 - each for each in unseen]))
 
 
 def _feature(

@@ -14,7 +14,7 @@ from tasks.metrics import score
 from tasks.monitoring.attribution import Attribution, Say, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
-from tasks.monitoring.drift import Drift, compare
+from tasks.monitoring.drift import FALSE_ALARMS, Drift, compare
 from tasks.monitoring.feed import Bounds, bounds, feed
 from tasks.monitoring.learned import PREDICTION, Learned
 from tasks.monitoring.performance import (
@@ -34,6 +34,9 @@ from tasks.monitoring.sources import Seen, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.monitoring.worth import worth
 from tasks.references import Champion, Incident, Predictions, SliceResult
+
+_ERROR = FALSE_ALARMS / 2
+"""Of the predictions and of the labels, each: chance alone moves either in no more windows."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,19 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
     told = enough and len(scored.labels) >= spec.min_rows
     mine = watched.predictions.model_version == watched.champion.version
     now, then = _performances(watched, scored) if told and mine else (None, None)
+    said_psi, said_chance = _psi(
+        known.predictions if known and enough else None, window[PREDICTION]
+    )
+    target_psi, target_chance = _psi(known.target if known and told else None, window[label.name])
     return Observation(
         rows=len(window),
         scored=int(said.sum()),
         labelled=len(scored.labels),
         drift=_drift(watched),
-        prediction_psi=_psi(known.predictions, window[PREDICTION]) if known and enough else None,
-        target_psi=_psi(known.target, window[label.name]) if known and told else None,
+        prediction_psi=said_psi,
+        prediction_chance=said_chance,
+        target_psi=target_psi,
+        target_chance=target_chance,
         profiled=known is not None,
         usual_rows=watched.usual_rows,
         estimate=None if told or not (enough and mine) else _estimated(watched),
@@ -248,11 +257,14 @@ def _drift(watched: Watched) -> Drift | None:
     return compare(watched.learned.features, watched.features.sketch, importances)
 
 
-def _psi(profile: Profile, values: "pd.Series[Any]") -> float | None:
-    """PSI of those of the values that are there; None where none is."""
+def _psi(profile: Profile | None, values: "pd.Series[Any]") -> tuple[float | None, float]:
+    """PSI of those of the values that are there, None where none is; and what chance makes."""
+    if profile is None:
+        return None, 0.0
     [(name, column)] = profile.columns.items()
     known = values.dropna().to_frame(name)
     if known.empty:
-        return None
+        return None, 0.0
     sketch = profile.sketch([pa.RecordBatch.from_pandas(known, preserve_index=False)])
-    return column.distances(sketch.columns[name]).psi  # type: ignore[arg-type]  # counted by it
+    found = column.distances(sketch.columns[name], _ERROR)  # type: ignore[arg-type]  # counted by it
+    return found.psi, found.chance

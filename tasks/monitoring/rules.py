@@ -17,7 +17,9 @@ _SURE: Final = 1.96
 
 def _target(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
     limit = spec.max_target_psi
-    if seen.target_psi is not None and limit is not None and seen.target_psi > limit:
+    if seen.target_psi is None or limit is None:
+        return
+    if seen.target_psi > max(limit, seen.target_chance):
         yield cause(
             WatchKind.TARGET,
             Action.ALERT,
@@ -154,7 +156,9 @@ def _aged(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
 
 
 def _predictions(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
-    if seen.prediction_psi is not None and seen.prediction_psi > spec.max_prediction_psi:
+    if seen.prediction_psi is None:
+        return
+    if seen.prediction_psi > max(spec.max_prediction_psi, seen.prediction_chance):
         yield cause(
             WatchKind.PREDICTIONS,
             Action.ALERT,

@@ -192,12 +192,17 @@ def test_batches_of_rows_that_were_not_recorded_are_refused() -> None:
 
 
 def test_distances_are_those_that_evidently_shows() -> None:
-    """Wasserstein of numbers as Evidently norms it, PSI and Jensen-Shannon of categories."""
+    """Wasserstein of numbers as Evidently norms it, PSI and Jensen-Shannon of few values."""
     draws, rows = np.random.default_rng(5), 20_000
     before = {name: SHAPES[name](draws, rows) for name in ("normal", "long tail", "rounded")}
     after = {name: CHANGES["a little"](values, draws) for name, values in before.items()}
     before["port"] = draws.choice(np.array(["EWR", "JFK", "LGA"], dtype=object), rows)
     after["port"] = draws.choice(np.array(["EWR", "JFK", "SWF"], dtype=object), rows)
+    few = {"flag": (0.05, 0.5), "constant": (0.0, 1.0), "rare event": (0.08, 0.02)}
+    for name, (then, now) in few.items():
+        most = 8 if name == "rare event" else 1
+        before[name] = draws.integers(1, most, rows, endpoint=True) * (draws.random(rows) < then)
+        after[name] = draws.integers(1, most, rows, endpoint=True) * (draws.random(rows) < now)
     profiled, _ = draw_profile(lambda: batches(before, rows), list(before), ["port"], seed=9)
 
     drift = compare(profiled, profiled.sketch(batches(after, 999)), {}).features
@@ -208,10 +213,11 @@ def test_distances_are_those_that_evidently_shows() -> None:
             _evidently(name, "wasserstein", *frames), abs=1e-3
         )
         assert drift[name].ks == pytest.approx(exact(before[name], after[name]).ks, abs=1e-3)
-    assert drift["port"].psi == pytest.approx(_evidently("port", "psi", *frames), rel=1e-3)
-    assert drift["port"].jensen_shannon == pytest.approx(
-        _evidently("port", "jensenshannon", *frames), abs=1e-3
-    )
+    for name in ("port", *few):
+        assert drift[name].psi == pytest.approx(_evidently(name, "psi", *frames), rel=1e-3)
+        assert drift[name].jensen_shannon == pytest.approx(
+            _evidently(name, "jensenshannon", *frames), abs=1e-3
+        )
 
 
 def _evidently(name: str, method: str, current: pd.DataFrame, reference: pd.DataFrame) -> float:

@@ -1,5 +1,7 @@
 """Samples of many shapes, and what SciPy says of two of them with every row at hand."""
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +62,33 @@ CHANGES: Mapping[str, Callable[[Array, Draws], Array]] = {
 """What happens to a second sample of the same shape."""
 
 
+def parted(reference: Array, values: Array) -> "Counter[object]":
+    """How many values lie in each part of a reference, told value by value.
+
+    Few distinct values are a part each, and so is one that has a tenth of the rows. What lies
+    between is parted by the deciles; None is what is missing.
+    """
+    known = reference[~np.isnan(reference)]
+    rows = Counter(known.tolist())
+    apart = {each for each, times in rows.items() if len(rows) <= 20 or times >= len(known) / 10}
+    marks = apart if len(rows) <= 20 else {*np.quantile(known, np.linspace(0, 1, 11)[1:-1])} | apart
+    ordered = sorted(float(each) for each in marks)
+
+    def part(value: float) -> object:
+        if np.isnan(value):
+            return None
+        return (value,) if value in apart else bisect_right(ordered, value)
+
+    return Counter(map(part, values.tolist()))
+
+
+def _between(cuts: Array, known: Array, missing: int) -> "Counter[object]":
+    """How many values lie between the cuts."""
+    found: Counter[object] = Counter(np.searchsorted(cuts, known, side="right").tolist())
+    found[None] = missing
+    return found
+
+
 @dataclass(frozen=True)
 class Exact:
     """What SciPy says of two samples."""
@@ -72,18 +101,15 @@ class Exact:
 
 
 def exact(reference: Array, current: Array, cuts: Array | None = None) -> Exact:
-    """By every value of both; shares are those of the reference's tenths, or between the cuts."""
+    """By every value of both; shares are those of the reference's parts, or between the cuts."""
     one, other = (values[~np.isnan(values)] for values in (reference, current))
+    sides = ((reference, one), (current, other))
     if cuts is None:
-        cuts = np.unique(np.quantile(one, np.linspace(0, 1, 11)[1:-1]))
-    before, after = (
-        np.append(
-            np.bincount(np.searchsorted(cuts, known, side="right"), minlength=len(cuts) + 1),
-            len(values) - len(known),
-        )
-        / len(values)
-        for values, known in ((reference, one), (current, other))
-    )
+        parts = [parted(one, values) for values, _ in sides]
+    else:
+        parts = [_between(cuts, known, len(values) - len(known)) for values, known in sides]
+    names = list(parts[0] | parts[1])
+    before, after = (np.array([each[name] for name in names]) / each.total() for each in parts)
     old, new = (np.maximum(shares, SMALLEST_SHARE) for shares in (before, after))
     with np.errstate(divide="ignore"):  # SciPy's p-value, which nobody asked for
         furthest = stats.ks_2samp(one, other, method="asymp").statistic

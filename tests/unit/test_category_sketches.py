@@ -167,3 +167,27 @@ def test_a_sample_is_as_likely_to_hold_the_first_rows_as_the_last() -> None:
     assert not sample.whole
     assert (np.diff(places) > 0).all()
     assert places.mean() == pytest.approx(10_000, rel=0.05)
+
+
+def test_new_names_beyond_the_bound_add_up_in_any_order() -> None:
+    """Which are counted one by one depends on the names alone, not on who came first."""
+    profiled = names_of(["EWR", "JFK"] * 10)
+    names = [*many(2 * MOST_NAMES), *many(500), "EWR"]
+    shuffled = list(np.random.default_rng(1).permutation(np.array(names, dtype=object)))
+
+    whole = sketch_of(profiled, names)
+    parts = sketch_of(profiled, names[:7000]) + sketch_of(profiled, names[7000:])
+
+    assert whole == parts == sketch_of(profiled, shuffled)
+    held = whole.columns["x"]
+    assert isinstance(held, Names)
+    assert (len(held.counts), held.rows) == (MOST_NAMES + 1, len(names))
+
+
+def test_sketches_of_different_profiles_are_not_added() -> None:
+    """Their bins mean different things; the same rows drawn twice make the same profile."""
+    one, same, other = names_of(["EWR"]), names_of(["EWR"]), names_of(["JFK"])
+
+    assert (sketch_of(one, ["EWR"]) + sketch_of(same, ["LGA"])).rows == 2
+    with pytest.raises(DataError, match="counted on different profiles"):
+        sketch_of(one, ["EWR"]) + sketch_of(other, ["EWR"])

@@ -80,6 +80,18 @@ def test_the_cuts_of_a_sample_part_all_rows_into_tenths(
     assert index == pytest.approx(exact(reference, current).psi, abs=0.005, rel=0.02)
 
 
+def test_many_values_of_which_one_has_most_rows_are_compared_apart_from_it() -> None:
+    """Rain: none in most hours, and any amount in the others."""
+    draws = np.random.default_rng(4)
+    before = np.where(draws.random(20_000) < 0.92, 0.0, draws.gamma(1, 1, 20_000))
+    after = np.where(draws.random(20_000) < 0.30, 0.0, draws.gamma(1, 1, 20_000))
+
+    distances = found(profile_of(before), after)
+
+    assert distances.psi == pytest.approx(exact(before, after).psi, abs=1e-9)
+    assert distances.psi > 1
+
+
 def test_no_bin_of_several_values_holds_more_than_the_bound(
     shaped: tuple[str, Array, Profile],
 ) -> None:

@@ -80,10 +80,19 @@ def distinct_names(names: "Sequence[str]") -> Distinct:
     return _smallest(np.array(names, dtype=object))
 
 
-def _smallest(values: npt.NDArray[Any]) -> Distinct:
+def hashes_of(names: "Sequence[str]") -> Hashes:
+    """A hash of each name, the same wherever it is met, shape (n_names,)."""
+    return _hashes(np.array(names, dtype=object))
+
+
+def _hashes(values: npt.NDArray[Any]) -> Hashes:
     from pandas.util import hash_array
 
-    hashes = hash_array(values, categorize=False)
+    return hash_array(values, categorize=False)
+
+
+def _smallest(values: npt.NDArray[Any]) -> Distinct:
+    hashes = _hashes(values)
     if len(hashes) > KEPT:
         hashes = np.partition(hashes, KEPT - 1)[:KEPT]
     return Distinct(np.unique(hashes))

@@ -1,13 +1,13 @@
 """Categories counted by name, up to a number of names that memory is sure to hold."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.monitoring.sketches.cardinality import NOTHING, Distinct, distinct_names
+from tasks.monitoring.sketches.cardinality import NOTHING, Distinct, distinct_names, hashes_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,12 +59,39 @@ class Names:
         """How many names there are: exact while all of them are counted."""
         return self.hashes.count if self.rest else float(sum(map(bool, self.counts.values())))
 
-    def bounded(self, known: Mapping[str, int] | None = None) -> "Names":
-        """The same with those names that are known, and of the others the most frequent."""
-        others = [name for name in self.counts if known is None or name not in known]
+    @property
+    def unseen(self) -> float:
+        """Share of further rows whose name will be one that these have not: 0 to 1.
+
+        Source:
+            Good, The Population Frequencies of Species (1953): the share of names seen once.
+        """
+        if self.rest:  # none is called new
+            return 0.0
+        return sum(rows == 1 for rows in self.counts.values()) / max(self.rows, 1)
+
+    def bounded(self) -> "Names":
+        """The same with the most frequent names."""
+        if len(self.counts) <= MOST_NAMES:
+            return self
+        return self._without(
+            sorted(self.counts, key=lambda name: (-self.counts[name], name))[MOST_NAMES:]
+        )
+
+    def sampled(self, known: Collection[str]) -> "Names":
+        """The same with the names that are known, and of the others those of the smallest hashes.
+
+        Which they are depends on the names alone: so parts that are added in any order keep the
+        same ones, and of each that is kept every row was counted.
+        """
+        others = [name for name in self.counts if name not in known]
         if len(others) <= MOST_NAMES:
             return self
-        gone = sorted(others, key=lambda name: (-self.counts[name], name))[MOST_NAMES:]
+        largest = np.argsort(hashes_of(others), kind="stable")[MOST_NAMES:]
+        return self._without([others[place] for place in largest])
+
+    def _without(self, gone: Iterable[str]) -> "Names":
+        """The same with some names counted together."""
         counts = dict(self.counts)
         rest = self.rest + sum(counts.pop(name) for name in gone)
         return replace(self, counts=counts, rest=rest)

@@ -70,7 +70,9 @@ class NumberColumn:
             wasserstein=(
                 distances.wasserstein(self.grid, self.reference, current) if finite else None
             ),
-            chance=chance_of_psi(before, self.reference.rows, current.rows, error),
+            chance=chance_of_psi(
+                distances.number_counts(self.grid, self.reference), current.rows, error
+            ),
         )
 
 
@@ -110,7 +112,7 @@ class CategoryColumn:
         return Distances(
             psi=distances.psi(before, after),
             jensen_shannon=distances.jensen_shannon(before, after),
-            chance=chance_of_psi(before, self.reference.rows, current.rows, error),
+            chance=chance_of_psi(distances.name_counts(self.reference), current.rows, error),
         )
 
 

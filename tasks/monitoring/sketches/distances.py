@@ -7,22 +7,33 @@ import numpy as np
 from infra.errors import DataError
 from tasks.monitoring.sketches.categories import Names
 from tasks.monitoring.sketches.grid import Array, NumberGrid
-from tasks.monitoring.sketches.numeric import Numbers
+from tasks.monitoring.sketches.numeric import Counts, Numbers
 
 SMALLEST_SHARE: Final = 1e-4
 """Share that stands for an empty bin: without it one row in a new bin makes the index infinite."""
 
 
 def number_shares(grid: NumberGrid, numbers: Numbers) -> Array:
-    """Share of each tenth of the reference, the last for missing values; they sum to 1.
+    """Share of each part of the reference, the last for missing values; they sum to 1.
 
     Raises:
         DataError: there are no rows.
     """
     _require_rows(numbers.rows)
+    return number_counts(grid, numbers) / numbers.rows
+
+
+def number_counts(grid: NumberGrid, numbers: Numbers) -> Counts:
+    """Rows in each part of the reference, the last for missing values."""
     below = np.cumsum(numbers.counts)[np.searchsorted(grid.edges, grid.cuts)]
-    known: Array = np.diff(below, prepend=0, append=numbers.known)
-    return np.append(known, numbers.missing) / numbers.rows
+    known = np.diff(below, prepend=0, append=numbers.known)
+    found: Counts = np.append(known, numbers.missing)
+    return found
+
+
+def name_counts(names: Names) -> Counts:
+    """Rows of each name, then of those beyond the bound and of missing values."""
+    return np.array([*names.counts.values(), names.rest, names.missing], dtype=np.int64)
 
 
 def name_shares(reference: Names, current: Names) -> tuple[Array, Array]:

@@ -27,6 +27,12 @@ _PER_OCTAVE: Final = 16
 
 _DECILES: Final = np.linspace(0, 1, 11)[1:-1]
 
+_BY_VALUE: Final = 20
+"""Up to so many distinct values each is compared by itself, as Evidently does it too."""
+
+_TENTH: Final = 0.1
+"""Share from which on one value is a part of its own: it fills a tenth, whatever lies above it."""
+
 
 @dataclass(frozen=True)
 class NumberGrid:
@@ -36,7 +42,8 @@ class NumberGrid:
         edges: increasing, from the smallest float to infinity, shape (n_edges,). A bin holds
             the values from its edge up to the next. KS between the reference and any sample is
             too small by at most the largest share that a bin of several values has in both.
-        cuts: those of the edges that part the reference into tenths; ties make them fewer.
+        cuts: those of the edges that part the reference into tenths. A value that has a tenth of
+            the rows, or is one of few, is a part of its own.
         low: below it a value lies beyond what the reference covers.
         high: above it likewise.
         center: what sums are taken of is the distance to it, which loses no digits.
@@ -79,13 +86,23 @@ def number_grid(known: Known, tail: float) -> NumberGrid:
     steps = _geometric(len(known.lowest))
     with np.errstate(over="ignore", invalid="ignore"):  # the ends of what a float holds
         points, singles = _points(values)
-        cuts = np.unique(np.quantile(values, _DECILES))
+        cuts = _cuts(values)
         low, high = _limits(known, values, tail)
         after = np.nextafter(np.concatenate([singles, known.highest[-1:]]), np.inf)
     ends = (known.lowest[steps], known.highest[::-1][steps], np.array([low, high, floor, np.inf]))
     cuts = cuts[np.isfinite(cuts)]
     edges = np.unique(np.concatenate([points, after, cuts, *ends]))
     return NumberGrid(edges, cuts, low, high, float(values[len(values) // 2]))
+
+
+def _cuts(values: Array) -> Array:
+    """Where sorted values part into tenths, with each value apart that ties make as large."""
+    distinct, times = np.unique(values, return_counts=True)
+    if len(distinct) <= _BY_VALUE:
+        return np.unique(np.concatenate([distinct, np.nextafter(distinct, np.inf)]))
+    large = distinct[times >= _TENTH * len(values)]
+    tenths = np.quantile(values, _DECILES)
+    return np.unique(np.concatenate([tenths, large, np.nextafter(large, np.inf)]))
 
 
 def _limits(known: Known, values: Array, tail: float) -> tuple[float, float]:

@@ -1,7 +1,9 @@
 """The profile of what a model learned from, and the sketch of a window that is held against it."""
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,16 +31,27 @@ class Sketch:
         beyond: rows of which any column lies beyond the reference.
         new: such rows by column.
         columns: sketch by column.
+        profile: what they are counted on.
     """
 
     rows: int
     beyond: int
     new: Mapping[str, int]
     columns: Mapping[str, Numbers | Names]
+    profile: "Profile" = field(repr=False, compare=False)
 
     def __add__(self, other: "Sketch") -> "Sketch":
-        """The sketch of the rows of both."""
-        return Sketch(
+        """The sketch of the rows of both.
+
+        Raises:
+            DataError: they are counted on profiles of different training rows.
+        """
+        if self.profile is not other.profile and self.profile.grid != other.profile.grid:
+            raise DataError(
+                "Two sketches are added that were counted on different profiles.",
+                hint="Count both windows on the profile of one version.",
+            )
+        added = Sketch(
             rows=self.rows + other.rows,
             beyond=self.beyond + other.beyond,
             new={name: rows + other.new[name] for name, rows in self.new.items()},
@@ -46,7 +59,9 @@ class Sketch:
                 name: each + other.columns[name]  # type: ignore[operator]  # of a kind
                 for name, each in self.columns.items()
             },
+            profile=self.profile,
         )
+        return added.profile.bounded(added)
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,19 @@ class Profile:
     rows: int
     columns: Mapping[str, Column]
 
+    @cached_property
+    def grid(self) -> str:
+        """Digest of where each column is counted: what is counted alike can be added."""
+        digest = hashlib.sha256()
+        for name, column in self.columns.items():
+            parts = (
+                column.grid.edges.tobytes()
+                if isinstance(column, NumberColumn)
+                else "\0".join(sorted(column.reference.counts)).encode()
+            )
+            digest.update(len(parts).to_bytes(8, "big") + name.encode() + b"\0" + parts)
+        return digest.hexdigest()
+
     def sketch(self, batches: "Iterable[pa.RecordBatch]") -> Sketch:
         """The rows of some batches, counted in one pass; each batch is forgotten after its turn.
 
@@ -63,17 +91,18 @@ class Profile:
             DataError: a batch lacks a column, or one of numbers holds what is none.
         """
         nothing = {name: column.nothing() for name, column in self.columns.items()}
-        total = Sketch(0, 0, dict.fromkeys(self.columns, 0), nothing)
+        total = Sketch(0, 0, dict.fromkeys(self.columns, 0), nothing, self)
         for batch in batches:
-            total = self._bounded(total + self._tally(batch))
+            total += self._tally(batch)
         return total
 
-    def _bounded(self, total: Sketch) -> Sketch:
+    def bounded(self, total: Sketch) -> Sketch:
+        """The same with as many names as memory is sure to hold."""
         columns = dict(total.columns)
         for name, column in self.columns.items():
             sketch = columns[name]
             if isinstance(column, CategoryColumn) and isinstance(sketch, Names):
-                columns[name] = sketch.bounded(column.reference.counts)
+                columns[name] = sketch.sampled(column.reference.counts)
         return replace(total, columns=columns)
 
     def _tally(self, batch: "pa.RecordBatch") -> Sketch:
@@ -85,7 +114,7 @@ class Profile:
             columns[name], outside = _told(name, column, batch.column(name))
             anywhere |= outside
             new[name] = int(np.count_nonzero(outside))
-        return Sketch(len(batch), int(np.count_nonzero(anywhere)), new, columns)
+        return Sketch(len(batch), int(np.count_nonzero(anywhere)), new, columns, self)
 
 
 def draw_profile(
