@@ -1,13 +1,17 @@
 """Which challenger was turned down last: what a new one for the same reason is weighed against."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.evidence import read_evidence
-from tasks.governance.recording import is_refusal
+from tasks.governance.recording import is_refusal, verdict_of
 from tasks.references import Candidate, Cause, Champion, Contest, Subject
+
+_MOST_WINDOWS: Final = 60
+"""Windows that a picture shows at most."""
 
 
 @step(moving=True)
@@ -25,6 +29,7 @@ def contest(champion: Champion, as_of: datetime) -> Contest:
     """
     before = as_of - timedelta(microseconds=1)
     said = Ledger().entries(champion.model, (Kind.GATE, Kind.REVIEW), before)
+    course = _course(champion, before)
     for entry in reversed(said):
         if entry.as_of < champion.since:
             break
@@ -33,8 +38,19 @@ def contest(champion: Champion, as_of: datetime) -> Contest:
             seen = read_evidence.fn(place).payload["candidate"]
             candidate = Candidate.model_validate(seen)
             if candidate.cause is Cause.DRIFT:
-                return Contest(champion=champion, turned_down=candidate)
-    return Contest(champion=champion)
+                return Contest(champion=champion, turned_down=candidate, course=course)
+    return Contest(champion=champion, course=course)
+
+
+def _course(champion: Champion, before: datetime) -> dict[str, dict[str, float]]:
+    """What the newest verdicts say of their windows: no row is read again for it."""
+    measured = champion.candidate.evaluation.metrics
+    said = Ledger().entries(champion.model, (Kind.DRIFT,), before, limit=_MOST_WINDOWS)
+    verdicts = map(verdict_of, said)
+    return {
+        each.window: {name: value for name, value in each.metrics.items() if name in measured}
+        for each in verdicts
+    }
 
 
 def _turned_down(entry: Recorded) -> bool:

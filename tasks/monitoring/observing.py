@@ -1,5 +1,6 @@
 """From frames to what the verdict is about."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,6 @@ import pyarrow as pa
 
 from infra.errors import DataError
 from tasks.data.spec import LabelSpec
-from tasks.metrics import score
 from tasks.monitoring.attribution import Attribution, Say, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
@@ -34,6 +34,7 @@ from tasks.monitoring.sources import Seen, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
 from tasks.monitoring.worth import worth
 from tasks.references import Champion, Incident, Predictions, SliceResult
+from tasks.windows import first_day
 
 _ERROR = FALSE_ALARMS / 2
 """Of the predictions and of the labels, each: chance alone moves either in no more windows."""
@@ -182,23 +183,24 @@ def _of_arrival(seen: Observation) -> dict[str, float]:
     return found
 
 
-def course(watched: Watched, past: dict[str, pd.DataFrame], seen: Observation) -> Course:
+def course(watched: Watched, past: Mapping[str, Mapping[str, float]], seen: Observation) -> Course:
     """The metric of every window up to this one of which it can be told.
 
     Args:
         watched: the window.
-        past: labels and predictions of the windows before it, by name.
+        past: metrics of windows that were judged before, by name.
         seen: of the window.
     """
-    rows = {name: scored_rows(frame, watched.label) for name, frame in past.items()}
+    metric, window = watched.metric, watched.predictions.window
+    start = first_day(window)
     found = {
-        name: score(watched.metric, each.kind, each.labels, each.predictions)
-        for name, each in rows.items()
+        name: metrics[metric]
+        for name, metrics in sorted(past.items(), key=lambda item: first_day(item[0]))
+        if metric in metrics and first_day(name) < start
     }
     if seen.performance:
-        found[watched.predictions.window] = seen.performance.value
-    values = {name: value for name, value in found.items() if np.isfinite(value)}
-    return Course(metric=watched.metric, values=values, now=seen.performance)
+        found[window] = seen.performance.value
+    return Course(metric=metric, values=found, now=seen.performance)
 
 
 def _performances(

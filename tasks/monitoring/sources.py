@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from infra.errors import ConfigError, DataError, few
-from infra.store import WINDOW, columns_of, get_bytes, read_windows
+from infra.store import columns_of, get_bytes, read_windows
 from tasks.data.spec import LabelSpec
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME, feature_batches, feature_rows
 from tasks.labels import comparable
@@ -152,26 +152,6 @@ def _require_columns(table: FeatureTable, names: Collection[str]) -> None:
 def holdout_rows(champion: Champion) -> pd.DataFrame:
     """Label and prediction of the rows that the champion was judged on."""
     return pd.read_parquet(io.BytesIO(get_bytes(champion.candidate.evaluation.predictions_uri)))
-
-
-def past_rows(
-    predictions: Predictions, table: FeatureTable, label: LabelSpec
-) -> dict[str, pd.DataFrame]:
-    """Labels and predictions of the windows before this one, oldest first.
-
-    Where several versions predicted a window, the first of them counts: it was the one in charge.
-    """
-    start = first_day(predictions.window)
-    before = [part.window for part in table.parts if first_day(part.window) < start]
-    columns = [*_columns(table, label), _VERSION, WINDOW]
-    said = read_windows(predictions.uri, predictions.version, before, columns)
-    said = said[said[_VERSION] == said.groupby(WINDOW)[_VERSION].transform("min")]
-    found: dict[str, pd.DataFrame] = {}
-    for window in [name for name in before if name in set(said[WINDOW])]:
-        rows = feature_rows(table, [window], [*table.key, label.name], labelled=True)
-        theirs = said[said[WINDOW] == window].drop(columns=[_VERSION, WINDOW])
-        found[window] = rows.merge(theirs, on=list(table.key), how="inner")
-    return found
 
 
 def rows_since(candidate: Candidate, predictions: Predictions, table: FeatureTable) -> int:

@@ -22,8 +22,6 @@ from tasks.references import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tasks.monitoring.attribution import Say
     from tasks.monitoring.causes import Observation
     from tasks.monitoring.learned import Learned
@@ -47,14 +45,12 @@ def watch(
         DataError: the features lack the window, or the champion knows nothing of the metric.
         IntegrityError: rows are not those that were recorded.
     """
-    from tasks.monitoring import sources
     from tasks.monitoring.observing import observe
 
     watched = read_window(predictions, contest.champion, table, monitoring, data, evaluation)
     seen = observe(watched, monitoring)
     verdict = conclude(watched, seen, contest, table, monitoring)
-    past = sources.past_rows(predictions, table, data.label)
-    _publish(verdict, watched, past, seen, monitoring)
+    _publish(verdict, watched, contest, seen, monitoring)
     return verdict
 
 
@@ -178,7 +174,7 @@ def _turned_down(
 def _publish(
     verdict: DriftVerdict,
     watched: "Watched",
-    past: "dict[str, pd.DataFrame]",
+    contest: Contest,
     seen: "Observation",
     monitoring: MonitoringSpec,
 ) -> None:
@@ -189,7 +185,9 @@ def _publish(
 
     folder = folder_of(verdict.model, verdict.window, verdict.digest)
     title = f"{verdict.model} {verdict.window}"
-    image = draw(title, seen.drift, monitoring.psi, course(watched, past, seen), seen.slices)
+    image = draw(
+        title, seen.drift, monitoring.psi, course(watched, contest.course, seen), seen.slices
+    )
     put_bytes(str(folder / PICTURE), image)
     compared = _comparison(watched, monitoring)
     if compared is not None:

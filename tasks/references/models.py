@@ -124,6 +124,9 @@ class Contest(Reference):
 
     champion: Champion
     turned_down: Candidate | None = None
+    course: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Windows judged before to their metrics, as judged last."
+    )
 
 
 class Predictions(Reference):

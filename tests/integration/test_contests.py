@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from infra.ledger import Entry, Kind, Ledger
-from tasks.governance import evidence_for_candidate, record_verdict
+from tasks.governance import (
+    evidence_for_candidate,
+    evidence_for_drift,
+    record_drift,
+    record_verdict,
+)
 from tasks.governance.contests import contest
-from tasks.references import Ask, Cause, Champion, Refuse, Subject, Verdict
+from tasks.references import Action, Ask, Cause, Champion, Conclusion, Refuse, Subject, Verdict
 from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
-from tests.support.subjects import bento, candidate, comparison
+from tests.support.subjects import bento, candidate, comparison, drift
 
 _FIRST = candidate(1)
 CHAMPION = Champion(
@@ -83,3 +88,26 @@ def test_a_new_champion_starts_without_what_was_turned_down_before_it() -> None:
     later = CHAMPION.model_copy(update={"since": _FIRST.as_of + timedelta(days=5)})
 
     assert turned_down(9, later) is None
+
+
+def test_the_course_is_what_was_said_of_each_window_last() -> None:
+    """A picture of the windows before needs no row of them; what comes later has no part in it."""
+    for day, window, value in ((1, "2013-05", 0.71), (2, "2013-06", 0.72), (3, "2013-05", 0.70)):
+        as_of = _FIRST.as_of + timedelta(days=day)
+        said = drift().model_copy(
+            update={
+                "window": window,
+                "as_of": as_of,
+                "digest": f"{day}",
+                "metrics": {"roc_auc": value, "unlabelled": 0.1},
+            }
+        )
+        conclusion = Conclusion(action=Action.ALERT)
+        record_drift.fn(evidence_for_drift.fn(said, conclusion), said, conclusion)
+
+    early, late = (
+        contest.fn(CHAMPION, _FIRST.as_of + timedelta(days=day)).course for day in (3, 4)
+    )
+
+    assert early == {"2013-05": {"roc_auc": 0.71}, "2013-06": {"roc_auc": 0.72}}
+    assert late == {"2013-05": {"roc_auc": 0.70}, "2013-06": {"roc_auc": 0.72}}
