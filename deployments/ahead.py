@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.timetable import called, kept_feeds
-from infra.durations import spoken
+from infra.durations import exactly
 from infra.errors import ConfigError
 from tasks.calendars.agenda import occurrences
 from tasks.calendars.rules import times, words
@@ -205,7 +205,7 @@ def _thinned(upcoming: tuple[Upcoming, ...]) -> Iterator[Upcoming]:
 
 
 def _late(declared: ScheduleSpec) -> str:
-    """What becomes of late runs, in words: ``latest only, within 6:00:00``."""
+    """What becomes of late runs, in words: ``latest only, within 6 hours``."""
     kept = "latest only" if declared.late == "latest" else "all"
     within = declared.late_within
-    return kept if within is None else f"{kept}, within {spoken(within)}"
+    return kept if within is None else f"{kept}, within {exactly(within)}"

@@ -74,15 +74,19 @@ def _is_of(upcoming: Upcoming, schedule: ScheduleStatus) -> bool:
 
 
 def _headers(first: date) -> Iterator[str]:
-    """Two lines above the strips: months, and the day of the month of each Monday."""
-    months, days = [" "] * (_DAYS + 3), [" "] * (_DAYS + 3)
+    """Two lines above the strips: months, and the day of the month of each Monday.
+
+    A month that begins right after the first day stands a little to the right of its own.
+    """
+    months, days = "", [" "] * (_DAYS + 3)
     for place in range(_DAYS):
         day = first + timedelta(days=place)
         if place == 0 or day.day == 1:
-            months[place : place + 3] = f"{day:%b}"
+            before = f"{months} " if months else ""
+            months = f"{before:<{place}}{day:%b}"
         if day.weekday() == 0 or (place == 0 and day.weekday() < 5):  # noqa: PLR2004 - Friday
             days[place : place + 2] = f"{day.day:<2}"
-    yield "".join(months).rstrip()
+    yield months
     yield "".join(days).rstrip()
 
 

@@ -21,6 +21,7 @@ from deployments.pages.gathering import Facts, other_reports, picture_of, report
 from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered
 from deployments.pages.story import Story
 from deployments.pages.wording import (
+    aged,
     ago,
     headline,
     newest_judged,
@@ -30,7 +31,6 @@ from deployments.pages.wording import (
     wants_of,
 )
 from infra.addresses import addresses
-from infra.durations import spoken
 from infra.errors import ConfigError
 
 _ORDER: Final = ("not_in_prefect", "moved", "runs", "left_out", "paused")
@@ -90,9 +90,9 @@ def model_page(facts: Facts) -> str:
         proof=_linked(picture_of, facts.spec.name, proved.digest) if proved else "",
         value_of=value_of,
         outcome_word=outcome_word,
+        aged=aged,
         ago=ago,
         share=share,
-        spoken=spoken,
     )
 
 

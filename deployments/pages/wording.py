@@ -8,10 +8,10 @@ from typing import Final
 from deployments.pages.course import told, value_of
 from deployments.pages.gathering import Facts
 from deployments.pages.story import Judged, Outcome
-from infra.durations import spoken
+from infra.durations import exactly, spoken
 from infra.errors import few
 from tasks.metrics import direction
-from tasks.references import Action
+from tasks.references import Action, Cause, LabelCoverage
 
 _MOST_HELD: Final = 3
 _SAID: Final = {
@@ -21,6 +21,18 @@ _SAID: Final = {
     Action.RETRAIN: ("act", "Trained again", "The last window asked for a training."),
     Action.ROLLBACK: ("bad", "Rolled back", "The last window brought an older version back."),
 }
+
+TRAINED: Final = {
+    Cause.PERSON: "by hand",
+    Cause.SCHEDULE: "on schedule",
+    Cause.DRIFT: "for drift",
+    Cause.DATA: "for new data",
+    Cause.CODE: "for new code",
+    Cause.APPLICATION: "for a changed application",
+    Cause.EVENT: "for an event",
+    Cause.CI: "by CI",
+}
+"""How a version came to be trained, behind the word ``trained``."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,11 @@ def ago(then: datetime, now: datetime) -> str:
     return f"{_long(length)} ago" if length.total_seconds() >= 0 else f"in {_long(-length)}"
 
 
+def aged(ages: LabelCoverage) -> str:
+    """How old rows are, in words: ``0 to 6 days``."""
+    return f"{exactly(ages.least) if ages.least else 0} to {exactly(ages.most)}"
+
+
 def share(part: float) -> str:
     """A share as a percentage that says all only where it is all.
 
@@ -156,7 +173,7 @@ def _in_charge(facts: Facts) -> Tile:
     if champion is None:
         return Tile("In charge", "none", "no version was promoted so far")
     reign = facts.story.reigns[-1]
-    trained = f", trained for {reign.cause}"
+    trained = f", trained {TRAINED[Cause(reign.cause)]}"
     note = f"since {champion.since:%-d %b %Y} ({ago(champion.since, facts.now)}){trained}"
     return Tile("In charge", f"version {champion.version}", note)
 
@@ -205,7 +222,7 @@ def _next(facts: Facts) -> Tile:
     runs = [each for each in facts.coming.upcoming if each.shown in {"runs", "moved"}]
     if not runs:
         paused = any(each.shown == "paused" for each in facts.coming.upcoming)
-        note = "every schedule is paused" if paused else "nothing is due within thirty days"
+        note = "every schedule is paused" if paused else "within thirty days"
         return Tile("Next", "nothing", note)
     first = min(runs, key=lambda each: each.at or each.due)
     at = first.at or first.due

@@ -15,7 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from infra.durations import spoken
+from infra.durations import exactly
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -71,8 +71,8 @@ def skipped(
             )
         elif rule.within_s is not None and now - run.due > timedelta(seconds=rule.within_s):
             found[run.id] = (
-                f"It was due {spoken(now - run.due)} ago, and the schedule skips runs that could "
-                f"not start within {spoken(timedelta(seconds=rule.within_s))}."
+                f"It was due {exactly(now - run.due)} ago, and the schedule skips runs that could "
+                f"not start within {exactly(timedelta(seconds=rule.within_s))}."
             )
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from infra.durations import spoken
+from infra.durations import exactly
 from infra.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def words(declared: ScheduleSpec) -> str:
         matching = f" {events.matching!r}" if events.matching else ""
         times_of = f"events{matching} of {place(events.source)}"
     elif declared.interval is not None:
-        times_of = f"every {spoken(declared.interval)}"
+        times_of = f"every {exactly(declared.interval)}"
     else:
         times_of = declared.cron or declared.rrule or ""
     off = "" if declared.day_off == "run" else f", days off: {declared.day_off}"

@@ -75,7 +75,7 @@ def test_a_schedule_is_summed_up() -> None:
     assert (status.name, status.rule, status.runs) == ("ingest-1", "0 6 * * * America/New_York", 31)
     assert status.next == datetime(2026, 12, 7, 11, tzinfo=UTC)
     assert status.active
-    assert status.late == "latest only, within 6 h"
+    assert status.late == "latest only, within 6 hours"
     assert status.said == ""
 
 
@@ -85,7 +85,7 @@ def test_of_a_schedule_of_every_minute_each_day_is_told() -> None:
 
     days = {each.due.astimezone(ZoneInfo("America/New_York")).date() for each in found.upcoming}
     assert found.schedules[0].runs == 30 * 24 * 60 + 1
-    assert found.schedules[0].rule == "every 1 min America/New_York"
+    assert found.schedules[0].rule == "every 1 minute America/New_York"
     assert len(found.upcoming) == len(days) == 31
 
 
@@ -156,6 +156,19 @@ def test_the_terminal_shows_a_strip_of_days_and_the_exceptions(
     assert moved.split("  ")[0] == " Mon 28 Dec 08:00 EST"
     assert moved.endswith("from Fri 25 Dec: Christmas Day (US-NY)")
     assert not any("ingest-1" in line for line in lines[9:])
+
+
+def test_a_month_that_begins_at_once_is_named_beside_the_one_before_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the last day of a month two names do not run into one."""
+    monkeypatch.setenv("COLUMNS", "140")
+
+    print_ahead({"m": seen(schedules(DAILY))}, datetime(2026, 11, 30, 12, tzinfo=UTC))
+
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2].strip() == "Nov Dec"
+    assert lines[3].strip() == "30     7      14     21     28"
 
 
 def test_of_several_models_the_exceptions_are_listed_alone(

@@ -56,7 +56,8 @@ def test_a_run_that_waited_too_long_is_skipped() -> None:
     found = skipped([over, exactly], {DAILY: LateRule(within_s=6 * 3600)}, NOW)
 
     assert found == {
-        over.id: "It was due 7 h ago, and the schedule skips runs that could not start within 6 h."
+        over.id: "It was due 7 hours ago, and the schedule skips runs that could not start within "
+        "6 hours."
     }
 
 

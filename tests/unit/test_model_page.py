@@ -1,7 +1,7 @@
 """The page of a model: what it shows of a ledger, for every kind of model and every reader."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -14,9 +14,10 @@ from deployments.pages.frame import NARROW, WIDE, Frame
 from deployments.pages.rendering import columns, model_page
 from deployments.pages.story import Outcome as Ended
 from deployments.pages.story import told
+from deployments.pages.wording import TRAINED, aged
 from deployments.standing import LastRun
 from infra.entries import Kind
-from tasks.references import Action
+from tasks.references import Action, Cause, LabelCoverage
 from tasks.spec import load_spec
 from tests.support.chronicle import Chronicle, month, name_of, year
 from tests.support.mornings import NOW, facts
@@ -66,6 +67,19 @@ def test_the_page_says_who_is_in_charge_and_how_the_last_window_was() -> None:
     assert "roc_auc, 2013-05 0.710 0.010 worse than was expected of these rows" in page
     assert "98.0% of 28,135 predictions have their label" in page
     assert "The batch 2013-04 is on hold" in page
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_why_a_version_was_trained_is_told_in_words(cause: Cause) -> None:
+    """Each cause has its own: nothing is trained for person."""
+    assert TRAINED[cause].split()[0] in {"by", "for", "on"}
+
+
+def test_ages_of_rows_are_told_in_one_unit() -> None:
+    """Rows that have just come are none seconds old."""
+    ages = LabelCoverage(least=timedelta(0), most=timedelta(days=6), rows=9, labelled=4, overdue=0)
+
+    assert aged(ages) == "0 to 6 days"
 
 
 def test_a_waiting_review_comes_before_all_else() -> None:
@@ -266,7 +280,7 @@ def test_what_comes_next_is_shown_day_by_day_with_its_reason() -> None:
     assert page.count('class="runs"') == 1
     assert page.count('class="moved"') == 1
     assert "Labour &lt;Day&gt;" in page
-    assert "Mon 5 Aug 06:00 UTC, in 2.96 d" in words(page)
+    assert "Mon 5 Aug 06:00 UTC, in 3 days" in words(page)
 
 
 def test_the_last_proof_of_the_watching_is_told_shift_by_shift() -> None:
