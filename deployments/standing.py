@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from deployments.ahead import Ahead, ScheduleStatus, Upcoming, ahead
 from deployments.apply import deployed, ours
@@ -16,7 +16,7 @@ from infra.errors import BackendError
 from infra.ledger import Ledger
 from tasks.governance.recording import conclusion_of
 from tasks.governance.reviews import Pending, pending_reviews, reachable_prefect
-from tasks.references import Action, Comparison
+from tasks.references import Action, Comparison, VerdictCause, WatchKind, weights_of
 from tasks.registry.crownings import in_charge
 from tasks.registry.succession import differences
 from tasks.schedules import FlowName
@@ -76,6 +76,11 @@ class DriftStatus(_Fact):
     action: Action = Field(description="What it asked for.")
     done: Action = Field(description="What the policy made of it.")
     reasons: str
+    weights: dict[WatchKind, float] = Field(
+        description="Kinds of causes beyond their limits, the heaviest first; 0.5 is twice the "
+        "limit."
+    )
+    unjudged: tuple[str, ...] = Field(description="What could not be judged, and why.")
 
 
 class Status(_Fact):
@@ -189,6 +194,7 @@ def _verdict(model: str) -> DriftStatus | None:
     newest = Ledger().last(model, Kind.DRIFT)
     if newest is None:
         return None
+    known = TypeAdapter(tuple[VerdictCause, ...]).validate_python(newest.payload.get("causes", ()))
     return DriftStatus.model_validate(
         {
             "window": newest.payload["window"],
@@ -196,6 +202,8 @@ def _verdict(model: str) -> DriftStatus | None:
             "done": conclusion_of(newest).action,
             "as_of": newest.as_of,
             "reasons": newest.reason,
+            "weights": weights_of(known),
+            "unjudged": newest.payload.get("unjudged", ()),
         }
     )
 

@@ -16,7 +16,7 @@ from infra.private import read_private, write_private
 from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
-from tasks.governance.alerting import remind, tell_again
+from tasks.governance.alerting import Told, remind, sentences, tell_again
 from tasks.governance.reviews import expire, pending_reviews, reachable_prefect
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
@@ -67,11 +67,10 @@ def tend(now: datetime) -> Iterator[str]:
     """
     yield from catch_up(now)
     yield from _expired(now)
-    yield from tell_again(now)
+    yield from _told(now)
     yield from follow_code(declared_models(), now)
     yield from follow_events(declared_models(), now)
     yield from follow_thaws(declared_models(), now)
-    yield from _reminded(now)
     write_private(_noted(), now.isoformat())
 
 
@@ -94,7 +93,8 @@ def _noted() -> Path:
     return settings().home / "upkeep"
 
 
-def _reminded(now: datetime) -> Iterator[str]:
+def _told(now: datetime) -> Iterator[str]:
+    told: list[Told] = list(tell_again(now))
     declared = set(declared_models())
     for review in pending_reviews():
         if review.model not in declared:
@@ -104,7 +104,8 @@ def _reminded(now: datetime) -> Iterator[str]:
         except PerennialError as error:
             yield f"Nobody was reminded of {review.title}. {error.args[0]}"
             continue
-        yield from remind(review, spec.approval, spec.alerts, now)
+        told += remind(review, spec.approval, spec.alerts, now)
+    yield from sentences(told)
 
 
 def _expired(now: datetime) -> Iterator[str]:

@@ -41,13 +41,14 @@ def ingest(
     delivery = receive(model, data, window, as_of, files or {})
     inspection = inspect(delivery, read_history(model, as_of).before(window), data)
     record_batch(inspection)
-    alert(batch_notice(inspection), spec.alerts)
 
     match inspection.ending:
         case Ending.REJECT:
+            alert(batch_notice(inspection), spec.alerts)
             raise refusal(inspection)
         case Ending.HOLD:
-            request_review(evidence_for_batch(inspection))
+            review = request_review(evidence_for_batch(inspection))
+            alert(batch_notice(inspection, review), spec.alerts)
             return ended("Held", f"{window} waits for a person: {inspection.report_url}")
         case _:
             manifest = commit(inspection)

@@ -50,13 +50,13 @@ def monitor(
     report(verdict, conclusion)
     evidence = evidence_for_drift(verdict, conclusion)
     record_drift(evidence, verdict, conclusion)
-    alert(drift_notice(verdict, conclusion), spec.alerts)
+    review = request_review(evidence) if conclusion.action is Action.ASK else ""
+    alert(drift_notice(verdict, conclusion, review), spec.alerts)
 
     match conclusion.action:
         case Action.RETRAIN if not conclusion.held:
             request_training(evidence)
-        case Action.ASK:
-            request_review(evidence)
         case Action.ROLLBACK:
             request_rollback(evidence, conclusion)
-    return ended(conclusion.state, " ".join((*conclusion.why, *verdict.reasons)))
+    said = (*conclusion.why, *verdict.reasons, *verdict.remarks)
+    return ended(conclusion.state, " ".join(said))

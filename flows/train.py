@@ -57,14 +57,14 @@ def train(
     verdict = judge(candidate, comparison, spec.gates, spec.approval)
     evidence = evidence_for_candidate(candidate, bento, comparison, verdict, incumbent)
     record_verdict(evidence, verdict)
-    alert(gate_notice(evidence, verdict), spec.alerts)
+    review = request_review(evidence) if isinstance(verdict, Ask) else ""
+    alert(gate_notice(evidence, verdict, review), spec.alerts)
 
     match verdict:
         case Promote(why=why):
             request_promotion(evidence, why, "gate")
             return ended("Promoted", why)
         case Ask(why=why):
-            request_review(evidence)
             return ended("Asked", why)
         case _:
             return ended("Refused", verdict.why)

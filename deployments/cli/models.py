@@ -13,6 +13,7 @@ from deployments.ahead import Ahead
 from deployments.apply import Applied, Change
 from deployments.apply import deploy as apply
 from deployments.changes import follow_code
+from deployments.channels import untold
 from deployments.cli.agenda import print_ahead
 from deployments.cli.screen import console
 from deployments.cli.screen import show as show_table
@@ -21,6 +22,7 @@ from deployments.standing import status as standing
 from infra.addresses import addresses
 from infra.errors import ConfigError
 from infra.halves import put_whole
+from tasks.references import remarks
 from tasks.schedules import FlowName
 from tasks.spec import declared_models
 
@@ -47,6 +49,8 @@ def deploy(
     """Make Prefect hold what is declared: six deployments for each model, and its triggers."""
     applied = apply(name, paused=paused)
     models = sorted({each.name.partition("/")[2] for each in applied} & set(declared_models()))
+    for said in untold(models):
+        typer.secho(said, fg="yellow", err=True)
     started = [] if paused else list(follow_code(models, datetime.now(UTC)))
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in applied], indent=2))
@@ -111,6 +115,8 @@ def _print(found: Status) -> None:
     if found.verdict is not None:
         verdict = found.verdict
         screen.print(f"{verdict.window}: {verdict.done}. {verdict.reasons}", markup=False)
+        for remark in remarks(verdict.weights, verdict.unjudged):
+            screen.print(remark, markup=False)
     for review in found.pending_reviews:
         said = f"{review.title} waits for a person: {review.run_url}"
         screen.print(said, markup=False, soft_wrap=True)

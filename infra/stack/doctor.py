@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from infra.addresses import is_free, ports_file, read_ports
+from infra.alerts import flaws
 from infra.errors import ConfigError, PerennialError, few
 from infra.identity import LOCK
 from infra.settings import settings
@@ -46,6 +47,7 @@ def examine() -> list[Check]:
         *_ports(servers),
         _database(servers),
         *_forgotten_databases(),
+        *_channels(),
         _program("git", "fail", "Install git: it names the commit that a model is made of."),
         _program(
             "chromium", "warn", "Only the browser tests and the screenshots need it.", "chrome"
@@ -197,6 +199,17 @@ def _forgotten_databases() -> list[Check]:
         )
         for each in forgotten()
     ]
+
+
+def _channels() -> list[Check]:
+    """The channels for alerts: whether their addresses are understood; nothing is sent."""
+    wrong = [
+        Check(name="alerts", verdict="fail", finding=str(flaw.args[0]), hint=flaw.advice)
+        for flaw in flaws()
+    ]
+    names = sorted(settings().alerts)
+    known = f"PERENNIAL_ALERTS names {few(names)}" if names else "PERENNIAL_ALERTS names no channel"
+    return wrong or [Check(name="alerts", verdict="ok", finding=known)]
 
 
 def _program(name: str, otherwise: Literal["warn", "fail"], hint: str, *other_names: str) -> Check:

@@ -1,15 +1,15 @@
 """Telling people: each channel once, and a channel that fails is tried again by the upkeep."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from prefect.runtime import flow_run
 
 from infra.addresses import addresses
 from infra.alerts import Message, send
 from infra.entries import Entry, Kind, Recorded
-from infra.errors import PerennialError
+from infra.errors import PerennialError, few
 from infra.ledger import Ledger
 from infra.steps import step
 from tasks.governance.notices import AlertSpec, Notice, channels
@@ -20,6 +20,14 @@ from tasks.governance.spec import ApprovalSpec
 _TRIED_FOR: Final = timedelta(days=1)
 _LOOKED_AT: Final = 500
 """The newest messages, among which those that failed are looked for."""
+
+
+class Told(NamedTuple):
+    """What became of a message to a channel: it was told, or why not."""
+
+    channel: str
+    title: str
+    failure: str = ""
 
 
 def alert(notice: Notice, rules: tuple[AlertSpec, ...]) -> None:
@@ -56,8 +64,8 @@ def tell(notice: Notice, wanted: tuple[str, ...]) -> int:
     return told
 
 
-def tell_again(now: datetime) -> Iterator[str]:
-    """Try the channels again that failed within a day, a sentence for each.
+def tell_again(now: datetime) -> Iterator[Told]:
+    """Try the channels again that failed within a day; what became of each message.
 
     Raises:
         BackendError: the database is gone.
@@ -75,16 +83,16 @@ def tell_again(now: datetime) -> Iterator[str]:
         try:
             send(channel, Message(title=title, text=str(each.payload["text"])))
         except PerennialError as error:
-            yield f"{title}: {error.args[0]}"
+            yield Told(channel, title, str(error.args[0]))
             continue
         ledger.append(_sent(each, key))
-        yield f"{title}: {channel} was told."
+        yield Told(channel, title)
 
 
 def remind(
     pending: Pending, approval: ApprovalSpec, rules: tuple[AlertSpec, ...], now: datetime
-) -> Iterator[str]:
-    """Tell people that a review still waits, a sentence for each channel that was told now.
+) -> Iterator[Told]:
+    """Tell people that a review still waits; what became of each message that was due now.
 
     A channel that fails is tried again by `tell_again`.
 
@@ -101,15 +109,36 @@ def remind(
                 send(channel, message)
             except PerennialError as error:
                 _record(notice, channel, message, failure=str(error.args[0]))
-                yield f"{notice.title}: {error.args[0]}"
+                yield Told(channel, notice.title, str(error.args[0]))
             else:
                 _record(notice, channel, message)
-                yield f"{notice.title}: {channel} was told."
+                yield Told(channel, notice.title)
+
+
+def sentences(told: Iterable[Told]) -> Iterator[str]:
+    """One for each message that went out, and one for each channel that takes none.
+
+    >>> refused = "The channel 'oncall' did not take the message: it did not answer in time."
+    >>> told = [Told("oncall", "A", refused), Told("team", "A"), Told("oncall", "B", refused)]
+    >>> list(sentences(told)) == ["A: team was told.", f"2 messages wait (A, B). {refused}"]
+    True
+    """
+    waiting: dict[str, list[Told]] = {}
+    for each in told:
+        if each.failure:
+            waiting.setdefault(each.channel, []).append(each)
+        else:
+            yield f"{each.title}: {each.channel} was told."
+    for messages in waiting.values():
+        count = "1 message waits" if len(messages) == 1 else f"{len(messages)} messages wait"
+        titles = few([each.title for each in messages], most=3)
+        yield f"{count} ({titles}). {messages[-1].failure}"
 
 
 def message_of(notice: Notice) -> Message:
-    """What a notice says, with its links: the report, and the run that is telling."""
-    links = [f"Report: {notice.link}"] if notice.link else []
+    """What a notice says, with its links: where to decide, the report, the run that is telling."""
+    links = [f"Decide: {addresses().run(notice.review)}"] if notice.review else []
+    links += [f"Report: {notice.link}"] if notice.link else []
     if flow_run.id:
         links.append(f"Run: {addresses().run(flow_run.id)}")
     return Message(title=notice.title, text="\n".join([*notice.lines, "", *links]))

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
+from infra.store import digest_of
+from tasks.governance.answers import DEADLINE
 from tasks.references import (
     Action,
     Candidate,
@@ -38,6 +40,9 @@ class Occasion(StrEnum):
     REFUSE = "refuse"
     APPROVE = "approve"
     BROKEN = "broken"
+    DECIDED = "decided"
+    EXPIRED = "expired"
+    VOID = "void"
     REMIND = "remind"
     ESCALATE = "escalate"
 
@@ -52,7 +57,7 @@ class AlertSpec(Section):
         min_length=1,
         description="Of a window: alert, ask, retrain, rollback. Of a batch: hold, reject. Of a "
         "candidate: promote, refuse, and approve where a person is asked. Of a review: "
-        "broken, remind, escalate.",
+        "remind, escalate, broken, decided, expired, void.",
     )
     to: tuple[ChannelName, ...] = Field(min_length=1, description="Names of channels.")
 
@@ -62,6 +67,7 @@ class Notice(Reference):
 
     Attributes:
         subject: digest of what happened: the same is told once to each channel.
+        review: id of the run whose page asks the reader to decide; empty where nothing is asked.
     """
 
     occasion: Occasion | None = Field(description="Null where nothing is to be told.")
@@ -71,6 +77,7 @@ class Notice(Reference):
     title: str
     lines: tuple[str, ...]
     link: str = ""
+    review: str = ""
 
 
 def channels(notice: Notice, rules: tuple[AlertSpec, ...]) -> Iterator[str]:
@@ -79,39 +86,58 @@ def channels(notice: Notice, rules: tuple[AlertSpec, ...]) -> Iterator[str]:
     return iter(dict.fromkeys(told))
 
 
-def drift_notice(verdict: DriftVerdict, conclusion: Conclusion) -> Notice:
-    """What there is to tell of a window."""
+def drift_notice(verdict: DriftVerdict, conclusion: Conclusion, review: str = "") -> Notice:
+    """What there is to tell of a window; judged again on the same data it is the same.
+
+    Args:
+        verdict: what was seen.
+        conclusion: what is done about it.
+        review: id of the run that asks a person, where one is asked.
+    """
     quiet = conclusion.action is Action.REST
+    done = (conclusion.action, sorted(conclusion.kinds), review)
     return Notice(
         occasion=None if quiet else Occasion(conclusion.action.value),
         model=verdict.model,
         as_of=verdict.as_of,
-        subject=verdict.digest,
+        subject=digest_of(verdict.window, verdict.data_version, verdict.champion, *done),
         title=f"{verdict.model} {verdict.window}: {conclusion.action.value}",
-        lines=(*conclusion.why, *verdict.reasons)[:_MOST_LINES],
+        lines=(*(*conclusion.why, *verdict.reasons)[:_MOST_LINES], *verdict.remarks),
         link=verdict.report_url,
+        review=review,
     )
 
 
-def batch_notice(inspection: Inspection) -> Notice:
-    """What there is to tell of a batch: nothing where it was let in."""
+def batch_notice(inspection: Inspection, review: str = "") -> Notice:
+    """What there is to tell of a batch: nothing where it was let in.
+
+    Args:
+        inspection: how it ended, and why.
+        review: id of the run that asks a person, where one is asked.
+    """
     delivery, ending = inspection.delivery, inspection.ending
     stopped = ending in {Ending.HOLD, Ending.REJECT}
+    lines = tuple(each.message for each in inspection.findings if each.ending is ending)
     return Notice(
         occasion=Occasion(ending.value) if stopped else None,
         model=delivery.model,
         as_of=delivery.as_of,
-        subject=inspection.digest,
+        subject=digest_of(delivery.window, delivery.digests, lines, review),
         title=f"{delivery.model} {delivery.window}: {ending.value}",
-        lines=tuple(each.message for each in inspection.findings if each.ending is ending)[
-            :_MOST_LINES
-        ],
+        lines=lines[:_MOST_LINES],
         link=inspection.report_url,
+        review=review,
     )
 
 
-def gate_notice(evidence: Evidence, verdict: Verdict) -> Notice:
-    """What there is to tell of a candidate that came before the gates."""
+def gate_notice(evidence: Evidence, verdict: Verdict, review: str = "") -> Notice:
+    """What there is to tell of a candidate that came before the gates.
+
+    Args:
+        evidence: of the candidate.
+        verdict: what the gates say.
+        review: id of the run that asks a person, where one is asked.
+    """
     said = {"promote": Occasion.PROMOTE, "refuse": Occasion.REFUSE, "ask": Occasion.APPROVE}
     candidate = Candidate.model_validate(evidence.payload["candidate"])
     return Notice(
@@ -122,17 +148,43 @@ def gate_notice(evidence: Evidence, verdict: Verdict) -> Notice:
         title=f"{evidence.model} version {candidate.version}: the gates say {verdict.kind}",
         lines=(verdict.why,),
         link=candidate.run_url,
+        review=review,
     )
 
 
 def decision_notice(evidence: Evidence, decision: Decision) -> Notice:
-    """What there is to tell of a decision: that a reviewer found the model or a feed broken."""
-    broken = decision.diagnosis is Diagnosis.BROKEN and not decision.void
+    """What there is to tell of a decision: a person's, the default's, or that it came to nothing.
+
+    That a reviewer found the model or a feed broken is an occasion of its own.
+    """
+    occasion, said = _decided(decision)
     return Notice(
-        occasion=Occasion.BROKEN if broken else None,
+        occasion=occasion,
         model=evidence.model,
         as_of=evidence.as_of,
         subject=evidence.digest,
-        title=f"{evidence.title}: broken, says {decision.actor}",
+        title=titled(evidence.title, said),
         lines=(decision.reason,),
     )
+
+
+def titled(question: str, said: str) -> str:
+    """A title made of what a review asks and of what became of it.
+
+    >>> titled("May version 2 take over?", "approved"), titled("It is on hold", "refused")
+    ('May version 2 take over? Approved', 'It is on hold: refused')
+    """
+    if question.endswith("?"):
+        return f"{question} {said[:1].upper()}{said[1:]}"
+    return f"{question}: {said}"
+
+
+def _decided(decision: Decision) -> tuple[Occasion, str]:
+    if decision.void:
+        return Occasion.VOID, "the answer is void"
+    if decision.actor == DEADLINE:
+        default = "approved" if decision.approved else "refused"
+        return Occasion.EXPIRED, f"nobody decided in time, {default} by default"
+    broken = decision.diagnosis is Diagnosis.BROKEN
+    said = f"{decision.outcome.lower()}, says {decision.actor}"
+    return Occasion.BROKEN if broken else Occasion.DECIDED, said

@@ -1,9 +1,11 @@
 """What there is to tell of a review that waits: a reminder, then an escalation."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from tasks.governance.notices import Notice, Occasion
+from infra.durations import exactly
+from infra.errors import few
+from tasks.governance.notices import Notice, Occasion, titled
 from tasks.governance.reviews import Pending
 from tasks.governance.spec import ApprovalSpec
 
@@ -20,12 +22,26 @@ def waiting_notices(pending: Pending, approval: ApprovalSpec, now: datetime) -> 
                 model=pending.model,
                 as_of=pending.as_of,
                 subject=pending.evidence,
-                title=f"{pending.title}: waits for a decision",
-                lines=(
-                    (
-                        f"Asked {pending.since:%Y-%m-%d %H:%M}, decide by "
-                        f"{pending.deadline:%Y-%m-%d %H:%M}; then the default is {pending.default}."
-                    ),
-                    f"Decide: {pending.run_url}",
-                ),
+                title=_title(occasion, pending.title, after),
+                lines=tuple(_lines(pending)),
+                review=pending.run_id,
             )
+
+
+def _title(occasion: Occasion, question: str, after: timedelta) -> str:
+    if occasion is Occasion.REMIND:
+        return f"Reminder: {titled(question, 'a decision waits')}"
+    return f"Escalation: {titled(question, f'nobody has decided for {exactly(after)}')}"
+
+
+def _lines(pending: Pending) -> Iterator[str]:
+    yield (
+        f"Asked {_told(pending.since)}, decide by {_told(pending.deadline)}; then the default is "
+        f"{pending.default}."
+    )
+    if pending.approved_by:
+        yield f"Approved so far by {few(list(pending.approved_by))}."
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

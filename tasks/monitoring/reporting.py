@@ -64,7 +64,8 @@ def _link(verdict: DriftVerdict, conclusion: Conclusion, picture_url: str) -> No
         return
     key = f"monitor-{verdict.model.replace('_', '-')}"
     title = f"{verdict.model} {verdict.window}: {conclusion.state.lower()}"
-    reasons = "\n".join(f"- {reason}" for reason in (*conclusion.why, *verdict.reasons))
+    said = (*conclusion.why, *verdict.reasons, *verdict.remarks)
+    reasons = "\n".join(f"- {each}" for each in said)
     create_markdown_artifact(
         key=key,
         markdown=f"## {title}\n\n{reasons}\n\n[Report]({verdict.report_url})\n\n"

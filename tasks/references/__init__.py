@@ -46,6 +46,8 @@ from tasks.references.verdicts import (
     Verdict,
     VerdictCause,
     WatchKind,
+    remarks,
+    weights_of,
 )
 
 __all__ = [
@@ -88,4 +90,6 @@ __all__ = [
     "Verdict",
     "VerdictCause",
     "WatchKind",
+    "remarks",
+    "weights_of",
 ]

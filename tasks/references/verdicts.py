@@ -1,5 +1,6 @@
 """References to verdicts: of the gates on a candidate, of monitoring on a window."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -187,10 +188,40 @@ class DriftVerdict(Reference):
     digest: str
 
     @property
+    def weights(self) -> dict[WatchKind, float]:
+        """Each kind of cause that is beyond its limit, the heaviest first."""
+        return weights_of(self.causes)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people read below its reasons."""
+        return remarks(self.weights, self.unjudged)
+
+    @property
     def picture_url(self) -> str:
         """Address of its picture, which lies beside the report; empty without one."""
         beside, _, page = self.report_url.rpartition("/")
         return f"{beside}/picture.png" if page == "index.html" else ""
+
+
+def weights_of(causes: Iterable[VerdictCause]) -> dict[WatchKind, float]:
+    """Each kind of cause that is beyond its limit with its largest weight, the heaviest first."""
+    found: dict[WatchKind, float] = {}
+    for each in sorted(causes, key=lambda cause: cause.weight, reverse=True):
+        if each.weight:
+            found.setdefault(each.kind, each.weight)
+    return found
+
+
+def remarks(weights: Mapping[WatchKind, float], unjudged: Sequence[str]) -> tuple[str, ...]:
+    """What people read below the reasons of a verdict: how heavy they are, and what is not known.
+
+    >>> remarks({WatchKind.FEATURES: 0.618, WatchKind.TARGET: 0.5}, ["Drift: no row."])
+    ('By weight, 0.5 at twice the limit: features 0.62, target 0.50.', 'Not judged: Drift: no row.')
+    """
+    heavy = ", ".join(f"{kind} {weight:.2f}" for kind, weight in weights.items())
+    said = [f"By weight, 0.5 at twice the limit: {heavy}."] if heavy else []
+    return (*said, *([f"Not judged: {' '.join(unjudged)}"] if unjudged else []))
 
 
 class Conclusion(Reference):

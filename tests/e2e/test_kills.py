@@ -69,7 +69,7 @@ def test_a_training_that_is_killed_again_and_again_makes_one_of_each(model: str)
     building, left = made(model), working_folders()
     kill("train", "tasks.packaging.smoke:judge_answers", "before", again=run)
     testing = made(model)
-    kill("train", "flows.train:request_review", "before", again=run)
+    kill("train", "flows.train:request_review", "after", again=run)  # nobody was told yet
     end = finish("train", again=run)
     with scratch("mine") as mine:
         swept, kept = list(put_right(WHEN)), working_folders()

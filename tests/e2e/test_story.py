@@ -11,6 +11,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, StateType
 
+from infra.addresses import addresses
 from infra.ledger import Kind, Ledger
 from infra.serving import serving
 from tasks.data import read_history
@@ -35,7 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MODEL = "story"
 SECTIONS = {
-    "alerts": [{"on": ["retrain"], "to": ["team"]}],
+    "alerts": [{"on": ["retrain", "approve", "decided"], "to": ["team"]}],
     "triggers": {"events": [{"event": "rules.changed", "resource": "office"}]},
 }
 LEARNED, MOVED = ("2024-01", "2024-02", "2024-03"), "2024-04"
@@ -162,10 +163,23 @@ def test_monitoring_starts_a_training_which_asks_a_person(story: Story) -> None:
 
 def test_monitoring_tells_the_team_that_a_training_starts(story: Story, team: Webhook) -> None:
     """The alert of the very verdict that started the training, once, with a link to the run."""
-    told = [each for each in team.posts if each["title"].startswith(f"{MODEL} ")]
+    told = [each for each in team.posts if each["title"] == f"{MODEL} {MOVED}: retrain"]
 
-    assert [each["title"] for each in told] == [f"{MODEL} {MOVED}: retrain"]
+    assert len(told) == 1
     assert f"/runs/flow-run/{story.judged.id}" in told[0]["message"]
+
+
+def test_who_is_asked_is_led_to_the_form_and_learns_what_came_of_it(
+    story: Story, team: Webhook
+) -> None:
+    """The first message links to the review and to the run; the second names who decided."""
+    asks = f"{MODEL} version 2: the gates say ask"
+    [asked] = [each["message"] for each in team.posts if each["title"] == asks]
+    decided = f"{MODEL}: may version 2 take over? Approved, says ann"
+
+    assert f"Decide: {addresses().run(story.asked.id)}\n" in asked
+    assert asked.endswith(f"Run: {addresses().run(story.second.id)}")
+    assert [each["title"] for each in team.posts].count(decided) == 1
 
 
 def test_an_approval_through_prefects_api_puts_the_candidate_in_charge(

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as Mailbox
+from aiosmtpd.smtp import AuthResult
 from prefect import flow
 
-from infra.alerts import Message, send
+from infra.alerts import Message, flaws, send
 from infra.errors import BackendError, ConfigError
 from infra.ledger import Kind, Ledger
 from infra.settings import settings
-from tasks.governance.alerting import alert, remind, tell_again
+from tasks.governance.alerting import Told, alert, remind, sentences, tell_again
 from tasks.governance.notices import AlertSpec, Notice, Occasion
 from tasks.governance.spec import ApprovalSpec
 from tests.support.homes import environment, home_on
@@ -33,6 +34,7 @@ NOTICE = Notice(
     title="flights 2013-06: retrain",
     lines=("48% of the rows lie beyond what the champion learned from.",),
     link="http://127.0.0.1:1/report",
+    review="0b5e0f3a-0000-4000-8000-000000000000",
 )
 RULES = (AlertSpec.model_validate({"on": ["retrain", "ask"], "to": ["team"]}),)
 
@@ -49,6 +51,32 @@ def channels(**addresses: str) -> Iterator[None]:
     """A machine that knows some channels."""
     with environment({"PERENNIAL_ALERTS": json.dumps(addresses)}):
         yield
+
+
+class Box(Mailbox):
+    """Keeps the letters that come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: list[Any] = []
+
+    def handle_message(self, message: Any) -> None:  # noqa: ANN401 - the library's own
+        """Keep one."""
+        self.letters.append(message)
+
+
+@contextmanager
+def mail_server(box: Box, **options: object) -> Iterator[str]:
+    """A mail server on loopback; its host and port."""
+    with closing(socket.socket()) as probe:  # the library asks itself at the port it was given
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    post = Controller(box, hostname="127.0.0.1", port=port, **options)
+    post.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        post.stop()
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +101,15 @@ def telling() -> None:
 
 def test_mail_reaches_its_reader() -> None:
     """A subject and the sentences, by SMTP."""
-    letters: list[Any] = []
+    box = Box()
 
-    class Box(Mailbox):
-        def handle_message(self, message: Any) -> None:  # noqa: ANN401 - the library's own
-            letters.append(message)
+    with (
+        mail_server(box) as where,
+        channels(team=f"mailto://{where}?from=p@example.org&to=ann@example.org"),
+    ):
+        send("team", Message(title="flights 2013-06: alert", text="The predictions moved."))
 
-    with closing(socket.socket()) as probe:  # the library asks itself at the port it was given
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    post = Controller(Box(), hostname="127.0.0.1", port=port)
-    post.start()
-    try:
-        with channels(team=f"mailto://127.0.0.1:{port}?from=p@example.org&to=ann@example.org"):
-            send("team", Message(title="flights 2013-06: alert", text="The predictions moved."))
-    finally:
-        post.stop()
-
-    [letter] = letters
+    [letter] = box.letters
     assert letter["Subject"] == "flights 2013-06: alert"
     assert letter["To"] == "ann@example.org"
     assert "The predictions moved." in str(letter)
@@ -98,7 +117,7 @@ def test_mail_reaches_its_reader() -> None:
 
 @pytest.mark.usefixtures("_ledger")
 def test_a_run_that_is_repeated_tells_once(webhook: Webhook) -> None:
-    """The message names the run and the report; the ledger knows who was told of what."""
+    """The message leads to the question, the report and the run; the ledger knows who was told."""
     with channels(team=webhook.address):
         telling()
         telling()
@@ -106,8 +125,8 @@ def test_a_run_that_is_repeated_tells_once(webhook: Webhook) -> None:
     [post] = webhook.posts
     assert post["title"] == NOTICE.title
     assert NOTICE.lines[0] in post["message"]
-    assert f"Report: {NOTICE.link}" in post["message"]
-    assert "/runs/flow-run/" in post["message"]
+    assert f"/runs/flow-run/{NOTICE.review}\nReport: {NOTICE.link}\nRun: " in post["message"]
+    assert post["message"].count("/runs/flow-run/") == 2
     [told] = Ledger().entries("flights", Kind.ALERT)
     assert (told.reason, told.payload["occasion"]) == ("team was told.", "retrain")
     assert "s3cret" not in told.model_dump_json()
@@ -129,10 +148,10 @@ def test_a_channel_that_fails_fails_no_run_and_is_told_later(webhook: Webhook) -
         assert list(tell_again(now + timedelta(days=2))) == []
 
     assert failed.payload["failure"] == (
-        f"The channel 'team' did not take the message {NOTICE.title!r}."
+        "The channel 'team' did not take the message: it answered 500 (Internal Server Error)."
     )
-    assert still == [f"{NOTICE.title}: {failed.payload['failure']}"]
-    assert again == [f"{NOTICE.title}: team was told."]
+    assert still == [Told("team", NOTICE.title, str(failed.payload["failure"]))]
+    assert again == [Told("team", NOTICE.title)]
     assert [post["title"] for post in webhook.posts] == [NOTICE.title]
 
 
@@ -151,10 +170,11 @@ def test_a_review_that_waits_is_told_of_once_and_again_where_that_failed(webhook
         [told] = tell_again(asked)
         assert list(remind(pending(asked), approval, rules, later)) == []
 
-    assert "did not take the message" in failed
-    assert "team was told" in told
+    assert "did not take the message" in failed.failure
+    assert list(sentences([told])) == [f"{told.title}: team was told."]
     [post] = webhook.posts
-    assert "Decide: http://127.0.0.1:1/run" in post["message"]
+    assert "Decide: http" in post["message"]
+    assert post["message"].endswith(f"/runs/flow-run/{pending(asked).run_id}")
 
 
 def test_who_wants_to_be_told_of_nothing_costs_nothing() -> None:
@@ -164,12 +184,73 @@ def test_who_wants_to_be_told_of_nothing_costs_nothing() -> None:
     alert(NOTICE.model_copy(update={"occasion": Occasion.HOLD}), RULES)
 
 
+def nobody(*_: object) -> AuthResult:
+    """Admits nobody."""
+    return AuthResult(success=False, handled=False)
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # on loopback
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        ("", "its mail server answered 530, so the login in its address is missing or wrong"),
+        ("me:s3cret@", "its mail server answered 535, so the login in its address is missing or"),
+    ],
+    ids=["no login", "another password"],
+)
+def test_a_mail_server_that_refuses_is_told_by_what_it_answered(
+    login: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The password is neither in the error nor in any log, however much is logged."""
+    caplog.set_level("DEBUG")
+    wanted = {"auth_required": True, "auth_require_tls": False, "authenticator": nobody}
+    with mail_server(Box(), **wanted) as where:
+        address = f"mailto://{login}{where}?from=p@example.org&to=ann@example.org"
+        with channels(team=address), pytest.raises(BackendError, match=said) as caught:
+            send("team", Message(title="t", text="x"))
+
+    assert "s3cret" not in f"{caught.value!r} {caught.value.facts} {caplog.text}"
+    assert "example.org" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (401, r"it answered 401 \(Unauthorized\), so the login in its address is missing or wrong"),
+        (404, r"it answered 404 \(Not Found\)\."),
+        (503, r"it answered 503 \(Service Unavailable\)\."),
+    ],
+)
+def test_a_webhook_that_refuses_is_told_by_its_answer(
+    webhook: Webhook, answer: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kind of failure, and never the address."""
+    caplog.set_level("DEBUG")
+    webhook.answer = answer
+    with channels(team=webhook.address), pytest.raises(BackendError, match=said) as caught:
+        send("team", Message(title="t", text="x"))
+
+    assert "s3cret" not in f"{caught.value!r} {caught.value.facts} {caplog.text}"
+    assert str(webhook.server.server_port) not in str(caught.value)
+
+
+def test_an_address_that_nobody_could_send_to_is_found_before_anything_is_sent() -> None:
+    """Each wrong one by the name of its channel; nothing of it is shown, and nothing is sent."""
+    with channels(team="json://127.0.0.1:1/hook", oncall="pigeon://loft/s3cret"):
+        [flaw] = flaws()
+
+    assert "channel 'oncall'" in str(flaw)
+    assert "s3cret" not in str(flaw)
+
+
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
         ("{}", ConfigError, "no channel 'team'"),
         ('{"team": "pigeon://loft/s3cret"}', ConfigError, "does not understand the address"),
-        ('{"team": "json://127.0.0.1:1/s3cret"}', BackendError, "did not take the message"),
+        ('{"team": "json://127.0.0.1:1/s3cret"}', BackendError, "the connection was refused"),
+        ('{"team": "json://nobody.invalid/s3cret"}', BackendError, "its host has no address"),
+        ('{"team": "jsons://127.0.0.1:1/s3cret"}', BackendError, "the connection was refused"),
         ("mailto://me:s3cret@host", ConfigError, "no JSON object"),
         ('["mailto://me:s3cret@host"]', ConfigError, "PERENNIAL_ALERTS"),
     ],
@@ -178,6 +259,7 @@ def test_a_channel_that_cannot_be_used_is_a_sentence_without_its_secret(
     given: str, error: type[Exception], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Missing, of a kind nobody knows, not reachable, or no JSON."""
+    caplog.set_level("DEBUG")
     with environment({"PERENNIAL_ALERTS": given}):
         with pytest.raises(error, match=said) as caught:
             send("team", Message(title="t", text="x"))

@@ -193,6 +193,23 @@ def test_the_verdict_is_the_last_that_monitoring_reached(home: Path) -> None:
         "retrain",
         "roc_auc fell",
     )
+    assert (verdict.weights, verdict.unjudged) == ({}, ())
+
+
+def test_a_verdict_shows_how_heavy_its_causes_are_and_what_was_not_judged(home: Path) -> None:
+    """People and machines read the same, the heaviest cause first."""
+    cause = {"action": "alert", "sentence": "It moved."}
+    causes = [{**cause, "kind": "target", "weight": 0.3}, {**cause, "kind": "value", "weight": 0.6}]
+    facts = {"window": "2013-09", "action": "alert", "causes": causes, "unjudged": ["Slices: few."]}
+    recorded(Kind.DRIFT, "september", facts, "It moved.")
+
+    done = CliRunner().invoke(build(), ["status", "flights"], env={"COLUMNS": "200"})
+    verdict = status("flights").verdict
+
+    assert "By weight, 0.5 at twice the limit: value 0.60, target 0.30." in done.stdout
+    assert "Not judged: Slices: few." in done.stdout
+    assert verdict is not None
+    assert list(verdict.weights.values()) == [0.6, 0.3]
 
 
 def test_the_documented_schema_is_the_one_in_force() -> None:

@@ -29,7 +29,7 @@ class Webhook:
                 """Say nothing."""
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"json://127.0.0.1:{self.server.server_port}/hook?key=s3cret"
+        self.address = f"json://127.0.0.1:{self.server.server_port}/s3cret/hook?+key=s3cret"
 
 
 @contextmanager
