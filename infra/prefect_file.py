@@ -1,5 +1,8 @@
 """The git-ignored ``prefect.toml`` by which Prefect's own command finds the server."""
 
+import tomllib
+from pathlib import Path
+
 from infra.addresses import addresses
 from infra.private import clear_errors
 from infra.settings import PROJECT, settings
@@ -33,3 +36,13 @@ def contents() -> str:
         f'[api]\nurl = "{addresses().prefect_api}"\n\n'
         "[server]\nanalytics_enabled = false\n"
     )
+
+
+def found_from(folder: Path) -> bool:
+    """Whether Prefect's command, run in a folder, finds this home's server by a file there."""
+    try:
+        told = tomllib.loads((folder / "prefect.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or one that Prefect cannot read either
+        return False
+    api = told.get("api")
+    return isinstance(api, dict) and api.get("url") == addresses().prefect_api

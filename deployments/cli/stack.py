@@ -11,6 +11,8 @@ import typer
 from infra.errors import PerennialError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deployments.ahead import Ahead
     from infra.addresses import Addresses
     from infra.stack import Progress
@@ -39,17 +41,19 @@ def up(
 
     What a crash left is put right first, and what became due meanwhile is done afterwards.
     """
+    from infra.environment import OVERRIDES
     from infra.stack import up as start
 
     def say(line: str) -> None:
         typer.echo(f"  {line}", err=as_json)
 
+    known = os.environ.get(OVERRIDES["prefect"], "").rstrip("/")  # `up` sets it for itself
     started = start(owner, progress=say, before_work=lambda: _before_work(say))
     _put_right(say)
     if as_json:
         typer.echo(json.dumps(started.model_dump(), indent=2))
     else:
-        _show_addresses(started)
+        _show_addresses(started, known)
 
 
 def down(*, as_json: AsJson = False) -> None:
@@ -166,13 +170,22 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Look at this machine: is everything there that Perennial needs?"""
     from infra.stack.doctor import examine
 
-    checks = examine()
+    checks = [*examine(), *_declared_channels()]
     if as_json:
         typer.echo(json.dumps({"checks": [check.model_dump() for check in checks]}, indent=2))
     else:
         _show_checks(checks)
     if any(check.verdict == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+def _declared_channels() -> "Iterator[Check]":
+    from deployments.channels import unheard
+    from infra.stack.doctor import Check
+    from tasks.spec import declared_models
+
+    for sentence in unheard(declared_models()):
+        yield Check(name="alerts", verdict="warn", finding=sentence)
 
 
 def _before_work(say: "Progress") -> None:
@@ -186,13 +199,26 @@ def _before_work(say: "Progress") -> None:
 
 
 def _put_right(say: "Progress") -> None:
+    from deployments.channels import untold
     from deployments.upkeep import put_right  # reads the environment that `up` has set
+    from tasks.spec import declared_models
 
     for line in put_right(datetime.now(UTC)):
         say(line)
+    for line in untold(declared_models()):
+        say(line)
 
 
-def _show_addresses(found: "Addresses") -> None:
+def _show_addresses(found: "Addresses", known: str) -> None:
+    """Print where the servers are, and how Prefect's own command finds its server from here.
+
+    Args:
+        found: their addresses.
+        known: where the shell's environment says that Prefect's server is.
+    """
+    from infra.environment import OVERRIDES
+    from infra.prefect_file import found_from
+
     typer.echo("Perennial is up.")
     for title, address in (
         ("Prefect", found.prefect_ui),
@@ -201,6 +227,9 @@ def _show_addresses(found: "Addresses") -> None:
         ("Models", f"{found.pages}/models"),
     ):
         typer.echo(f"  {title:<8} {address}")
+    if known != found.prefect_api and not found_from(Path.cwd()):
+        typer.echo("In this folder `prefect` finds no server. To let it find this one:")
+        typer.echo(f"  export {OVERRIDES['prefect']}={found.prefect_api}")
 
 
 def _show_servers(found: "list[ServerStatus]") -> None:

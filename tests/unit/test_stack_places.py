@@ -325,6 +325,23 @@ def test_prefects_file_of_somebody_else_is_left_alone(
     assert (tmp_path / "prefect.toml").read_text() == "[api]\n"
 
 
+def test_prefects_command_finds_a_server_by_the_file_of_its_folder_alone(
+    home: Path, tmp_path: Path
+) -> None:
+    """No file, one that is none, one of another server, and ours."""
+    home.mkdir()
+    keep_ports()
+    file, found = tmp_path / "prefect.toml", []
+    texts = ["= no toml", "api = 3\n", '[api]\nurl = "http://127.0.0.1:1/api"\n']
+
+    found.append(prefect_file.found_from(tmp_path))
+    for text in (*texts, prefect_file.contents()):
+        file.write_text(text, encoding="utf-8")
+        found.append(prefect_file.found_from(tmp_path))
+
+    assert found == [False, False, False, False, True]
+
+
 def test_the_index_lists_the_newest_report_first_and_escapes_names(tmp_path: Path) -> None:
     """A report's name is text, whatever it holds."""
     folder = tmp_path / "flights"
