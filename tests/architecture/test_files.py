@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,8 @@ REGISTRY = re.compile(
 )
 MACHINE = re.compile(r"(?<![.\w/])/(home|root|Users|work|mnt|srv)/\w")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|raise NotImplementedError)\b|except Exception: *pass")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BARE = re.compile(r"(?<![\w./`-])(perennial|prefect|python3?|mlflow|bentoml)(?= +[\w-])")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -85,6 +88,31 @@ def test_every_make_verb_that_the_documents_name_exists() -> None:
     assert named <= set(verbs)
 
 
+def test_every_command_in_a_block_of_the_documents_is_found_in_a_clone() -> None:
+    """A new clone has activated nothing: its programs are in ``.venv/bin``."""
+    documents = [path for path in files() if path.suffix == ".md"]
+    commands = [
+        (path, line)
+        for path in documents
+        for language, text in BLOCK.findall(path.read_text("utf-8"))
+        for line in _commands(language, text)
+    ]
+
+    bare = [f"{path.name}: {line}" for path, line in commands if BARE.search(line)]
+
+    assert BARE.search("$ perennial status flights | head")
+    assert any(".venv/bin/perennial" in line for _, line in commands)
+    assert bare == []
+
+
+@pytest.mark.parametrize("written", ["flights.html", "morning.html", "proof.png", "bench.json"])
+def test_what_commands_of_the_documents_write_is_no_change_of_the_clone(written: str) -> None:
+    """A model trained in a clone bears ``+dirty`` where files came that git would track."""
+    ignored = subprocess.run(["git", "check-ignore", "-q", written], cwd=ROOT, check=False)  # noqa: S607 - git is on PATH
+
+    assert ignored.returncode == 0
+
+
 def test_no_parametrisation_is_empty() -> None:
     """A test over an empty list passes and checks nothing."""
     empty = [
@@ -126,6 +154,16 @@ def test_every_exemption_from_a_check_gives_its_reason() -> None:
     }
 
     assert unexplained == set()
+
+
+def _commands(language: str, text: str) -> list[str]:
+    """The commands of a block, without what is printed and without comments."""
+    lines = [line.partition(" # ")[0] for line in text.splitlines() if not line.startswith("#")]
+    if language == "sh":
+        return lines
+    if language == "console":  # one command, then what it prints
+        return lines[:1]
+    return [line for line in lines if line.startswith("$ ")]
 
 
 def _leads(document: Path, link: str) -> bool:
