@@ -73,3 +73,15 @@ def few(items: object, most: int = 5) -> str:
     if len(listed) <= most:
         return ", ".join(listed)
     return f"{', '.join(listed[:most])} and {len(listed) - most} more"
+
+
+def fault(place: str, message: str) -> str:
+    """What a validation says of a field, without the words that pydantic puts before a sentence.
+
+    >>> fault("cooldown", "Input should be a valid timedelta")
+    'cooldown: Input should be a valid timedelta'
+    >>> fault("", "Value error, every asks for trainings, but most is ask")
+    'every asks for trainings, but most is ask'
+    """
+    said = message.removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from infra.errors import ConfigError
+from infra.errors import ConfigError, fault
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout that is running: the repository is cloned and owned, installed editable."""
@@ -120,7 +120,7 @@ def settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "PERENNIAL_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigError(f"{name}: {first['msg']}.", variable=name) from error
+        raise ConfigError(f"{fault(name, first['msg'])}.", variable=name) from error
     except SettingsError:  # no cause: it may quote what the variable holds
         raise ConfigError(
             "PERENNIAL_ALERTS is no JSON object of names and addresses.",

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
-from infra.errors import ConfigError, DataError, few
+from infra.errors import ConfigError, DataError, fault, few
 from infra.files import read_file, shown
 from infra.settings import settings
 from tasks.data.spec import DataSpec
@@ -186,18 +186,20 @@ def _validated(document: object, path: Path, name: str) -> ModelSpec:
     try:
         spec = ModelSpec.model_validate({**document, "folder": path.parent})
     except ValidationError as error:
-        faults = [_sentence(fault) for fault in error.errors()]
+        faults = [_sentence(each) for each in error.errors()]
         raise ConfigError(f"{path}: {few(faults)}.", faults=faults) from error
     if spec.name != name:
         raise ConfigError(f"{path} declares {spec.name!r}, but its folder is called {name!r}.")
     return spec
 
 
-def _sentence(fault: ErrorDetails) -> str:
-    place = shown(".".join(str(part) for part in fault["loc"]))[:_LONGEST]
-    if fault["type"] != "extra_forbidden":
-        return f"{place}: {fault['msg'].lower()}"
-    close = get_close_matches(str(fault["loc"][-1]), _known_fields(fault["loc"][:-1]), n=1)
+def _sentence(found: ErrorDetails) -> str:
+    place = shown(".".join(str(part) for part in found["loc"]))[:_LONGEST]
+    if found["type"] == "value_error":  # a sentence of ours, with names as they are written
+        return fault(place, found["msg"])
+    if found["type"] != "extra_forbidden":
+        return fault(place, found["msg"].lower())
+    close = get_close_matches(str(found["loc"][-1]), _known_fields(found["loc"][:-1]), n=1)
     return f"{place} is not known" + (f"; did you mean {close[0]}?" if close else "")
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from infra.errors import ConfigError, DataError, few
+from infra.errors import ConfigError, DataError, fault, few
 from infra.files import read_file
 from tasks.governance.policy import PolicySpec, named_policy
 from tasks.monitoring.spec import MonitoringSpec
@@ -62,10 +62,7 @@ def _rules(spec: ModelSpec, text: str) -> Rules:
             MonitoringSpec.model_validate(_merged(spec.monitoring, changed.get("monitoring"))),
         )
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}"
-            for fault in error.errors()
-        ]
+        faults = [fault(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
         raise ConfigError(f"The policy {name} of {path} is wrong: {few(faults)}.") from error
 
 

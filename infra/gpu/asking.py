@@ -9,7 +9,7 @@ import httpx
 from prefect.exceptions import ObjectNotFound
 from pydantic import ValidationError
 
-from infra.errors import ConfigError, few
+from infra.errors import ConfigError, fault, few
 from infra.gpu.configuration import HINT
 from infra.resources import RunRequest
 
@@ -97,7 +97,7 @@ async def _read(resolved: "Awaitable[GpuProcessJobConfiguration]") -> RunRequest
     try:
         found = await resolved
     except ValidationError as error:
-        said = few([f"{each['loc'][0]}: {each['msg']}" for each in error.errors()])
+        said = few([fault(str(each["loc"][0]), each["msg"]) for each in error.errors()])
         return ConfigError(f"The run's job variables are wrong: {said}.", hint=HINT)
     except (ObjectNotFound, httpx.TransportError):
         raise

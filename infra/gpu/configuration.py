@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefect.workers.process import ProcessJobConfiguration, ProcessVariables
 from pydantic import PrivateAttr, ValidationError, create_model
 
-from infra.errors import ConfigError, few
+from infra.errors import ConfigError, fault, few
 from infra.resources import RunRequest
 
 if TYPE_CHECKING:
@@ -78,14 +78,8 @@ class GpuProcessJobConfiguration(ProcessJobConfiguration):
         try:
             return RunRequest.model_validate(asked)
         except ValidationError as error:
-            said = [_words(each["loc"], each["msg"]) for each in error.errors()]
+            said = [fault(str(next(iter(each["loc"]), "")), each["msg"]) for each in error.errors()]
             raise ConfigError(f"The run's request is wrong: {few(said)}.", hint=HINT) from error
-
-
-def _words(place: tuple[int | str, ...], message: str) -> str:
-    """One of pydantic's errors for people."""
-    text = message.removeprefix("Value error, ")
-    return f"{place[0]}: {text}" if place else text
 
 
 GpuProcessVariables = create_model(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from infra.durations import exactly
-from infra.errors import ConfigError
+from infra.errors import ConfigError, fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,9 +47,9 @@ def rule(declared: ScheduleSpec) -> SCHEDULE_TYPES:
             )
         return RRuleSchedule(rrule=declared.rrule or "", timezone=declared.timezone)
     except (ValidationError, ValueError) as error:
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise ConfigError(
-            f"Prefect does not take the schedule {words(declared)!r}: {said}.",
+            f"Prefect does not take the schedule {words(declared)!r}: {fault('', found)}.",
             hint="Correct it in schedules of model.yaml; docs/schedules.md shows each kind.",
         ) from error
 

@@ -223,6 +223,17 @@ def test_a_file_that_is_no_policy_is_named(place: Path) -> None:
         assert said in str(done.exception), text
 
 
+def test_a_policy_that_contradicts_itself_is_told_in_its_own_words(place: Path) -> None:
+    """Nothing of the library that found it stands before the sentence."""
+    file = place / "never.yaml"
+    file.write_text("policy: {most: ask, every: P7D}\n", encoding="utf-8")
+
+    done = _asked("--policy", f"mine={file}")
+
+    said = f"The policy mine of {file} is wrong: every asks for trainings, but most is ask."
+    assert str(done.exception).startswith(said)
+
+
 @pytest.mark.usefixtures("replayed")
 def test_two_replays_of_a_model_do_not_meet(place: Path) -> None:
     """The second one says where the first one is."""
