@@ -53,7 +53,8 @@ def follow_events(models: Iterable[str], now: datetime) -> Iterator[str]:
             spec = load_spec(model)
             if spec.triggers.events:
                 why = spec.frozen("train", now)
-                yield from heed_events.fn(model, spec.triggers.events, why)
+                budget = spec.policy.budget
+                yield from heed_events.fn(model, spec.triggers.events, why, budget=budget)
         except PerennialError as error:
             yield f"The events for {model} were not looked at. {error.args[0]}"
 
@@ -85,15 +86,16 @@ def require_paths(spec: ModelSpec) -> None:
 def _trained_by_code(spec: ModelSpec, now: datetime) -> str:
     if spec.triggers.code is None:
         return ""
-    return _held(spec, "train", now) or train_on_new_code(spec.name, watched(spec), now)
+    held, budget = _held(spec, "train", now), spec.policy.budget
+    return held or train_on_new_code(spec.name, watched(spec), now, budget=budget)
 
 
 def _trained_for_it(spec: ModelSpec, now: datetime) -> str:
     paths = _paths(spec.triggers.application, "retrain")
     if not paths:
         return ""
-    held = _held(spec, "train", now)
-    return held or train_on_new_code(spec.name, paths, now, Cause.APPLICATION)
+    held, budget = _held(spec, "train", now), spec.policy.budget
+    return held or train_on_new_code(spec.name, paths, now, Cause.APPLICATION, budget=budget)
 
 
 def _packaged(spec: ModelSpec, now: datetime) -> str:

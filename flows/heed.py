@@ -17,5 +17,5 @@ def heed(model: str, event: str = "") -> State[None]:
     """
     spec = load_spec(model)
     frozen = spec.frozen("train", moment(None))
-    said = heed_events(model, spec.triggers.events, frozen, event)
+    said = heed_events(model, spec.triggers.events, frozen, event, spec.policy.budget)
     return ended("Heeded", " ".join(said) or "No event is new.")

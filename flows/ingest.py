@@ -53,5 +53,6 @@ def ingest(
         case _:
             manifest = commit(inspection)
             if spec.triggers.data and not spec.frozen("train", as_of):
-                train_on_new_data(read_history(model, as_of), spec.triggers.data)
+                history = read_history(model, as_of)
+                train_on_new_data(history, spec.triggers.data, spec.policy.budget)
             return ended(manifest.ending.state, f"{window}: {inspection.report_url}")

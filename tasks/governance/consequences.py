@@ -2,7 +2,7 @@
 
 from infra.runs import start
 from tasks.governance.trainings import attempt_of, because_of
-from tasks.references import Candidate, Cause, Conclusion, DriftVerdict, Evidence
+from tasks.references import Candidate, Conclusion, DriftVerdict, Evidence, Subject
 
 
 def request_review(evidence: Evidence) -> str:
@@ -14,9 +14,31 @@ def request_review(evidence: Evidence) -> str:
     return start(
         "review",
         evidence.model,
-        because=evidence.digest,
+        because=question_of(evidence),
         subject=evidence.subject,
         evidence=evidence.uri,
+    )
+
+
+def question_of(evidence: Evidence) -> object:
+    """What a person is asked about: the same question starts one review.
+
+    About drift it is the same whenever it is asked: of the champion, the window, the version of
+    the data and the kinds of causes.
+    """
+    if evidence.subject is not Subject.DRIFT:
+        return evidence.digest
+    seen, asked = parts_of(evidence)
+    data = seen.data_version or seen.digest
+    return (evidence.subject.value, seen.champion, seen.window, data, sorted(asked.kinds))
+
+
+def parts_of(evidence: Evidence) -> tuple[DriftVerdict, Conclusion]:
+    """The verdict and what was concluded of it, of evidence about drift."""
+    payload = evidence.payload
+    return (
+        DriftVerdict.model_validate(payload["verdict"]),
+        Conclusion.model_validate(payload["conclusion"]),
     )
 
 
@@ -36,20 +58,21 @@ def request_promotion(evidence: Evidence, reason: str, actor: str) -> str:
 
 
 def request_training(evidence: Evidence) -> str:
-    """Id of the run that trains again because the world has moved: one for a version of the data.
+    """Id of the run that trains again for a verdict: one for a version of the data.
 
-    Where that one failed another verdict starts another, three in all.
+    Its cause is the conclusion's: drift, or the schedule where one was due. Where that one failed
+    another verdict starts another, three in all.
 
     Raises:
         ConfigError: the model has no deployment of ``train``.
         BackendError: Prefect's server does not answer.
     """
-    seen = DriftVerdict.model_validate(evidence.payload["verdict"])
+    seen, asked = parts_of(evidence)
     return start(
         "train",
         evidence.model,
         because=because_of(seen, attempt_of(seen)),
-        cause=Cause.DRIFT,
+        cause=asked.cause,
         as_of=evidence.as_of,
     )
 

@@ -1,7 +1,17 @@
 """Whether what a reviewer was shown is still so, by the ledger alone."""
 
 from infra.ledger import Kind, Ledger, Recorded
-from tasks.references import Candidate, Comparison, DriftVerdict, Evidence, Inspection, Subject
+from tasks.governance.drifts import verdict_of
+from tasks.references import (
+    Action,
+    Candidate,
+    Comparison,
+    DriftVerdict,
+    Evidence,
+    Inspection,
+    Subject,
+    WatchKind,
+)
 
 _BATCHES = (Kind.INGEST, Kind.HOLD, Kind.REFUSAL)
 
@@ -43,7 +53,26 @@ def _newer_batch(evidence: Evidence) -> str:
 
 def _newer_verdict(seen: DriftVerdict) -> str:
     said = Ledger().entries(seen.model, Kind.DRIFT)
-    return _followed(_of(said, seen.window), seen.digest, f"verdict on {seen.window}")
+    others = [
+        each
+        for each in _of(said, seen.window)
+        if each.subject == seen.digest or not _says_the_same(verdict_of(each), seen)
+    ]
+    return _followed(others, seen.digest, f"verdict on {seen.window}")
+
+
+def _says_the_same(newer: DriftVerdict, seen: DriftVerdict) -> bool:
+    """Whether a verdict was only reached again: on the same data, with the same causes."""
+    return (
+        bool(seen.data_version)
+        and newer.data_version == seen.data_version
+        and newer.champion == seen.champion
+        and _kinds(newer) == _kinds(seen)
+    )
+
+
+def _kinds(verdict: DriftVerdict) -> set[tuple[WatchKind, Action]]:
+    return {(each.kind, each.action) for each in verdict.causes}
 
 
 def _of(said: tuple[Recorded, ...], window: str) -> list[Recorded]:

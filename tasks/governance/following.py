@@ -1,35 +1,42 @@
 """What is done about a verdict: the declared policy, with what the ledger and Prefect know."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect.client.schemas import filters
+from prefect.client.schemas.objects import StateType
 
-from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
-from tasks.governance.evidence import read_evidence
+from tasks.governance.drifts import conclusion_of, verdict_of
 from tasks.governance.policy import (
     WEEK,
     Past,
     PersistSpec,
     PolicySpec,
     Training,
+    Tried,
     conclude,
+    never_gone,
     seen_before,
+    still_declined,
 )
-from tasks.governance.recording import conclusion_of, is_refusal, verdict_of
+from tasks.governance.recording import is_refusal
 from tasks.governance.reviews import pending_reviews, reachable_prefect
-from tasks.governance.trainings import failed_before, going_on, started_by
-from tasks.references import (
-    Action,
-    Candidate,
-    Cause,
-    Conclusion,
-    DriftVerdict,
-    Subject,
+from tasks.governance.spending import gpu_hours_of, spent_on, trained_by_itself
+from tasks.governance.trainings import (
+    FOR_VERDICTS,
+    begun_for,
+    failed_before,
+    going_on,
+    is_own,
+    started_by,
 )
+from tasks.references import Action, Cause, Conclusion, DriftVerdict, Subject, WatchKind
+
+__all__ = ["follow", "gpu_hours_of"]
 
 
 @step(moving=True)
@@ -57,67 +64,204 @@ def follow(
     asked = conclude(verdict, Past(predecessor=predecessor), at_once)
     if asked.action.rank < Action.ASK.rank and policy.every is None:
         return asked  # nothing is started, whatever was before
-    past = _past(verdict, since, predecessor, policy)
-    return conclude(verdict, replace(past, frozen=frozen or ""), policy)
+    past = _past(verdict, _said(verdict, since), policy)
+    return conclude(verdict, replace(past, predecessor=predecessor, frozen=frozen or ""), policy)
 
 
-def _past(
-    verdict: DriftVerdict, since: datetime, predecessor: int | None, policy: PolicySpec
-) -> Past:
-    model, before = verdict.model, verdict.as_of - timedelta(microseconds=1)
-    said = Ledger().entries(model, (Kind.DRIFT, Kind.REVIEW, Kind.GATE), before)
-    drifts = {each.evidence: each for each in said if each.kind == Kind.DRIFT}
-    answers = [
-        each
-        for each in said
-        if each.kind == Kind.REVIEW and each.payload["subject"] == Subject.DRIFT
-    ]
-    begun = [each.as_of for each in drifts.values() if conclusion_of(each).action is Action.RETRAIN]
-    begun += [each.as_of for each in answers if each.payload["approved"] is True]
-    hours = _gpu_hours(said, verdict.as_of) if policy.budget.gpu_hours else {}
-    gates = [each.as_of for each in said if each.kind == Kind.GATE]
-    return Past(
-        trainings=tuple(Training(each, hours.get(each, 0.0)) for each in sorted(set(begun))),
-        trained=max(gates, default=None),
-        underway=_underway(verdict),
-        asking=_asking(verdict),
-        seen=seen_before(map(verdict_of, drifts.values()), verdict.window, policy.persist.of),
-        declined=tuple(
-            frozenset(conclusion_of(drifts[each.evidence]).kinds)
-            for each in answers
-            if each.as_of >= since and is_refusal(each) and each.evidence in drifts
+@dataclass(frozen=True)
+class _Said:
+    """What the ledger says of the time before a verdict.
+
+    Attributes:
+        drifts: what was concluded before, oldest first.
+        answers: reviews of such conclusions.
+        gates: the candidates that came before the gates.
+        since: from when the champion is in charge.
+    """
+
+    drifts: dict[str, Recorded]
+    answers: tuple[Recorded, ...]
+    gates: tuple[Recorded, ...]
+    since: datetime
+
+    def refusals(self) -> Iterator[tuple[Recorded, Recorded]]:
+        """The answers that wanted no training, each with what was concluded."""
+        for each in self.answers:
+            if each.as_of >= self.since and is_refusal(each) and each.evidence in self.drifts:
+                yield each, self.drifts[each.evidence]
+
+    def trained(self, as_of: datetime) -> Recorded | None:
+        """The candidate that was trained for a conclusion of a time."""
+        found = [each for each in self.gates if each.as_of == as_of and _for_verdict(each)]
+        return found[-1] if found else None
+
+
+def _said(verdict: DriftVerdict, since: datetime) -> _Said:
+    before = verdict.as_of - timedelta(microseconds=1)
+    said = Ledger().entries(verdict.model, (Kind.DRIFT, Kind.REVIEW, Kind.GATE), before)
+    return _Said(
+        drifts={each.evidence: each for each in said if each.kind == Kind.DRIFT},
+        answers=tuple(
+            each
+            for each in said
+            if each.kind == Kind.REVIEW and each.payload["subject"] == Subject.DRIFT
         ),
-        predecessor=predecessor,
+        gates=tuple(each for each in said if each.kind == Kind.GATE),
+        since=since,
+    )
+
+
+def _past(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Past:
+    verdicts = map(verdict_of, said.drifts.values())
+    tried = _tried(verdict, said, policy)
+    return Past(
+        trainings=tuple(_trainings(verdict, said, policy)),
+        others=_others(verdict, policy),
+        trained=max((each.as_of for each in said.gates), default=None),
+        underway=_underway(verdict),
+        reviewing=_reviewing(verdict),
+        asking=_asking(verdict),
+        seen=seen_before(verdicts, verdict.window, policy.persist.of),
+        tried=tried,
+        declined=tuple(_declined(verdict, said, policy)),
+        settled=_settled(verdict, said),
+        repeated=_repeated(verdict, said),
         failed=tuple(each.name for each in failed_before(verdict)),
     )
 
 
-def _gpu_hours(said: tuple[Recorded, ...], as_of: datetime) -> dict[datetime, float]:
-    """What the trainings for drift of the last seven days took, by the time of each."""
-    found: dict[datetime, float] = {}
-    for gate in said:
-        if gate.kind == Kind.GATE and as_of - gate.as_of < WEEK:
-            place = store.uri("evidence", gate.model, f"{gate.evidence}.json")
-            candidate = Candidate.model_validate(read_evidence.fn(place).payload["candidate"])
-            if candidate.cause is Cause.DRIFT:
-                found[gate.as_of] = found.get(gate.as_of, 0.0) + gpu_hours_of(candidate)
-    return found
+def _trainings(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Iterator[Training]:
+    """The trainings for verdicts that there were, as far back as the policy looks.
+
+    One that was concluded and never started is none, as after a kill.
+    """
+    back = max(policy.cooldown, WEEK)
+    approved = {each.evidence for each in said.answers if each.payload["approved"] is True}
+    begun = {
+        each.as_of: each
+        for each in said.drifts.values()
+        if each.evidence in approved or conclusion_of(each).action is Action.RETRAIN
+    }
+    for as_of, each in sorted(begun.items(), key=lambda item: item[0]):
+        if verdict.as_of - as_of > back:
+            continue
+        gate = said.trained(as_of)
+        if gate is not None:
+            yield Training(as_of, spent_on(gate) if policy.budget.gpu_hours else 0.0)
+        elif _was_started(each):
+            yield Training(as_of)
 
 
-def gpu_hours_of(candidate: Candidate) -> float:
-    """Hours of a whole GPU: the parts that were held, for as long as parameters were tried."""
-    hardware = candidate.fitted.hardware
-    held = sum(each.share for each in hardware.devices) if hardware else 0.0
-    return held * sum(each.seconds for each in candidate.fitted.trials) / 3600
+def _was_started(drift: Recorded) -> bool:
+    seen = verdict_of(drift)
+    run = begun_for(seen)
+    return run is not None and is_own(run, seen)
+
+
+def _others(verdict: DriftVerdict, policy: PolicySpec) -> tuple[Training, ...]:
+    if policy.budget.retrains is None and policy.budget.gpu_hours is None:
+        return ()
+    return trained_by_itself(verdict.model, verdict.as_of, policy.budget)
+
+
+def _for_verdict(gate: Recorded) -> bool:
+    return gate.payload.get("cause") in {each.value for each in FOR_VERDICTS}
+
+
+def _tried(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Tried | None:
+    """The last training for drift under this champion, unless a person had wanted it.
+
+    None too where a person said no since, and enough rows have come for another.
+    """
+    gate = next((g for g in reversed(said.gates) if g.payload.get("cause") == Cause.DRIFT), None)
+    if gate is None:
+        return None
+    promoted = gate.payload["version"] == verdict.champion
+    started = _started_at(said, gate.as_of)
+    if not started or (gate.as_of < said.since and not promoted):
+        return None
+    turned = verdict.turned_down
+    growth = verdict.growth if promoted or turned is None else turned.growth
+    asked = any(answer.as_of > gate.as_of for answer, _ in said.refusals())
+    if asked and growth is not None and growth >= policy.min_growth:
+        return None
+    after = (verdict_of(e) for e in said.drifts.values() if e.as_of > gate.as_of)
+    return Tried(
+        version=int(str(gate.payload["version"])),
+        as_of=gate.as_of,
+        promoted=promoted,
+        kinds=never_gone(started, after, verdict.champion),
+    )
+
+
+def _started_at(said: _Said, as_of: datetime) -> frozenset[WatchKind]:
+    """The kinds of causes for which verdicts of a time started a training by themselves."""
+    done = [conclusion_of(each) for each in said.drifts.values() if each.as_of == as_of]
+    return frozenset(kind for each in done if each.action is Action.RETRAIN for kind in each.kinds)
+
+
+def _declined(
+    verdict: DriftVerdict, said: _Said, policy: PolicySpec
+) -> Iterator[frozenset[WatchKind]]:
+    """What a person wanted no training for, since the last one, and as long as that counts."""
+    last = max((each.as_of for each in said.gates if _for_verdict(each)), default=said.since)
+    for answer, drift in said.refusals():
+        seen = verdict_of(drift)
+        if answer.as_of > last and still_declined(seen, verdict, policy.min_growth):
+            yield frozenset(conclusion_of(drift).kinds)
+
+
+def _settled(verdict: DriftVerdict, said: _Said) -> frozenset[WatchKind]:
+    """The kinds that a person wanted no training for on this very window and these very data."""
+    return frozenset(
+        kind
+        for _, drift in said.refusals()
+        if _is_same(verdict_of(drift), verdict)
+        for kind in conclusion_of(drift).kinds
+    )
+
+
+def _is_same(one: DriftVerdict, other: DriftVerdict) -> bool:
+    same = (one.window, one.champion, one.data_version)
+    return bool(one.data_version) and same == (other.window, other.champion, other.data_version)
+
+
+def _repeated(verdict: DriftVerdict, said: _Said) -> str:
+    """Why a training would start nothing: these very data were trained on for a verdict before."""
+    run = begun_for(verdict)
+    if run is None or is_own(run, verdict) or run.state_type is StateType.FAILED:
+        return ""
+    begun = started_by(run)
+    gate = said.trained(begun[1]) if begun else None
+    if gate is not None:
+        return f"These data were trained on already, as version {gate.payload['version']}."
+    return f"{run.name} was started for these data already: start another by hand."
 
 
 def _underway(verdict: DriftVerdict) -> str:
-    """The name of a run that trains for drift, unless this very verdict has started it."""
+    """The name of a run that trains for a verdict, unless this very one has started it."""
     others = (
         each.name
         for each in going_on(verdict.model)
-        if each.parameters.get("cause") == Cause.DRIFT.value
-        and started_by(each) != (Cause.DRIFT, verdict.as_of)
+        if (begun := started_by(each)) and begun[0] in FOR_VERDICTS and not is_own(each, verdict)
+    )
+    return next(others, "")
+
+
+def _reviewing(verdict: DriftVerdict) -> str:
+    """The name of a run that asks about a challenger for drift, unless this very one led to it."""
+    waiting = {
+        each.evidence: each
+        for each in pending_reviews(verdict.model)
+        if each.subject is Subject.CANDIDATE
+        and each.as_of != verdict.as_of
+        and _is_there(each.run_id)
+    }
+    gates = Ledger().entries(verdict.model, Kind.GATE) if waiting else ()
+    others = (
+        waiting[gate.evidence].run
+        for gate in gates
+        if gate.evidence in waiting and gate.payload.get("cause") == Cause.DRIFT
     )
     return next(others, "")
 

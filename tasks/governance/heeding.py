@@ -17,7 +17,9 @@ from infra.runs import start
 from infra.steps import step
 from infra.turns import turn
 from tasks.governance.events import Heard, heard
+from tasks.governance.policy import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
+from tasks.governance.spending import held_by_budget
 from tasks.governance.trainings import going_on
 from tasks.governance.triggers import EventTrigger
 from tasks.references import Cause
@@ -40,28 +42,35 @@ _LONGEST: Final = 2000
 
 @step(moving=True)
 def heed_events(
-    model: str, triggers: tuple[EventTrigger, ...], frozen: str | None, woken_by: str = ""
+    model: str,
+    triggers: tuple[EventTrigger, ...],
+    frozen: str | None,
+    woken_by: str = "",
+    budget: BudgetSpec | None = None,
 ) -> tuple[str, ...]:
     """What was made of the events that came, a sentence for each; empty where none is new.
 
     Those that came together start one training. They wait beside one that goes on, within the
-    cooldown and on frozen days: whoever looks later finds them.
+    cooldown, beyond the budget and on frozen days: whoever looks later finds them.
 
     Args:
         model: its name.
         triggers: the events that count.
         frozen: why no training may start now, if there is a reason.
         woken_by: id of an event that is known to have come.
+        budget: what the policy declares.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
         ConfigError: the model has no deployment of ``train``.
     """
     with turn("heed", model):
-        return tuple(_heeded(model, _new(model, triggers, woken_by), frozen))
+        return tuple(_heeded(model, _new(model, triggers, woken_by), frozen, budget))
 
 
-def _heeded(model: str, new: Sequence[Heard], frozen: str | None) -> Iterator[str]:
+def _heeded(
+    model: str, new: Sequence[Heard], frozen: str | None, budget: BudgetSpec | None
+) -> Iterator[str]:
     for each in new:
         if each.fault:
             _record(model, each, "", each.fault)
@@ -69,12 +78,14 @@ def _heeded(model: str, new: Sequence[Heard], frozen: str | None) -> Iterator[st
     asked = [each for each in new if not each.fault]
     if not asked:
         return
+    as_of = max(each.as_of for each in asked)
     wait = _wait(model, asked[0], frozen)
+    if budget and not wait:
+        wait = held_by_budget(model, budget, as_of).rstrip(".")
     if wait:
         yield f"{len(asked)} events ask for a training, which waits: {wait}."
         return
     # By the oldest: a look that was cut off before it wrote finds the training that it started.
-    as_of = max(each.as_of for each in asked)
     because = (Cause.EVENT.value, asked[0].id)
     run = start("train", model, because=because, cause=Cause.EVENT, as_of=as_of)
     asked = [each for each in asked if each is asked[0] or _came_before(each, run)]

@@ -8,6 +8,7 @@ from infra.ledger import Entry, Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.answers import DEADLINE, Answer
 from tasks.governance.currency import outdated
+from tasks.governance.drifts import conclusion_of, verdict_of
 from tasks.governance.objections import objections
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
@@ -22,6 +23,20 @@ from tasks.references import (
     Manifest,
     Verdict,
 )
+
+__all__ = [
+    "conclusion_of",
+    "decide",
+    "decided",
+    "is_refusal",
+    "record",
+    "record_approved",
+    "record_batch",
+    "record_drift",
+    "record_verdict",
+    "review_key",
+    "verdict_of",
+]
 
 _KIND_OF = {Ending.HOLD: Kind.HOLD, Ending.REJECT: Kind.REFUSAL}
 
@@ -223,18 +238,6 @@ def is_refusal(review: Recorded) -> bool:
 def review_key(digest: str) -> str:
     """The key under which the decision on evidence is recorded, whoever takes it."""
     return f"{Kind.REVIEW}:{digest}"
-
-
-def verdict_of(drift: Recorded) -> DriftVerdict:
-    """The verdict that a record of drift holds; its reasons are the record's own."""
-    facts = {name: value for name, value in drift.payload.items() if name != "conclusion"}
-    return DriftVerdict.model_validate({**facts, "reasons": (), "report_url": ""})
-
-
-def conclusion_of(drift: Recorded) -> Conclusion:
-    """What a record of drift says was done; before there were policies, what was asked for."""
-    said = drift.payload.get("conclusion", {"action": drift.payload["action"]})
-    return Conclusion.model_validate(said)
 
 
 def _said(evidence: Evidence, answer: Answer, void: str) -> dict[str, JsonValue]:

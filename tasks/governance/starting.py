@@ -9,24 +9,31 @@ from infra import store
 from infra.errors import few
 from infra.identity import Changes, changed_since
 from infra.ledger import Kind, Ledger
-from infra.runs import find, start
+from infra.runs import start
 from infra.settings import PROJECT
 from infra.steps import step
-from tasks.governance.consequences import request_training
 from tasks.governance.evidence import read_evidence
-from tasks.governance.recording import conclusion_of, verdict_of
+from tasks.governance.policy import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
-from tasks.governance.trainings import because_of, going_on, started_by
+from tasks.governance.spending import held_by_budget
+from tasks.governance.trainings import going_on, started_by
 from tasks.governance.triggers import DataTrigger, enough_came
 from tasks.references import Candidate, Cause, Champion, History
 
 
 @step(moving=True)
-def train_on_new_data(history: History, trigger: DataTrigger) -> str:
+def train_on_new_data(
+    history: History, trigger: DataTrigger, budget: BudgetSpec | None = None
+) -> str:
     """Id of the training that new data started; empty while too few have come.
 
     None is started before the first training of all, which is a person's, nor beside one that
-    goes on: the next batch is looked at again.
+    goes on, nor beyond the budget: the next batch and the upkeep look again.
+
+    Args:
+        history: what is known.
+        trigger: what is declared.
+        budget: what the policy declares.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
@@ -38,6 +45,8 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
         return ""
     if any(started_by(each) != (Cause.DATA, history.as_of) for each in going_on(history.model)):
         return ""
+    if budget and held_by_budget(history.model, budget, history.as_of):
+        return ""
     return start(
         "train",
         history.model,
@@ -47,41 +56,18 @@ def train_on_new_data(history: History, trigger: DataTrigger) -> str:
     )
 
 
-def train_on_held_verdict(model: str) -> str:
-    """What was started of the newest verdict, whose training a freeze held back.
-
-    A sentence; empty where there is none, it was started before, or something was trained since.
-
-    Raises:
-        BackendError: the database or Prefect's server does not answer.
-        ConfigError: the model has no deployment of ``train``.
-        DataError: the evidence of the verdict is gone.
-    """
-    drift = Ledger().last(model, Kind.DRIFT)
-    if drift is None or not conclusion_of(drift).held:
-        return ""
-    gate = Ledger().last(model, Kind.GATE)
-    verdict = verdict_of(drift)
-    if gate is not None and gate.as_of >= drift.as_of:
-        return ""
-    with reachable_prefect():
-        if find("train", model, because_of(verdict, 1)) is not None or going_on(model):
-            return ""
-    request_training(read_evidence.fn(store.uri("evidence", model, f"{drift.evidence}.json")))
-    return f"A training of {model} was asked for, cause drift: the freeze is over that held it."
-
-
 def train_on_new_code(
     model: str,
     paths: Sequence[str],
     now: datetime,
     cause: Cause = Cause.CODE,
     folder: Path = PROJECT,
+    budget: BudgetSpec | None = None,
 ) -> str:
     """What was started because a commit changed what the newest candidate was trained by.
 
     A sentence; empty where nothing was to be started. The same state of the code starts one
-    training, whatever became of it.
+    training, whatever became of it. Beyond the budget it waits, and is found again.
 
     Args:
         model: its name.
@@ -89,6 +75,7 @@ def train_on_new_code(
         now: the time that the training is for.
         cause: why it is trained.
         folder: the repository.
+        budget: what the policy declares.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
@@ -101,6 +88,9 @@ def train_on_new_code(
     changed = changed_since(last.commit, paths, folder)
     if not changed.files or going_on(model):
         return ""
+    waits = held_by_budget(model, budget, now) if budget else ""
+    if waits:
+        return f"What the code of {model} asks for waits: {waits}"
     run = start("train", model, because=(cause.value, changed.newest), cause=cause, as_of=now)
     return _ended(run, f"The training of {model}", changed) or (
         f"A training of {model} was asked for, cause {cause.value}: since version {last.version} "

@@ -1,6 +1,7 @@
 """The trainings of a model that go on now, and what each was started by."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import FlowRun, StateType
@@ -9,6 +10,9 @@ from infra.runs import find
 from tasks.governance.policy import MOST_TRIES
 from tasks.governance.reviews import reachable_prefect
 from tasks.references import Cause, DriftVerdict
+
+FOR_VERDICTS: Final = frozenset({Cause.DRIFT, Cause.SCHEDULE})
+"""What a policy starts trainings for: a verdict, or that one is due; see `Conclusion.cause`."""
 
 _GOES_ON = (
     StateType.SCHEDULED,
@@ -51,7 +55,8 @@ def failed_before(verdict: DriftVerdict) -> list[FlowRun]:
     Raises:
         BackendError: Prefect's server does not answer.
     """
-    return [each for each in _tries(verdict) if each is not None and _failed(each, verdict)]
+    tries = _tries(verdict)
+    return [each for each in tries if each is not None and _failed(each, verdict)]
 
 
 def attempt_of(verdict: DriftVerdict) -> int:
@@ -66,8 +71,28 @@ def attempt_of(verdict: DriftVerdict) -> int:
     return MOST_TRIES
 
 
+def begun_for(verdict: DriftVerdict) -> FlowRun | None:
+    """The run that trains, or has trained, on the version of the data of a verdict.
+
+    Whoever started it: the verdict itself, or another on the same data. None where all that were
+    started have failed, so that another may start.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+    """
+    return _tries(verdict)[attempt_of(verdict) - 1]
+
+
+def is_own(run: FlowRun, verdict: DriftVerdict) -> bool:
+    """Whether a verdict has started a training itself, at its first go or when it was repeated."""
+    return started_by(run) in {(cause, verdict.as_of) for cause in FOR_VERDICTS}
+
+
 def because_of(verdict: DriftVerdict, attempt: int) -> object:
-    """What a training for a verdict is started for: a version of the data, and which try it is."""
+    """What a training for a verdict is started for: a version of the data, and which try it is.
+
+    One that is due is the same reason as drift: the same data teach nothing more.
+    """
     tries = (attempt,) if attempt > 1 else ()
     return (Cause.DRIFT.value, verdict.data_version or verdict.digest, *tries)
 
@@ -82,8 +107,7 @@ def _tries(verdict: DriftVerdict) -> list[FlowRun | None]:
 
 def _failed(run: FlowRun, verdict: DriftVerdict) -> bool:
     """Whether another verdict has started the run, and it failed."""
-    own = started_by(run) == (Cause.DRIFT, verdict.as_of)
-    return run.state_type is StateType.FAILED and not own
+    return run.state_type is StateType.FAILED and not is_own(run, verdict)
 
 
 def _lies_ahead(run: FlowRun) -> bool:

@@ -156,8 +156,22 @@ def holdout_rows(champion: Champion) -> pd.DataFrame:
 
 def rows_since(candidate: Candidate, predictions: Predictions, table: FeatureTable) -> int:
     """How many labelled rows came after those that a version learned from, this window's too."""
-    newest = max(first_day(window) for window in candidate.fitted.split.train)
-    last = first_day(predictions.window)
+    return _rows_after(candidate.fitted.split.train, predictions, table)
+
+
+def growth_since(candidate: Candidate, predictions: Predictions, table: FeatureTable) -> float:
+    """How many labelled rows are new to a version, as a share of those that it learned from.
+
+    Those that it was judged on are not: another training would learn from them, and find out no
+    more than that.
+    """
+    split = candidate.fitted.split
+    new = _rows_after([*split.train, *split.holdout], predictions, table)
+    return new / candidate.fitted.rows
+
+
+def _rows_after(known: Collection[str], predictions: Predictions, table: FeatureTable) -> int:
+    newest, last = max(map(first_day, known)), first_day(predictions.window)
     return sum(part.labelled for part in table.parts if newest < first_day(part.window) <= last)
 
 

@@ -110,6 +110,7 @@ def conclude(
     monitoring: MonitoringSpec,
 ) -> DriftVerdict:
     """The verdict of what was seen; its report lies where `report` writes it."""
+    from tasks.monitoring import sources
     from tasks.monitoring.observing import numbers
     from tasks.monitoring.verdict import judge, unjudged
 
@@ -138,6 +139,7 @@ def conclude(
         rows=seen.rows,
         data_version=table.history,
         turned_down=_turned_down(contest.turned_down, predictions, table),
+        growth=sources.growth_since(champion.candidate, predictions, table),
         report_url=addresses().page(folder / PAGE),
         digest=digest,
     )
@@ -167,7 +169,7 @@ def _turned_down(
 
     if challenger is None:
         return None
-    growth = sources.rows_since(challenger, predictions, table) / challenger.fitted.rows
+    growth = sources.growth_since(challenger, predictions, table)
     return TurnedDown(version=challenger.version, as_of=challenger.as_of, growth=growth)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tasks.references.frozen import Reference
+from tasks.references.models import Cause
 from tasks.windows import WindowName
 
 
@@ -148,7 +149,8 @@ class TurnedDown(Reference):
     version: int
     as_of: datetime = Field(description="The time that it was trained for.")
     growth: float = Field(
-        description="Labelled rows that came since, as a share of those that it learned from."
+        description="Labelled rows that came since its holdout, as a share of those that it "
+        "learned from."
     )
 
 
@@ -184,6 +186,11 @@ class DriftVerdict(Reference):
     data_version: str = Field("", description="Digest of the history that it was reached on.")
     turned_down: TurnedDown | None = Field(
         None, description="The last challenger that was trained for drift of this champion."
+    )
+    growth: float | None = Field(
+        None,
+        description="Labelled rows that came since the champion's holdout, as a share of those "
+        "that it learned from.",
     )
     digest: str
 
@@ -233,6 +240,7 @@ class Conclusion(Reference):
     )
     kinds: tuple[WatchKind, ...] = Field((), description="The causes that ask for the action.")
     version: int | None = Field(None, description="For a rollback, the version that comes back.")
+    cause: Cause = Field(Cause.DRIFT, description="Of the training that it starts.")
     held: str = Field("", description="Why its training waits, and until when; empty for nothing.")
 
     @property

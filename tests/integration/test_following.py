@@ -1,56 +1,49 @@
 """What a policy makes of a verdict, with the past of a real ledger and runs of a real server."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
-from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Failed, Running
+from prefect.states import Failed
 
 from infra.errors import ConfigError
 from infra.hardware import DeviceRecord, Hardware
-from infra.ledger import Entry, Kind, Ledger
 from tasks.governance import (
     evidence_for_candidate,
     evidence_for_drift,
-    follow,
-    record_drift,
     record_verdict,
     request_training,
     train_on_new_data,
 )
 from tasks.governance.policy import BudgetSpec, PolicySpec
-from tasks.governance.starting import (
-    repackage_on_new_code,
-    train_on_held_verdict,
-    train_on_new_code,
-)
+from tasks.governance.starting import repackage_on_new_code, train_on_new_code
 from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
     Cause,
     Champion,
     Conclusion,
-    DriftVerdict,
     Refuse,
-    Subject,
     Trial,
-    TurnedDown,
-    VerdictCause,
-    WatchKind,
+)
+from tests.support.concluded import (
+    DAY,
+    answered,
+    begun,
+    finished,
+    followed,
+    recorded,
+    runs_of,
+    seen,
+    trains,
 )
 from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
 from tests.support.repositories import committed, repository
-from tests.support.subjects import bento, candidate, comparison, drift
+from tests.support.subjects import bento, candidate, comparison
 from tests.unit.test_triggers import known
-
-DAY = timedelta(days=1)
-NOVEL = VerdictCause(kind=WatchKind.NOVELTY, action=Action.RETRAIN, sentence="Half is new.")
 
 
 @pytest.fixture(scope="module")
@@ -71,50 +64,6 @@ def _ledger(server: str, api: str, tmp_path: Path) -> Iterator[None]:
 def model() -> str:
     """A model that no other test of the server has runs of."""
     return f"m{uuid4().hex[:8]}"
-
-
-def seen(model: str, day: int, *, growth: float | None = None) -> DriftVerdict:
-    """A verdict of a day that asks for a training."""
-    quiet = drift()
-    as_of = quiet.as_of + day * DAY
-    tried = None if growth is None else TurnedDown(version=2, as_of=as_of - DAY, growth=growth)
-    changes = {"model": model, "as_of": as_of, "action": Action.RETRAIN, "causes": (NOVEL,)}
-    return quiet.model_copy(update={**changes, "turned_down": tried, "digest": f"d{day}"})
-
-
-def followed(verdict: DriftVerdict, policy: PolicySpec) -> Conclusion:
-    """What is done about it under a champion of long ago."""
-    return follow.fn(verdict, drift().as_of - 400 * DAY, None, policy)
-
-
-def recorded(verdict: DriftVerdict, conclusion: Conclusion) -> str:
-    """The digest of the evidence of a verdict that is in the ledger with what followed."""
-    evidence = evidence_for_drift.fn(verdict, conclusion)
-    record_drift.fn(evidence, verdict, conclusion)
-    return evidence.digest
-
-
-def trains(model: str, as_of: datetime, *, begun: bool = True) -> str:
-    """The name of a run that trains for drift and goes on, or waits for a worker."""
-    with get_client(sync_client=True) as client:
-        flow = client.create_flow_from_name("train")
-        deployment = client.create_deployment(flow_id=flow, name=model)
-        run = client.create_flow_run_from_deployment(
-            deployment, parameters={"cause": Cause.DRIFT, "as_of": as_of.isoformat()}
-        )
-        if begun:
-            client.set_flow_run_state(run.id, Running(), force=True)
-        return run.name
-
-
-def finished(name: str) -> None:
-    """End the run of a name."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
-
-    with get_client(sync_client=True) as client:
-        wanted = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
-        [run] = client.read_flow_runs(flow_run_filter=wanted)
-        client.set_flow_run_state(run.id, Completed(), force=True)
 
 
 def test_one_training_for_drift_at_a_time(model: str) -> None:
@@ -159,39 +108,14 @@ def test_a_training_that_failed_is_started_again_by_the_next_verdict(model: str)
     assert request_training(evidences[3]) == runs[2], "a person who wants more starts it by hand"
 
 
-def test_what_a_freeze_held_back_starts_once_when_it_is_over(model: str) -> None:
-    """By the newest verdict, and not if something was trained since."""
-    verdict = seen(model, 0).model_copy(update={"data_version": "v"})
-    with get_client(sync_client=True) as client:
-        client.create_deployment(flow_id=client.create_flow_from_name("train"), name=model)
-    long_ago, words = drift().as_of - 400 * DAY, "year end, frozen until 2027-01-03"
-
-    held = follow.fn(verdict, long_ago, None, PolicySpec(), words)
-    recorded(verdict, held)
-    first, again = train_on_held_verdict(model), train_on_held_verdict(model)
-    [run] = runs_of(model)
-    finished(run.name)
-    judged(model, verdict.as_of)
-
-    assert (held.action, held.held) == (Action.RETRAIN, words)
-    assert first.endswith("cause drift: the freeze is over that held it.")
-    assert (again, train_on_held_verdict(model)) == ("", "")
-    assert run.parameters["as_of"] == verdict.as_of.isoformat()
-
-
-def judged(model: str, as_of: datetime) -> None:
-    """A candidate of a model has come before the gates."""
-    refused = Refuse(why="It gains nothing.")
-    made = candidate(2).model_copy(update={"model": model, "as_of": as_of})
-    record_verdict.fn(evidence_for_candidate.fn(made, bento(2), comparison(), refused), refused)
-
-
 def test_the_cooldown_counts_from_the_last_training_that_a_verdict_started(model: str) -> None:
-    """What alerted only, or came later than the verdict, does not count."""
+    """What alerted only, came later than the verdict, or was never started does not count."""
     policy = PolicySpec(cooldown=14 * DAY)
-    recorded(seen(model, 0), Conclusion(action=Action.RETRAIN))
+    first = begun(seen(model, 0))
     recorded(seen(model, 9), Conclusion(action=Action.ALERT))
+    recorded(seen(model, 12), Conclusion(action=Action.RETRAIN))
     recorded(seen(model, 40), Conclusion(action=Action.RETRAIN))
+    finished(first)
 
     assert followed(seen(model, 10), policy).action is Action.ALERT
     assert followed(seen(model, 15), policy).action is Action.RETRAIN
@@ -221,22 +145,13 @@ def test_a_person_who_wanted_no_training_is_not_asked_again_about_the_same(model
     """Until there are new rows to learn from."""
     asked = followed(seen(model, 0, growth=0.1), PolicySpec())
     digest = recorded(seen(model, 0, growth=0.1), asked)
-    Ledger().append(
-        Entry(
-            kind=Kind.REVIEW,
-            model=model,
-            as_of=seen(model, 0).as_of,
-            subject=digest,
-            evidence=digest,
-            payload={"approved": False, "subject": Subject.DRIFT.value},
-        )
-    )
+    answered(digest, seen(model, 0), approved=False)
 
     again = followed(seen(model, 30, growth=0.2), PolicySpec())
     grown = followed(seen(model, 60, growth=0.3), PolicySpec())
 
     assert (asked.action, again.action, grown.action) == ("ask", "alert", "retrain")
-    assert again.why[0].endswith("a person was asked and wanted none.")
+    assert again.why[-1] == "A person was asked about novelty and wanted no training."
 
 
 def test_gpu_hours_are_those_of_the_trainings_on_record(model: str) -> None:
@@ -369,10 +284,3 @@ def test_a_commit_to_the_service_starts_one_repackaging(model: str, tmp_path: Pa
     assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
     assert asked(mended) == ""
     assert run.parameters["reason"].startswith(f"Since commit {packaged[:12]} 1 files")
-
-
-def runs_of(model: str) -> list[FlowRun]:
-    """The runs of the model's trainings."""
-    with get_client(sync_client=True) as client:
-        named = DeploymentFilter(name=DeploymentFilterName(any_=[model]))
-        return client.read_flow_runs(deployment_filter=named)

@@ -18,7 +18,7 @@ from tasks.governance.policy import (
     judged,
     named_policy,
 )
-from tasks.references import Action, DriftVerdict, TurnedDown, VerdictCause, WatchKind
+from tasks.references import Action, Cause, DriftVerdict, TurnedDown, VerdictCause, WatchKind
 from tests.support.verdicts import AS_OF
 
 DECLARED = PolicySpec()
@@ -72,7 +72,7 @@ def test_a_kind_of_cause_leads_where_the_policy_leads_it() -> None:
     other = conclude(verdict(NOVEL, MOVED), Past(), policy)
 
     assert (led.action, led.kinds) == (Action.ASK, (WatchKind.PREDICTIONS,))
-    assert led.why == ("By the policy predictions lead to ask.",)
+    assert led.why == ("The policy leads predictions to ask.",)
     assert (other.action, other.kinds) == (Action.RETRAIN, (WatchKind.NOVELTY,))
 
 
@@ -85,15 +85,37 @@ def test_a_fault_of_the_data_is_trained_on_by_no_policy() -> None:
     assert done.action is Action.ASK
 
 
-def test_a_policy_that_leads_to_a_training_asks_a_person_beside_a_fault() -> None:
-    """A feed broke, so that monitoring only alerts: what a policy adds stops at a question."""
-    policy = PolicySpec(follow={WatchKind.PREDICTIONS: Action.RETRAIN})
+@pytest.mark.parametrize("to", [Action.ASK, Action.RETRAIN, Action.ROLLBACK])
+def test_beside_a_fault_of_the_data_the_policy_leads_no_drift_further(to: Action) -> None:
+    """A feed broke, so that what moved only alerts: what a policy adds is left out, and told."""
+    policy = PolicySpec(follow={WatchKind.PREDICTIONS: to})
     broken = cause(WatchKind.MISSING, Action.ALERT)
 
-    done = conclude(verdict(MOVED, broken, action=Action.ALERT), Past(), policy)
+    done = conclude(verdict(MOVED, broken), Past(predecessor=2), policy)
 
-    assert conclude(verdict(MOVED), Past(), policy).action is Action.RETRAIN
-    assert done.action is Action.ASK
+    assert conclude(verdict(MOVED), Past(predecessor=2), policy).action is to
+    assert (done.action, done.why) == (
+        Action.ALERT,
+        (f"Beside missing the policy leads no other cause to {to}.",),
+    )
+
+
+def test_labels_that_are_out_explain_no_drift() -> None:
+    """The policy still asks about it; a training would lack those labels, so a person decides."""
+    late = cause(WatchKind.COVERAGE, Action.ALERT)
+    asks, trains = (
+        PolicySpec(follow={WatchKind.PREDICTIONS: to}) for to in (Action.ASK, Action.RETRAIN)
+    )
+
+    assert conclude(verdict(MOVED, late), Past(), asks).action is Action.ASK
+    assert conclude(verdict(MOVED, late), Past(), trains).action is Action.ASK
+
+
+def test_of_several_causes_of_a_kind_the_gravest_counts() -> None:
+    """A champion that is both stale and old is trained again."""
+    stale, old = (cause(WatchKind.STALENESS, to) for to in (Action.RETRAIN, Action.ALERT))
+
+    assert conclude(verdict(stale, old), Past(), DECLARED).action is Action.RETRAIN
 
 
 def test_within_the_cooldown_a_training_waits_and_is_told() -> None:
@@ -115,7 +137,7 @@ def test_a_spent_budget_holds_a_training_back_for_the_week() -> None:
     timed = PolicySpec(budget=BudgetSpec(gpu_hours=4))
 
     assert conclude(verdict(NOVEL), two, counted).why == (
-        "2 trainings for drift began within seven days; 2 may.",
+        "2 trainings began within seven days; 2 may.",
     )
     assert conclude(verdict(NOVEL), two, timed).why == (
         "Trainings took 4.5 GPU hours within seven days; 4 may be spent.",
@@ -170,6 +192,57 @@ def test_a_cause_must_last_before_it_leads_to_more_than_an_alert() -> None:
     assert conclude(verdict(), Past(seen=(july, august)), policy).action is Action.REST
 
 
+def test_a_cause_that_lasts_is_not_hidden_by_a_graver_one_that_is_new() -> None:
+    """Predictions moved for three windows and ask; that the performance fell once is not more."""
+    policy = PolicySpec.model_validate(
+        {"persist": {"least": 2, "of": 3}, "follow": {"predictions": "ask"}}
+    )
+    before = tuple(judged(verdict(MOVED, window=f"2013-0{month}")) for month in (8, 9))
+
+    done = conclude(verdict(FALLS, MOVED), Past(seen=before), policy)
+
+    assert (done.action, done.kinds) == (Action.ASK, (WatchKind.PREDICTIONS,))
+
+
+@pytest.mark.parametrize("changes", [{"champion": 2}, {"window": "2011-09"}])
+def test_only_the_champions_own_last_windows_count(changes: dict[str, object]) -> None:
+    """What another version did, or this one two years ago, does not make a window the second."""
+    policy = PolicySpec.model_validate({"persist": {"least": 2, "of": 3}})
+    own = judged(verdict(FALLS, window="2013-09"))
+    other = judged(verdict(FALLS, **{"window": "2013-09", **changes}))
+
+    assert conclude(verdict(FALLS), Past(seen=(own,)), policy).action is Action.RETRAIN
+    assert conclude(verdict(FALLS), Past(seen=(other,)), policy).action is Action.ALERT
+
+
+def test_the_budget_counts_what_new_data_and_commits_have_started() -> None:
+    """Two a week are two, whatever they were for; the cooldown is that of verdicts alone."""
+    others = (Training(AS_OF - 2 * DAY), Training(AS_OF - DAY))
+    two, cool = PolicySpec(budget=BudgetSpec(retrains=2)), PolicySpec(cooldown=7 * DAY)
+
+    assert conclude(verdict(NOVEL), Past(others=others), two).action is Action.ALERT
+    assert conclude(verdict(NOVEL), Past(others=others), cool).action is Action.RETRAIN
+
+
+def test_a_training_that_is_due_waits_for_the_data_and_for_an_answer() -> None:
+    """Its cause is the schedule; it learns no broken feed, and forestalls no question."""
+    policy, past = PolicySpec(every=28 * DAY), Past(trained=AS_OF - 31 * DAY)
+    broken, asks = cause(WatchKind.VOLUME, Action.ALERT), cause(WatchKind.FEATURES, Action.ASK)
+
+    due = conclude(verdict(), past, policy)
+    faulty = conclude(verdict(broken), past, policy)
+    asked = conclude(verdict(asks), past, policy)
+    open_ = conclude(verdict(), Past(trained=past.trained, asking="flights-drift"), policy)
+
+    assert (due.action, due.cause) == (Action.RETRAIN, Cause.SCHEDULE)
+    assert faulty.action is Action.ALERT
+    assert faulty.why[-1].endswith("It waits: the data are at fault (volume).")
+    assert asked.action is Action.ASK
+    assert open_.action is Action.ALERT
+    assert open_.why[-1].endswith("It waits: flights-drift asks first.")
+    assert conclude(verdict(NOVEL), past, policy).cause is Cause.DRIFT
+
+
 def test_a_rollback_needs_a_version_to_go_back_to() -> None:
     """The first champion has none before it, so a person decides."""
     policy = PolicySpec(follow={WatchKind.PERFORMANCE: Action.ROLLBACK})
@@ -205,15 +278,26 @@ def test_policies_have_names() -> None:
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ({"follow": {"novelty": "retrain"}, "most": "alert"}, "novelty lead to retrain, but most"),
+        (
+            {"follow": {"novelty": "retrain"}, "most": "alert"},
+            "leads novelty to retrain, but most is alert",
+        ),
         ({"every": "P7D", "cooldown": "P14D"}, "shorter than the cooldown"),
         ({"every": "P7D", "most": "ask"}, "every asks for trainings, but most is ask"),
-        ({"every": "P1D", "budget": {"retrains": 2}}, "each 24 hours, but the budget allows 2"),
+        (
+            {"every": "P1D", "budget": {"retrains": 2}},
+            "a training each day, but the budget allows 2 in a week",
+        ),
         ({"every": "PT0S"}, "above zero"),
         ({"cooldown": "-P1D"}, "cannot be negative"),
         ({"budget": {"retrains": 0}}, "greater than or equal to 1"),
         ({"follow": {"weather": "ask"}}, "follow.weather"),
         ({"persist": {"least": 3, "of": 2}}, "only 2 windows"),
+        ({"persist": {"least": 3}}, "only 1 windows are looked at: write of too"),
+        ({"persist": {"of": 3}}, "the newest window is enough: write least too"),
+        ({"follow": {"quality": "retrain"}}, "a fault of the data is trained on by no policy"),
+        ({"min_growth": float("inf")}, "finite"),
+        ({"budget": {"gpu_hours": float("inf")}}, "finite"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(policy: dict[str, object], said: str) -> None:

@@ -1,0 +1,79 @@
+"""The policy remembers: trainings that did not help, answers, and data that were trained on."""
+
+from tasks.governance.policy import (
+    Past,
+    PolicySpec,
+    Tried,
+    conclude,
+    never_gone,
+    still_declined,
+)
+from tasks.references import Action, WatchKind
+from tests.support.verdicts import AS_OF
+from tests.unit.test_policy import DAY, DECLARED, FALLS, NOVEL, cause, verdict
+
+
+def test_a_training_that_was_promoted_and_did_not_help_asks_a_person() -> None:
+    """The same cause in the first window of the new champion; another cause is another need."""
+    tried = Tried(3, AS_OF - 30 * DAY, promoted=True, kinds=frozenset({WatchKind.PERFORMANCE}))
+    past = Past(tried=tried)
+
+    again, other = (conclude(verdict(each), past, DECLARED) for each in (FALLS, NOVEL))
+
+    assert again.action is Action.ASK
+    told = "Version 3 was trained for drift as of 2013-10-02 and is in charge; "
+    assert again.why == (f"{told}it did not help against performance: a person decides.",)
+    assert other.action is Action.RETRAIN
+    assert conclude(verdict(FALLS), past, PolicySpec(min_growth=0)).action is Action.RETRAIN
+
+
+def test_a_cause_that_was_gone_meanwhile_is_no_training_that_did_not_help() -> None:
+    """A window that could not be judged tells nothing; one of another champion neither."""
+    kinds = frozenset({WatchKind.PERFORMANCE, WatchKind.NOVELTY})
+    fine, blind = verdict(NOVEL, metrics={"fall": 0.0}, drift={"x": 0.1}), verdict()
+
+    assert never_gone(kinds, [], 3) == kinds
+    assert never_gone(kinds, [blind], 3) == kinds
+    assert never_gone(kinds, [fine], 3) == {WatchKind.NOVELTY}
+    assert never_gone(kinds, [fine], 4) == kinds
+
+
+def test_the_answer_to_a_question_is_remembered() -> None:
+    """For a part of what was asked about too; on the very same window nobody is even told."""
+    both = frozenset({WatchKind.PERFORMANCE, WatchKind.FEATURES})
+    asks = cause(WatchKind.FEATURES, Action.ASK)
+
+    later = conclude(verdict(asks), Past(declined=(both,)), DECLARED)
+    more = conclude(verdict(asks), Past(declined=(frozenset({WatchKind.TARGET}),)), DECLARED)
+    same = conclude(verdict(asks), Past(settled=both), DECLARED)
+
+    assert [each.action for each in (later, more, same)] == ["alert", "ask", "rest"]
+    assert later.why == ("A person was asked about features and wanted no training.",)
+
+
+def test_a_no_counts_until_there_is_more_to_learn_from() -> None:
+    """By the labelled rows that came since; where nobody counted them, until the next champion."""
+    asked, little, much = (verdict(growth=growth) for growth in (0.5, 0.6, 0.75))
+
+    assert still_declined(asked, little, 0.25)
+    assert not still_declined(asked, much, 0.25)
+    assert not still_declined(asked, little, 0)
+    assert still_declined(verdict(), verdict(), 0.25)
+
+
+def test_data_that_were_trained_on_are_not_trained_on_again() -> None:
+    """Neither a training nor a question about one: it would start nothing."""
+    past = Past(repeated="These data were trained on already, as version 4.")
+    asks = cause(WatchKind.FEATURES, Action.ASK)
+
+    for each in (NOVEL, asks):
+        done = conclude(verdict(each), past, DECLARED)
+        assert (done.action, done.why) == (Action.ALERT, (past.repeated,))
+
+
+def test_a_challenger_that_waits_for_a_person_is_a_training_under_way() -> None:
+    """Nothing is trained beside it for the same cause."""
+    done = conclude(verdict(NOVEL), Past(reviewing="flights-candidate"), DECLARED)
+
+    assert done.action is Action.ALERT
+    assert done.why == ("flights-candidate asks a person about a challenger for drift already.",)
