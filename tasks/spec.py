@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from infra.errors import ConfigError, DataError, fault, few
 from infra.files import read_file, shown
 from infra.settings import settings
+from tasks.contradictions import contradictions
 from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec, GateSpec
 from tasks.features.spec import FeatureSpec
@@ -86,6 +88,15 @@ class ModelSpec(Section):
             raise ValueError("two schedules of one flow bear the same name")
         return self
 
+    @model_validator(mode="after")
+    def _agrees(self) -> "ModelSpec":
+        found = contradictions(
+            self.policy, self.monitoring, self.triggers, self.alerts, self.data.grain
+        )
+        for said in found:
+            raise ValueError(said)
+        return self
+
 
 def declared_models(models: Path | None = None) -> tuple[str, ...]:
     """Names of the folders that declare a model, sorted."""
@@ -143,6 +154,12 @@ def _document(content: bytes, path: Path) -> object:
             f"{path} is not UTF-8: byte {error.start} in line {line} does not fit.",
             hint="Save the file as UTF-8 and run the command again.",
         ) from error
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1
+        raise ConfigError(
+            f"{path} is no YAML: {shown(error.problem)[:_LONGEST]}, in line {line}.",
+            hint="A key counts once in its section: remove one of the two lines.",
+        ) from error
     except _NO_YAML as error:
         said = shown(" ".join(str(error).split()))[:_LONGEST]
         raise ConfigError(f"{path} is no YAML: {said or 'it is nested too deeply'}.") from error
@@ -198,6 +215,10 @@ def _sentence(found: ErrorDetails) -> str:
     if found["type"] == "value_error":  # a sentence of ours, with names as they are written
         return fault(place, found["msg"])
     if found["type"] != "extra_forbidden":
+        if found["input"] is None:
+            return f"{place} is empty: give it a value, or remove the line"
+        if found["type"] == "model_type":
+            return f"{place} must be a mapping of its fields"
         return fault(place, found["msg"].lower())
     close = get_close_matches(str(found["loc"][-1]), _known_fields(found["loc"][:-1]), n=1)
     return f"{place} is not known" + (f"; did you mean {close[0]}?" if close else "")
