@@ -95,12 +95,13 @@ def drift_notice(verdict: DriftVerdict, conclusion: Conclusion, review: str = ""
         review: id of the run that asks a person, where one is asked.
     """
     quiet = conclusion.action is Action.REST
+    data = verdict.data_version or verdict.digest
     done = (conclusion.action, sorted(conclusion.kinds), review)
     return Notice(
         occasion=None if quiet else Occasion(conclusion.action.value),
         model=verdict.model,
         as_of=verdict.as_of,
-        subject=digest_of(verdict.window, verdict.data_version, verdict.champion, *done),
+        subject=digest_of(verdict.window, data, verdict.champion, *done),
         title=f"{verdict.model} {verdict.window}: {conclusion.action.value}",
         lines=(*(*conclusion.why, *verdict.reasons)[:_MOST_LINES], *verdict.remarks),
         link=verdict.report_url,

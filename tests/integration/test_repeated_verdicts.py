@@ -17,11 +17,13 @@ from tasks.governance import (
     record_verdict,
     request_review,
     request_training,
+    train_on_new_data,
 )
 from tasks.governance.currency import outdated
 from tasks.governance.policy import BudgetSpec, PolicySpec
 from tasks.governance.spending import held_by_budget
 from tasks.governance.taking_up import take_up
+from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
     Ask,
@@ -47,6 +49,7 @@ from tests.support.concluded import (
 from tests.support.homes import home_on
 from tests.support.postgres import postgres_server
 from tests.support.subjects import bento, candidate, comparison, drift
+from tests.unit.test_triggers import known
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +189,15 @@ def test_the_budget_holds_for_every_training_that_nobody_asked_for(model: str) -
     assert held(3) == "1 trainings began within seven days; 1 may."
     assert (held(0), held(7)) == ("", "")
     assert held_by_budget(model, BudgetSpec(), verdict.as_of + DAY) == ""
+
+    def started(days: int) -> str:
+        history = known("2013-01", "2013-05", "2013-06").model_copy(
+            update={"model": model, "as_of": verdict.as_of + days * DAY}
+        )
+        return train_on_new_data.fn(history, DataTrigger(windows=1), budget)
+
+    assert started(3) == ""
+    assert started(8) != ""
 
 
 def test_a_challenger_that_waits_for_a_person_holds_back_another(model: str) -> None:

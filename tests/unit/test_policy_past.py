@@ -1,5 +1,6 @@
 """The policy remembers: trainings that did not help, answers, and data that were trained on."""
 
+from tasks.governance.notices import drift_notice
 from tasks.governance.policy import (
     Past,
     PolicySpec,
@@ -77,3 +78,16 @@ def test_a_challenger_that_waits_for_a_person_is_a_training_under_way() -> None:
 
     assert done.action is Action.ALERT
     assert done.why == ("flights-candidate asks a person about a challenger for drift already.",)
+
+
+def test_a_window_that_is_judged_again_is_told_once() -> None:
+    """Of the same data and causes, at whatever time; other data are news."""
+    done = conclude(verdict(NOVEL), Past(), DECLARED)
+    first = verdict(NOVEL, data_version="a")
+    again = verdict(NOVEL, data_version="a", as_of=AS_OF + DAY, digest="e")
+    other = verdict(NOVEL, data_version="b")
+
+    told = {drift_notice(each, done).subject for each in (first, again)}
+
+    assert len(told) == 1
+    assert drift_notice(other, done).subject not in told
