@@ -66,6 +66,7 @@ class LastRun(_Fact):
     at: datetime = Field(description="When it entered that state.")
     run_url: str
     failed: bool = Field(False, description="Whether it failed or crashed.")
+    going_on: bool = Field(False, description="Whether it has not ended yet.")
 
 
 class DriftStatus(_Fact):
@@ -87,6 +88,9 @@ class Status(_Fact):
     """How a model stands."""
 
     model: str
+    newest_window: str | None = Field(
+        None, description="Of the newest delivery that was let in; null before there is one."
+    )
     champion: ChampionStatus | None = Field(description="Null before there is one.")
     candidates: tuple[CandidateStatus, ...] = Field(description="Newest first; at most twenty.")
     last: dict[FlowName, LastRun | None] = Field(description="Null for a flow that never ran.")
@@ -119,6 +123,7 @@ def status(model: str) -> Status:
     found = ahead(spec, there, datetime.now(UTC))
     return Status(
         model=model,
+        newest_window=_newest_window(model),
         champion=_champion(spec),
         candidates=_candidates(model),
         last=last,
@@ -158,6 +163,11 @@ def _champion(spec: ModelSpec) -> ChampionStatus | None:
         commit=found.candidate.commit,
         bento=found.bento.tag,
     )
+
+
+def _newest_window(model: str) -> str | None:
+    ingest = Ledger().last(model, Kind.INGEST)
+    return None if ingest is None else str(ingest.payload["window"])
 
 
 def _differs(model: str) -> tuple[str, ...]:
@@ -231,4 +241,5 @@ def last_run(client: SyncPrefectClient, flow: str, model: str) -> LastRun | None
         at=state.timestamp,
         run_url=addresses().run(runs[0].id),
         failed=state.type in {StateType.FAILED, StateType.CRASHED},
+        going_on=not state.is_final(),
     )

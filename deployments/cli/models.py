@@ -12,6 +12,7 @@ from rich.text import Text
 from deployments.ahead import Ahead
 from deployments.apply import Applied, Change
 from deployments.apply import deploy as apply
+from deployments.beginning import to_begin
 from deployments.changes import follow_code
 from deployments.channels import untold
 from deployments.cli.agenda import print_ahead
@@ -130,7 +131,8 @@ def _print(found: Status) -> None:
 def _in_charge(found: Status) -> str:
     champion = found.champion
     if champion is None:
-        return f"{found.model} has no champion. `prefect deployment run 'train/{found.model}'`"
+        first = to_begin(found.model, with_data=found.newest_window is not None)
+        return f"{found.model}: nothing is in charge yet. {first}"
     return (
         f"{found.model}: version {champion.version} is in charge since "
         f"{champion.since:%Y-%m-%d %H:%M} ({champion.metric} {champion.value:.4f}, "

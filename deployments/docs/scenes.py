@@ -57,7 +57,7 @@ def take(camera: Camera) -> Iterator[Path]:
     yield camera.take("monitoring")
     _open_registry(camera)
     yield camera.take("registry")
-    camera.open(f"{found.pages}/models/{_MODEL}", "Rows and labels", height=1780)
+    camera.open(f"{found.pages}/models/{_MODEL}", "Rows and labels", height=2420)
     yield camera.take("model")
     camera.open(f"{found.pages}/models", "Will this flight", height=380)
     yield camera.take("models")

@@ -41,7 +41,8 @@ def _model(request: Request) -> Response:
 
     try:
         spec = declared_as(request.path_params["name"])
-        return HTMLResponse(model_page(gather(spec, datetime.now(UTC))), headers=_FRESH)
+        page = model_page(gather(spec, datetime.now(UTC)), served=True)
+        return HTMLResponse(page, headers=_FRESH)
     except PerennialError as error:
         status = 404 if isinstance(error, ConfigError) else 503
         return HTMLResponse(_sorry(error), status_code=status, headers=_FRESH)
@@ -58,6 +59,7 @@ def _sorry(error: PerennialError) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>No page</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="/favicon.ico">'
         "<style>:root { color-scheme: light dark } body { font: 16px/1.6 system-ui, sans-serif; "
         "max-width: 44rem; margin: 4rem auto; padding: 0 1.5rem; overflow-wrap: anywhere }</style>"
         f'<h1>There is no page to show</h1><p>{escape(str(error))}</p><p><a href="/models">All '

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deployments.ahead import ahead
 from deployments.apply import deployed, tagged
@@ -11,12 +11,17 @@ from deployments.metrics.prefect_runs import RunWatch
 from deployments.pages.course import told, value_of
 from deployments.pages.frame import scale
 from deployments.pages.gathering import Facts, OfPrefect, gather
-from deployments.pages.wording import Headline, Tile, headline, newest_judged, tiles, wants_of
-from deployments.plan import FLOWS
+from deployments.pages.headline import Headline, headline
+from deployments.pages.wording import Tile, newest_judged, tiles, wants_of
+from deployments.plan import FLOWS, TAG
 from deployments.standing import LastRun
 from infra.errors import PerennialError
 from tasks.governance.reviews import pending_reviews, reachable_prefect
+from tasks.schedules import FlowName
 from tasks.spec import ModelSpec, declared_models, load_spec
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 _LATELY: Final = 24
 _WINDOWS: Final = 6
@@ -69,6 +74,7 @@ def _asked_once() -> Callable[[ModelSpec, datetime], OfPrefect]:
         waiting = pending_reviews()
         with reachable_prefect() as client:
             there = {deployed(each): each for each in tagged(client)}
+            trains = dict(_trainings(client))
     except PerennialError as error:
         return _without(error)
 
@@ -76,7 +82,7 @@ def _asked_once() -> Callable[[ModelSpec, datetime], OfPrefect]:
         ended = {flow: runs.ended.get((spec.name, flow)) for flow in FLOWS}
         return OfPrefect(
             waiting=tuple(each for each in waiting if each.model == spec.name),
-            last={flow: _last(end) for flow, end in ended.items()},
+            last={flow: _last(end) for flow, end in ended.items()} | trains.get(spec.name, {}),
             coming=ahead(spec, there, now),
         )
 
@@ -88,6 +94,27 @@ def _without(error: PerennialError) -> Callable[[ModelSpec, datetime], OfPrefect
         raise error
 
     return ask
+
+
+def _trainings(client: "SyncPrefectClient") -> Iterator[tuple[str, dict[FlowName, LastRun | None]]]:
+    """The training that goes on, by model: what became of a verdict is not told without it."""
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import StateType
+
+    goes_on = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+    runs = client.read_flow_runs(
+        flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
+        flow_run_filter=filters.FlowRunFilter(
+            tags=filters.FlowRunFilterTags(all_=[TAG]),
+            state=filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=goes_on)),
+        ),
+    )
+    for run in runs:
+        if run.state is not None:
+            said = LastRun(
+                state=run.state.name or "Running", at=run.state.timestamp, run_url="", going_on=True
+            )
+            yield str(run.parameters.get("model")), {"train": said}
 
 
 def _last(end: tuple[datetime, bool] | None) -> LastRun | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from deployments.pages.frame import Frame, Scale, scale
+from deployments.pages.money import Money, money
 from deployments.pages.story import Judged, Outcome, Story
 from tasks.references import Action, WatchKind
 
@@ -79,24 +80,36 @@ class Course:
     expected: tuple[Dash, ...]
     promised: tuple[Dash, ...]
     changes: tuple[float, ...]
+    money: Money | None
     lanes: tuple[Lane, ...]
     axis: float
     plot_end: float
 
+    @property
+    def marks(self) -> frozenset[str]:
+        """Every kind of mark and of point that is drawn: what a legend has to tell."""
+        marks = (mark for lane in self.lanes for mark in lane.marks)
+        points = {"beyond" for each in self.points if each.beyond}
+        points |= {"estimated" for each in self.points if each.estimated}
+        return frozenset(f"{each.symbol} {each.kind}".strip() for each in marks) | points
 
-def course(story: Story, metric: str, frame: Frame) -> Course:
+
+def course(story: Story, metric: str, frame: Frame, currency: str = "") -> Course:
     """The picture of a story.
 
     Args:
         story: of one model.
         metric: that its gates compare.
         frame: the columns.
+        currency: of what its predictions are worth.
     """
     judged = by_column(story.judged, frame)
     numbers = _numbers(judged.values(), metric)
     drawn = scale(numbers, _TOP, _PLOT) if numbers else None
     points = tuple(_points(judged, metric, frame, drawn)) if drawn else ()
     start = _PLOT + 20 if drawn else _TOP
+    worth = money(judged, currency, frame, start - 10)
+    start = worth.bottom if worth else start
     lanes = tuple(_lanes(story, judged, frame, start))
     bottom = start + _LANE * len(lanes)
     return Course(
@@ -110,6 +123,7 @@ def course(story: Story, metric: str, frame: Frame) -> Course:
         changes=tuple(
             x for each in story.reigns if frame.first < (x := frame.at(each.since)) <= frame.end
         ),
+        money=worth,
         lanes=lanes,
         axis=bottom + 14,
         plot_end=bottom,

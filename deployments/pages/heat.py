@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from deployments.pages.course import by_column
-from deployments.pages.frame import Frame
+from deployments.pages.frame import Frame, rounded
+from deployments.pages.names import shortened
 from deployments.pages.story import Judged, Story
 
 _ROW: Final = 22.0
@@ -16,7 +17,11 @@ _ROOM_FOR_NUMBER: Final = 28.0
 _STEPS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Where one colour ends and the next begins, in units of the limit."""
 
+_WITHIN: Final = _STEPS.index(1.0)
+"""The last colour of what has not moved."""
+
 _BARS: Final = 96.0
+_TICKS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class Cell:
 
     @property
     def beyond(self) -> bool:
-        """Whether it lies above the declared limit."""
-        return self.step > _STEPS.index(1.0)
+        """Whether the feature moved."""
+        return self.step > _WITHIN
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Row:
     """One feature over the windows."""
 
     name: str
+    text: str
+    """The name in the room that there is."""
+
     y: float
     importance: float
     weight: float
@@ -78,6 +86,9 @@ class Coverage:
     frame: Frame
     height: float
     bars: tuple[Bar, ...]
+    ticks: tuple[tuple[float, str], ...]
+    """Height of a line, and the rows that it stands for."""
+
     base: float
     axis: float
 
@@ -95,11 +106,13 @@ def heat(story: Story, limit: float, frame: Frame) -> Heat | None:
     if not names:
         return None
     shown = _telling(names, story.importances, list(judged.values()))
+    texts = shortened(shown, frame.letters)
     total = sum(max(each, 0.0) for each in story.importances.values()) or 1.0
     most = max((story.importances.get(name, 0.0) for name in shown), default=0.0)
     rows = tuple(
         Row(
             name=name,
+            text=texts[name],
             y=_TOP + place * _ROW,
             importance=max(story.importances.get(name, 0.0), 0.0) / total,
             weight=max(story.importances.get(name, 0.0), 0.0) / most if most > 0 else 0.0,
@@ -123,6 +136,12 @@ def heat(story: Story, limit: float, frame: Frame) -> Heat | None:
     )
 
 
+def shown(story: Story, frame: Frame) -> list[str]:
+    """The features that the heat map of a frame has room for."""
+    judged = list(by_column(story.judged, frame).values())
+    return _telling(ordered(story.importances, judged), story.importances, judged)
+
+
 def ordered(importances: Mapping[str, float], judged: Sequence[Judged]) -> list[str]:
     """Every feature that was compared, the most important of the champion first."""
     names = {name for each in judged for name in each.psi}
@@ -135,12 +154,23 @@ def coverage(story: Story, frame: Frame) -> Coverage | None:
     most = max((each.rows for each in judged.values()), default=0)
     if not most:
         return None
-    base = 22 + _BARS
+    base, step = 22 + _BARS, rounded(most / _TICKS)
     bars = tuple(
         _bar(each, frame.edge(place), frame.step, _BARS * each.rows / most, base)
         for place, each in judged.items()
     )
-    return Coverage(frame=frame, height=base + _AXIS + 2, bars=bars, base=base, axis=base + 14)
+    return Coverage(
+        frame=frame,
+        height=base + _AXIS + 2,
+        bars=bars,
+        ticks=tuple(
+            (base - _BARS * rows / most, short(rows))
+            for rows in sorted({round(step * place) for place in range(_TICKS + 1)})
+            if rows <= most
+        ),
+        base=base,
+        axis=base + 14,
+    )
 
 
 def _telling(
@@ -165,17 +195,25 @@ def _cells(name: str, judged: Mapping[int, Judged], limit: float, frame: Frame) 
         psi = each.psi.get(name)
         if psi is None:
             continue
-        step = sum(psi > part * limit for part in _STEPS)
+        moved = name in each.moved(limit)
+        step = _step(psi / limit, moved=moved)
         wide = frame.step >= _ROOM_FOR_NUMBER
+        said = ", no more than chance makes of so few rows" if psi > limit and not moved else ""
         found.append(
             Cell(
                 x=frame.edge(place) + 1,
                 step=step,
-                text=number(psi) if wide and psi > limit else "",
-                title=f"{name}, {each.window}: PSI {psi:.3f}",
+                text=number(psi) if wide and moved else "",
+                title=f"{name}, {each.window}: PSI {psi:.3f}{said}",
             )
         )
     return found
+
+
+def _step(share: float, *, moved: bool) -> int:
+    """The colour of a share of the limit: of what has not moved it stays below the limit's."""
+    step = sum(share > part for part in _STEPS)
+    return max(step, _WITHIN + 1) if moved else min(step, _WITHIN)
 
 
 def number(value: float) -> str:

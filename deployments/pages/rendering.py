@@ -1,6 +1,6 @@
 """The pages as HTML: one file each, drawn on the server, whatever names and reasons hold."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -14,16 +14,18 @@ from markupsafe import Markup, escape
 
 from deployments.ahead import AHEAD, Ahead, Upcoming
 from deployments.pages.brief import Brief
-from deployments.pages.columns import Column, columns_of
+from deployments.pages.columns import MOST, Column, columns_of
 from deployments.pages.course import Course, course, value_of
-from deployments.pages.frame import NARROW, WIDE, Frame
+from deployments.pages.frame import NAMED, NARROW, WIDE, Frame
 from deployments.pages.gathering import Facts, other_reports, picture_of, report_of
-from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered
+from deployments.pages.headline import headline
+from deployments.pages.heat import Coverage, Heat, coverage, heat, ordered, shown
+from deployments.pages.money import in_money
+from deployments.pages.numbers import numbers_of
 from deployments.pages.story import Story
 from deployments.pages.wording import (
     aged,
     ago,
-    headline,
     newest_judged,
     outcome_word,
     share,
@@ -36,7 +38,11 @@ from infra.errors import ConfigError
 _ORDER: Final = ("not_in_prefect", "moved", "runs", "left_out", "paused")
 _SIGNS: Final = {"runs": "●", "moved": "▸", "paused": "○", "left_out": "✕", "not_in_prefect": "?"}
 _MOST_LISTED: Final = 12
-_MOST_ROWS: Final = 30
+_TONES: Final = {
+    "rest": "well", "alert": "look", "ask": "ask", "retrain": "act", "rollback": "bad",
+}  # fmt: skip
+_REFRESH_S: Final = 300
+"""A page that lies open in the morning is not of yesterday in the evening."""
 
 
 @dataclass(frozen=True)
@@ -59,59 +65,86 @@ class Day:
     title: str
 
 
-def model_page(facts: Facts) -> str:
-    """The page of a model."""
+def model_page(facts: Facts, *, served: bool = False) -> str:
+    """The page of a model.
+
+    Args:
+        facts: what it shows.
+        served: by a server, so that it can be asked for again; a file is left as it is.
+    """
     shared = columns(facts.story, facts.spec.data.timezone)
+    pictures = _pictures(facts, shared) if shared else ()
     wants = wants_of(facts)
+    said = headline(facts, wants)
     newest, proved = newest_judged(facts), facts.story.proved
-    judged = sorted(facts.story.judged, key=lambda each: each.as_of, reverse=True)
+    judged = sorted(facts.story.judged, key=lambda each: each.as_of, reverse=True)[:MOST]
     return _template("model").render(
         facts=facts,
+        refresh_s=_REFRESH_S if served else None,
         spec=facts.spec,
         story=facts.story,
         metric=facts.metric,
-        headline=headline(facts, wants),
-        wants=wants,
+        headline=said,
+        wants=[each for each in wants if each is not said.told],
         tiles=tiles(facts),
-        pictures=_pictures(facts, shared) if shared else (),
+        pictures=pictures,
+        marks=pictures[0].course.marks if pictures else frozenset(),
         newest=newest,
-        judged=judged[:_MOST_ROWS],
-        features=ordered(facts.story.importances, facts.story.judged),
-        trained=facts.story.trained[::-1][:_MOST_ROWS],
-        reviewed=facts.story.reviewed[::-1][:_MOST_ROWS],
-        batches=facts.story.batches[::-1][:_MOST_ROWS],
+        numbers=numbers_of(newest, facts.spec) if newest else (),
+        judged=judged,
+        currency=facts.spec.monitoring.value.currency if facts.spec.monitoring.value else "",
+        tones=_TONES,
+        with_money=any("value" in each.metrics for each in judged),
+        compared=[(each, each.moved(facts.spec.monitoring.psi)) for each in judged],
+        features=ordered(facts.story.importances, judged),
+        batches=facts.story.batches[::-1][:MOST],
         strips=tuple(_strips(facts.coming, facts.now)) if facts.coming else (),
         listed=_listed(facts.coming),
         links=_links(facts),
         reports={
             each.digest: _linked(report_of, facts.spec.name, each.window, each.digest)
-            for each in judged[:_MOST_ROWS]
+            for each in judged
         },
         proof=_linked(picture_of, facts.spec.name, proved.digest) if proved else "",
-        value_of=value_of,
-        outcome_word=outcome_word,
-        aged=aged,
-        ago=ago,
-        share=share,
+        **_WORDS,
     )
+
+
+_WORDS: Final[Mapping[str, Callable[..., object]]] = {
+    "value_of": value_of,
+    "outcome_word": outcome_word,
+    "in_money": in_money,
+    "ago": ago,
+    "share": share,
+    "aged": aged,
+}
+"""What a template says things with."""
 
 
 def index_page(briefs: Sequence[Brief], now: datetime) -> str:
     """The list of all models, a line each."""
-    return _template("index").render(briefs=briefs, now=now)
+    return _template("index").render(briefs=briefs, now=now, refresh_s=_REFRESH_S)
 
 
 def _pictures(facts: Facts, columns: Sequence[Column]) -> tuple[Pictures, ...]:
-    limit = facts.spec.monitoring.psi
-    frames = {"wide": Frame(columns, WIDE), "narrow": Frame(columns, NARROW)}
-    return tuple(
-        Pictures(
-            kind=kind,
-            course=course(facts.story, facts.metric, frame),
-            heat=heat(facts.story, limit, frame),
-            coverage=coverage(facts.story, frame),
-        )
-        for kind, frame in frames.items()
+    """Those of a desk have their columns below each other; on a phone each uses its whole width."""
+    story = facts.story
+    desk = Frame(columns, WIDE.beside(shown(story, Frame(columns, WIDE))))
+    phone, named = Frame(columns, NARROW), NAMED.beside(shown(story, Frame(columns, NAMED)))
+    return (
+        _drawn("wide", facts, desk, desk),
+        _drawn("narrow", facts, phone, Frame(columns, named)),
+    )
+
+
+def _drawn(kind: str, facts: Facts, frame: Frame, named: Frame) -> Pictures:
+    watched = facts.spec.monitoring
+    currency = watched.value.currency if watched.value else ""
+    return Pictures(
+        kind=kind,
+        course=course(facts.story, facts.metric, frame, currency),
+        heat=heat(facts.story, watched.psi, named),
+        coverage=coverage(facts.story, frame),
     )
 
 

@@ -17,6 +17,9 @@ class Outcome(StrEnum):
     """How a training or a question ended, by what followed from it."""
 
     PROMOTED = "promoted"
+    ALLOWED = "allowed"
+    """It may take over and has not: its promotion runs, waits or failed."""
+
     REFUSED = "refused"
     APPROVED = "approved"
     BROKEN = "broken"
@@ -43,11 +46,22 @@ class Judged:
     rows: int
     digest: str = ""
     ages: tuple[LabelCoverage, ...] = ()
+    kept: tuple[str, ...] | None = None
+    """Features that moved, as the verdict kept them."""
+
+    held: str = ""
+    """Why its training waits, and until when."""
 
     @property
     def labelled(self) -> float | None:
         """Share of the predictions whose label is known: 0 to 1."""
         return 1 - self.metrics["unlabelled"] if "unlabelled" in self.metrics else None
+
+    def moved(self, limit: float) -> frozenset[str]:
+        """Features that moved; where the verdict does not keep them, those above the limit."""
+        if self.kept is not None:
+            return frozenset(self.kept)
+        return frozenset(name for name, psi in self.psi.items() if psi > limit)
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,11 @@ class Batch:
     as_of: datetime
     ending: str
     reason: str
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether its rows are in the tables."""
+        return self.ending not in {"hold", "reject"}
 
 
 @dataclass(frozen=True)
@@ -185,6 +204,8 @@ def judged_of(drift: Recorded) -> Judged:
         rows=verdict.rows,
         digest=verdict.digest,
         ages=verdict.coverage,
+        kept=verdict.moved,
+        held=done.held,
     )
 
 
@@ -231,10 +252,10 @@ def _of_gate(said: str, answer: Recorded | None) -> Outcome:
     if said == "refuse":
         return Outcome.REFUSED
     if answer is None:
-        return Outcome.WAITING
+        return Outcome.ALLOWED if said == "promote" else Outcome.WAITING
     if answer.payload.get("void"):
         return Outcome.VOID
-    return Outcome.WAITING if answer.payload["approved"] is True else Outcome.REFUSED
+    return Outcome.ALLOWED if answer.payload["approved"] is True else Outcome.REFUSED
 
 
 def _reviewed(

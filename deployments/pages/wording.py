@@ -1,4 +1,4 @@
-"""What the top of a page says: how the model is in a word, and what wants a person."""
+"""What the top of a page says: what wants a person, and the numbers of the morning."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,20 +7,14 @@ from typing import Final
 
 from deployments.pages.course import told, value_of
 from deployments.pages.gathering import Facts
+from deployments.pages.money import gained, in_money
 from deployments.pages.story import Judged, Outcome
 from infra.durations import exactly, spoken
 from infra.errors import few
 from tasks.metrics import direction
-from tasks.references import Action, Cause, LabelCoverage
+from tasks.references import Cause, LabelCoverage
 
 _MOST_HELD: Final = 3
-_SAID: Final = {
-    Action.REST: ("well", "Nothing is to be done", "The last window gave no reason to act."),
-    Action.ALERT: ("look", "Worth a look", "The champion goes on; somebody should look."),
-    Action.ASK: ("ask", "A person decides", "The last window asks for a decision."),
-    Action.RETRAIN: ("act", "Trained again", "The last window asked for a training."),
-    Action.ROLLBACK: ("bad", "Rolled back", "The last window brought an older version back."),
-}
 
 TRAINED: Final = {
     Cause.PERSON: "by hand",
@@ -33,15 +27,6 @@ TRAINED: Final = {
     Cause.CI: "by CI",
 }
 """How a version came to be trained, behind the word ``trained``."""
-
-
-@dataclass(frozen=True)
-class Headline:
-    """How a model is: a kind for the colour, a word, a sentence."""
-
-    kind: str
-    word: str
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -63,25 +48,6 @@ class Tile:
     note: str
     share: float | None = None
     """Of the limit of what is shown: 0 to 1 and beyond."""
-
-
-def headline(facts: Facts, wants: tuple[Want, ...]) -> Headline:
-    """The word above the page: what wants a person comes first."""
-    asks = [each for each in wants if each.kind == "ask"]
-    bad = [each for each in wants if each.kind == "bad"]
-    if asks:
-        many = f"{len(asks)} decisions wait" if len(asks) > 1 else "A decision waits"
-        return Headline("ask", many, asks[0].title)
-    if bad:
-        return Headline("bad", "Something is wrong", bad[0].title)
-    if facts.champion is None:
-        return Headline("quiet", "Nothing is in charge yet", "Train a version to begin.")
-    newest = newest_judged(facts)
-    if newest is None:
-        return Headline("quiet", "Not watched yet", "No window was judged so far.")
-    kind, word, sentence = _SAID[newest.action]
-    heaviest = next((each for each in newest.causes if each.action is not Action.REST), None)
-    return Headline(kind, word, heaviest.sentence if heaviest else sentence)
 
 
 def wants_of(facts: Facts) -> tuple[Want, ...]:
@@ -147,7 +113,7 @@ def _asked(facts: Facts) -> Iterator[Want]:
 
 
 def _held_up(facts: Facts) -> Iterator[Want]:
-    held = [each for each in facts.story.batches if each.ending in {"hold", "reject"}][::-1]
+    held = [each for each in facts.story.batches if not each.is_let_in][::-1]
     for batch in held[:_MOST_HELD]:
         ended = "is on hold" if batch.ending == "hold" else "was rejected"
         text = f"{batch.reason} Nothing of it is in the tables."
@@ -187,8 +153,9 @@ def _window_tiles(newest: Judged, facts: Facts) -> Iterator[Tile]:
     if "severity" in newest.metrics:
         limit, severity = facts.spec.monitoring.severity, newest.metrics["severity"]
         most = facts.spec.monitoring.psi
-        above = sum(each > most for each in newest.psi.values())
-        note = f"PSI of {above} of {len(newest.psi)} features above {most:g}; severe from {limit:g}"
+        moved = len(newest.moved(most))
+        said = f"{moved} of {len(newest.psi)} features moved (PSI above {most:g})"
+        note = f"{said}; severe from {limit:g}"
         yield Tile("Drift", f"{severity:.2f}", note, severity / limit)
     if newest.labelled is not None:
         note = f"of {newest.rows:,} predictions have their label"
@@ -211,9 +178,8 @@ def _beside(newest: Judged, metric: str, value: float) -> str:
 def _money(newest: Judged, facts: Facts) -> Tile:
     declared = facts.spec.monitoring.value
     currency = declared.currency if declared else ""
-    gained = newest.metrics.get("value_gained")
-    note = "" if gained is None else f"{gained:+,.0f} against acting without predictions"
-    return Tile("Worth", f"{newest.metrics['value']:,.0f} {currency}".rstrip(), note)
+    worth = in_money(newest.metrics["value"], currency)
+    return Tile(f"Worth, {newest.window}", worth, gained(newest, currency))
 
 
 def _next(facts: Facts) -> Tile:
@@ -231,6 +197,8 @@ def _next(facts: Facts) -> Tile:
 
 def outcome_word(outcome: Outcome) -> str:
     """An outcome as a table shows it."""
-    return {Outcome.VOID: "void: led to nothing", Outcome.WAITING: "waits"}.get(
-        outcome, outcome.value
-    )
+    return {
+        Outcome.VOID: "void: led to nothing",
+        Outcome.WAITING: "waits",
+        Outcome.ALLOWED: "approved, not in charge yet",
+    }.get(outcome, outcome.value)

@@ -134,6 +134,7 @@ def conclude(
         slices=seen.slices,
         attribution=dict(seen.attribution.now) if seen.attribution else {},
         drift=psi,
+        moved=tuple(seen.drift.moved(monitoring.psi)) if seen.drift else (),
         metrics=found,
         champion=champion.version,
         rows=seen.rows,

@@ -179,6 +179,11 @@ class DriftVerdict(Reference):
         default_factory=dict, description="Feature to its share in what was predicted."
     )
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
+    moved: tuple[str, ...] | None = Field(
+        None,
+        description="Those of them whose PSI is above the limit and above what chance makes, the "
+        "largest first; null in a record of before it was kept.",
+    )
     metrics: dict[str, float] = Field(description="Performance on the window's labels.")
     champion: int
     rows: int

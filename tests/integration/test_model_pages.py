@@ -11,7 +11,7 @@ import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Crashed, Scheduled
+from prefect.states import Crashed, Running, Scheduled
 from typer.testing import CliRunner
 
 from deployments.cli import build
@@ -20,7 +20,9 @@ from deployments.pages.application import create
 from deployments.upkeep import tend
 from infra.database import disconnect
 from infra.ledger import Ledger, Recorded
+from infra.serving import Serving, serve
 from infra.settings import PROJECT, settings
+from tasks.references import Action
 from tests.support.chronicle import Chronicle, month
 
 
@@ -30,9 +32,9 @@ def crowned(version: int) -> Recorded:
     return Ledger().append(record.entry().model_copy(update={"key": f"crown {version}"}))
 
 
-def judged() -> Recorded:
+def judged(action: Action = Action.REST) -> Recorded:
     """A window that was judged."""
-    return Ledger().append(Chronicle().judged("2013-05", month(5)).entry())
+    return Ledger().append(Chronicle().judged("2013-05", month(5), action).entry())
 
 
 class Pages:
@@ -108,6 +110,24 @@ def test_a_model_of_another_folder_has_a_page_once_it_is_deployed(
 
     assert pages.get("/models/flights").status_code == 200
     assert pages.get("/models/employment").status_code == 404
+
+
+def test_a_training_that_a_verdict_asked_for_runs_on_both_pages(home: Path, pages: Pages) -> None:
+    """Before it has begun it was asked for; it is not called done before it is."""
+    entry = crowned(1).digest
+    answers = {"bento": "flights:1", "uri": "", "digest": "b", "since": month(5), "entry": entry}
+    serve(Serving(model="flights", version=1, **answers))  # type: ignore[arg-type]  # by name
+    judged(Action.RETRAIN)
+    before = [pages.get(path).text for path in ("/models", "/models/flights")]
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("train/flights").id
+        run = client.create_flow_run_from_deployment(deployment)
+        client.set_flow_run_state(run.id, Running(), force=True)
+    after = [pages.get(path).text for path in ("/models", "/models/flights")]
+
+    assert all("A training was asked for" in told for told in before)
+    assert all("A training runs" in told for told in after)
+    assert all('http-equiv="refresh"' in told and 'rel="icon"' in told for told in after)
 
 
 def test_a_scrape_tells_every_source_and_follows_the_ledger(home: Path) -> None:

@@ -66,6 +66,7 @@ def test_a_world_that_stands_still_rests_for_every_kind_of_label(kind: Kind) -> 
     assert set(metric_names(kind)) <= set(verdict.metrics)
     assert verdict.rows == ROWS
     assert max(verdict.drift.values()) < 0.1
+    assert verdict.moved == ()
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
@@ -84,6 +85,7 @@ def test_a_window_beyond_the_training_data_asks_for_a_training() -> None:
 
     assert verdict.action is Action.RETRAIN
     assert any("lie beyond what the champion learned from (hour" in r for r in verdict.reasons)
+    assert "hour" in (verdict.moved or ())
 
 
 def test_a_feature_that_went_missing_while_performance_fell_asks_a_person() -> None:

@@ -250,6 +250,20 @@ def test_people_see_the_same_facts(home: Path) -> None:
     assert "0 6 1 * * UTC" in done.stdout
 
 
+def test_a_model_that_has_nothing_is_begun_with_its_data(home: Path) -> None:
+    """A training without data ends in red; with a window it is the next thing to do."""
+    before = CliRunner().invoke(build(), ["status", "flights"], env={"COLUMNS": "200"})
+    recorded(Kind.INGEST, "batch", {"window": "2013-04", "ending": "accept"})
+    after = CliRunner().invoke(build(), ["status", "flights"], env={"COLUMNS": "200"})
+
+    begin = "flights: nothing is in charge yet."
+    assert f"{begin} Ingest a window to begin: `prefect deployment run 'ingest/flights'`." in (
+        before.stdout
+    )
+    assert f"{begin} Train a version to begin: " in after.stdout
+    assert status("flights").newest_window == "2013-04"
+
+
 def test_a_model_that_nobody_declared_is_a_mistake(home: Path) -> None:
     """The message lists those that are declared."""
     with pytest.raises(ConfigError, match="flights"):

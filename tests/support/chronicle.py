@@ -47,8 +47,9 @@ class Chronicle:
         action: Action = Action.REST,
         psi: Mapping[str, float] | None = None,
         metrics: Mapping[str, float] | None = None,
+        **more: JsonValue,
     ) -> Recorded:
-        """A window that was judged; what asks for something has a cause."""
+        """A window that was judged; what asks for something has a cause; `more` comes on top."""
         numbers = {"roc_auc": 0.71, "expected_roc_auc": 0.72, "severity": 0.1, "unlabelled": 0.02}
         cause: JsonValue = {
             "kind": "performance",
@@ -76,6 +77,7 @@ class Chronicle:
                 "turned_down": None,
                 "digest": "d",
                 "conclusion": {"action": action.value, "why": [], "kinds": [], "version": None},
+                **more,
             },
         )
 

@@ -96,7 +96,7 @@ def test_a_failed_run_and_what_does_not_agree_are_told_first() -> None:
 
     page = model_page(facts(year().records, last={"score": run}, troubles=("Serves another.",)))
 
-    assert "<strong>Something is wrong.</strong> The last run of score crashed" in page
+    assert "Something is wrong. The last run of score crashed" in words(page)
     assert "Serves another." in page
 
 
