@@ -3,15 +3,10 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from deployments.arrivals import train_on_what_came
 from infra.errors import PerennialError
-from infra.ledger import Kind, Ledger
-from infra.runs import find
-from tasks.data import read_history
-from tasks.governance.starting import train_on_new_data
 from tasks.governance.taking_up import take_up
-from tasks.governance.trainings import going_on
-from tasks.references import Cause
-from tasks.spec import ModelSpec, load_spec
+from tasks.spec import load_spec
 
 
 def follow_thaws(models: Iterable[str], now: datetime) -> Iterator[str]:
@@ -32,19 +27,8 @@ def follow_thaws(models: Iterable[str], now: datetime) -> Iterator[str]:
         try:
             spec = load_spec(model)
             frozen = spec.frozen("train", now) is not None
-            said = (take_up(model, frozen=frozen), "" if frozen else _trained_on_data(spec))
+            said = [take_up(model, frozen=frozen)]
+            said.append("" if frozen else train_on_what_came(spec, now))
             yield from filter(None, said)
         except PerennialError as error:
             yield f"What {model} has left undone was not looked at. {error.args[0]}"
-
-
-def _trained_on_data(spec: ModelSpec) -> str:
-    """By what the last ingest knew, as it would have done itself: the same is started once."""
-    trigger, ingest = spec.triggers.data, Ledger().last(spec.name, Kind.INGEST)
-    if trigger is None or ingest is None or going_on(spec.name):
-        return ""
-    history = read_history.fn(spec.name, ingest.as_of)
-    if find("train", spec.name, (Cause.DATA.value, history.digest)) is not None:
-        return ""
-    run = train_on_new_data.fn(history, trigger, spec.policy.budget)
-    return f"A training of {spec.name} was asked for, cause data." if run else ""

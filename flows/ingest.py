@@ -54,5 +54,5 @@ def ingest(
             manifest = commit(inspection)
             if spec.triggers.data and not spec.frozen("train", as_of):
                 history = read_history(model, as_of)
-                train_on_new_data(history, spec.triggers.data, spec.policy.budget)
+                train_on_new_data(history, spec.triggers.data, budget=spec.policy.budget)
             return ended(manifest.ending.state, f"{window}: {inspection.report_url}")

@@ -221,7 +221,7 @@ def _incidents(history: History) -> Iterator[Incident]:
             yield Incident(
                 window=manifest.window,
                 ending=manifest.ending,
-                rows=sum(table.rows for table in manifest.tables),
+                rows=manifest.rows,
                 set_aside=sum(manifest.quarantined.values()),
                 approval=manifest.approval,
             )
@@ -235,6 +235,12 @@ def _part(definition: Definition, made: Made, as_of: datetime, version: int) -> 
             definition.rows_uri, version, [made.window], [LABEL_TIME], digest=made.digest
         )[LABEL_TIME]
         labelled = int((times <= pd.Timestamp(as_of)).sum())
+    own = made.manifests[-1]
     return FeaturePart(
-        window=made.window, digest=made.digest, rows=record["rows"], labelled=labelled
+        window=made.window,
+        digest=made.digest,
+        rows=record["rows"],
+        labelled=labelled,
+        data=own.digest,
+        delivered=own.rows,
     )

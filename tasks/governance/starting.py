@@ -9,30 +9,35 @@ from infra import store
 from infra.errors import few
 from infra.identity import Changes, changed_since
 from infra.ledger import Kind, Ledger
-from infra.runs import start
+from infra.runs import find, start
 from infra.settings import PROJECT
 from infra.steps import step
+from tasks.governance.arrivals import enough_came
 from tasks.governance.evidence import read_evidence
 from tasks.governance.policy import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.spending import held_by_budget
 from tasks.governance.trainings import going_on, started_by
-from tasks.governance.triggers import DataTrigger, enough_came
-from tasks.references import Candidate, Cause, Champion, History
+from tasks.governance.triggers import DataTrigger
+from tasks.references import Candidate, Cause, Champion, FeatureTable, History
 
 
 @step(moving=True)
 def train_on_new_data(
-    history: History, trigger: DataTrigger, budget: BudgetSpec | None = None
+    history: History,
+    trigger: DataTrigger,
+    table: FeatureTable | None = None,
+    budget: BudgetSpec | None = None,
 ) -> str:
-    """Id of the training that new data started; empty while too few have come.
+    """What was started because of new data, a sentence; empty where nothing was to be started.
 
     None is started before the first training of all, which is a person's, nor beside one that
-    goes on, nor beyond the budget: the next batch and the upkeep look again.
+    goes on, nor beyond the budget: the next look finds what has come.
 
     Args:
         history: what is known.
         trigger: what is declared.
+        table: its features, where labels are to be counted too.
         budget: what the policy declares.
 
     Raises:
@@ -41,19 +46,19 @@ def train_on_new_data(
         DataError: the evidence of the last training is gone.
     """
     last = _last(history.model, history.as_of)
-    if last is None or not enough_came(history, last, trigger):
+    enough = enough_came(history, last, trigger, table) if last else None
+    if enough is None:
         return ""
     if any(started_by(each) != (Cause.DATA, history.as_of) for each in going_on(history.model)):
         return ""
     if budget and held_by_budget(history.model, budget, history.as_of):
         return ""
-    return start(
-        "train",
-        history.model,
-        because=(Cause.DATA.value, history.digest),
-        cause=Cause.DATA,
-        as_of=history.as_of,
-    )
+    because = (Cause.DATA.value, *enough.because)
+    with reachable_prefect():
+        begun = find("train", history.model, because)
+    start("train", history.model, because=because, cause=Cause.DATA, as_of=history.as_of)
+    said = f"A training of {history.model} was asked for, cause data: {enough.why}"
+    return "" if begun else said
 
 
 def train_on_new_code(

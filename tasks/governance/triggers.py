@@ -1,28 +1,37 @@
 """The ``triggers`` section: what starts a training beside a person, a schedule and a verdict."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.references import Candidate, History, Manifest
 from tasks.sections import Section
-from tasks.windows import EVERYTHING, first_day
 
 
 class DataTrigger(Section):
-    """Train when enough has come since the last training; give one of the two, or both."""
+    """Train when enough has come since the last training; each that is given is enough alone."""
 
-    windows: int | None = Field(None, ge=1, description="New windows.")
+    windows: int | None = Field(
+        None,
+        ge=1,
+        description="Windows that were not there at the training; of rows without time, new "
+        "deliveries.",
+    )
     growth: float | None = Field(
-        None, gt=0, description="New rows, as a share of those that were there at the training."
+        None,
+        gt=0,
+        description="Rows that came or were delivered anew, as a share of those that were there.",
+    )
+    labels: float | None = Field(
+        None,
+        gt=0,
+        description="Labels that came or became known, as a share of those that were known.",
     )
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:
-        if self.windows is None and self.growth is None:
-            raise ValueError("give windows, growth or both")
+        if self.windows is None and self.growth is None and self.labels is None:
+            raise ValueError("give windows, growth or labels, or several of them")
         return self
 
 
@@ -68,7 +77,9 @@ class TriggersSpec(Section):
     """What starts `train` by itself, each with its cause on the run, or a new Bento."""
 
     data: DataTrigger | None = Field(
-        None, description="When new data have come; looked at whenever `ingest` lets a batch in."
+        None,
+        description="When new data have come; looked at whenever `ingest` lets a batch in, and "
+        "every ten minutes while the stack is up.",
     )
     code: CodeTrigger | None = Field(
         None,
@@ -81,39 +92,3 @@ class TriggersSpec(Section):
     events: tuple[EventTrigger, ...] = Field(
         (), description="When an event has come; `heed/NAME` is woken by it, and upkeep looks too."
     )
-
-
-def enough_came(history: History, last: Candidate, trigger: DataTrigger) -> str:
-    """Why it is time to train on new data, a sentence; empty while it is not.
-
-    Args:
-        history: what is known now.
-        last: the newest candidate that came before the gates, whatever became of it.
-        trigger: what is declared.
-    """
-    new, old = _since(history, last)
-    came, was = _rows(new), _rows(old)
-    if trigger.windows is not None and len(new) >= trigger.windows:
-        return f"{len(new)} windows have come since version {last.version} was trained."
-    if trigger.growth is not None and was and came / was >= trigger.growth:
-        return (
-            f"{came:,} rows have come since version {last.version} was trained, {came / was:.0%} "
-            "of those that were there."
-        )
-    return ""
-
-
-def _since(history: History, last: Candidate) -> tuple[list[Manifest], list[Manifest]]:
-    """The manifests that came after a training, and those that it knew."""
-    split = last.fitted.split
-    known = [*split.train, *split.holdout]
-    if EVERYTHING in known:  # each delivery takes the place of the one before
-        changed = history.digest != last.data_version
-        return (list(history.manifests) if changed else [], list(history.manifests))
-    newest = max(first_day(window) for window in known)
-    new = [each for each in history.manifests if first_day(each.window) > newest]
-    return new, [each for each in history.manifests if each not in new]
-
-
-def _rows(manifests: Sequence[Manifest]) -> int:
-    return sum(table.rows for each in manifests for table in each.tables)

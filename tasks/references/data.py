@@ -94,6 +94,11 @@ class Manifest(Reference):
     )
     digest: str = Field(description="SHA-256 over the digests of the tables.")
 
+    @property
+    def rows(self) -> int:
+        """Rows of all its tables."""
+        return sum(table.rows for table in self.tables)
+
     def table(self, name: str) -> TableVersion:
         """The version of one of the feed's tables in this window."""
         return next(table for table in self.tables if table.table == name)
@@ -132,6 +137,8 @@ class FeaturePart(Reference):
     digest: str
     rows: int
     labelled: int = Field(description="Rows whose label was known as of the history's time.")
+    data: str = Field("", description="Digest of its window's manifest; empty before it was noted.")
+    delivered: int = Field(0, description="Rows that were delivered for its window, of all tables.")
 
 
 class Incident(Reference):

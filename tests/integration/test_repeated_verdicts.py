@@ -194,7 +194,7 @@ def test_the_budget_holds_for_every_training_that_nobody_asked_for(model: str) -
         history = known("2013-01", "2013-05", "2013-06").model_copy(
             update={"model": model, "as_of": verdict.as_of + days * DAY}
         )
-        return train_on_new_data.fn(history, DataTrigger(windows=1), budget)
+        return train_on_new_data.fn(history, DataTrigger(windows=1), budget=budget)
 
     assert started(3) == ""
     assert started(8) != ""
