@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.timetable import called, kept_feeds
+from deployments.renewal import is_list, list_of
+from deployments.timetable import kept_feeds
 from infra.durations import exactly
 from infra.errors import ConfigError
 from tasks.calendars.agenda import occurrences
-from tasks.calendars.rules import times, words
+from tasks.calendars.rules import MOST_DATES, times, words
 from tasks.calendars.settling import Occurrence
-from tasks.schedules import FlowName
+from tasks.schedules import FlowName, called
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import DeploymentSchedule
     from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.client.schemas.schedules import SCHEDULE_TYPES
 
     from tasks.calendars.feeds import Feed
     from tasks.schedules import ScheduleSpec
@@ -139,12 +141,13 @@ class _Line:
         self, declared: Sequence[Occurrence] | None, now: datetime, said: str
     ) -> tuple[ScheduleStatus, tuple[Upcoming, ...]]:
         """How it stands, and its times."""
-        held = (
-            None
-            if self._held is None
-            else {each.astimezone(UTC) for each in times(self._held.schedule, now, now + AHEAD)}
-        )
-        found = tuple(sorted(self._merged(declared, held), key=lambda one: one.at or one.due))
+        try:
+            held = None if self._held is None else set(times(self._held.schedule, now, now + AHEAD))
+        except ConfigError as error:
+            held, said = set(), said or f"Prefect holds a rule of no use. {error}"
+        listed = None if self._held is None else _listed_until(self._held.schedule, now)
+        merged = self._merged(declared, held, listed)
+        found = tuple(sorted(merged, key=lambda one: one.at or one.due))
         to_come = [each.at for each in found if each.at and each.outcome is not _MISSING]
         status = ScheduleStatus(
             flow=self._declared.flow,
@@ -160,7 +163,10 @@ class _Line:
         return status, found
 
     def _merged(
-        self, declared: Sequence[Occurrence] | None, held: set[datetime] | None
+        self,
+        declared: Sequence[Occurrence] | None,
+        held: set[datetime] | None,
+        listed: datetime | None,
     ) -> Iterator[Upcoming]:
         going = Outcome.RUNS if self._active else Outcome.PAUSED
         expected = {each.at for each in declared or () if each.at is not None}
@@ -168,7 +174,8 @@ class _Line:
             if each.at is None:
                 yield self._upcoming(each, Outcome.LEFT_OUT)
             else:
-                yield self._upcoming(each, going if held and each.at in held else _MISSING)
+                there = held is not None and (each.at in held or (listed and each.at > listed))
+                yield self._upcoming(each, going if there else _MISSING)
         for at in (held or set()) - expected:
             why = "" if declared is None else _OLD
             yield self._upcoming(Occurrence(due=at, at=at, why=why), going)
@@ -192,6 +199,16 @@ class _Line:
         if self._declared.active and not self._active:
             return "It is declared active, and paused in Prefect."
         return ""
+
+
+def _listed_until(schedule: SCHEDULE_TYPES, now: datetime) -> datetime | None:
+    """The last moment of a list that the upkeep goes on with in time; None where it has no need.
+
+    A list holds so many moments, which is days of a schedule of every hour. It is renewed when
+    half of them are gone: one that is shorter by far than that nobody has renewed.
+    """
+    moments = list_of(schedule, now) if is_list(schedule) else []
+    return moments[-1] if len(moments) >= MOST_DATES // 3 else None
 
 
 def _thinned(upcoming: tuple[Upcoming, ...]) -> Iterator[Upcoming]:

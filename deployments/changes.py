@@ -6,12 +6,12 @@ from datetime import datetime
 from infra.errors import ConfigError, PerennialError, few
 from infra.settings import PROJECT
 from tasks.governance.heeding import heed_events
+from tasks.governance.spending import held_by_budget
 from tasks.governance.starting import repackage_on_new_code, train_on_new_code
 from tasks.governance.triggers import ApplicationTrigger
 from tasks.references import Cause
 from tasks.registry.crownings import in_charge
 from tasks.registry.repackaging import packaged_at
-from tasks.schedules import FlowName
 from tasks.spec import ModelSpec, load_spec
 
 
@@ -86,16 +86,21 @@ def require_paths(spec: ModelSpec) -> None:
 def _trained_by_code(spec: ModelSpec, now: datetime) -> str:
     if spec.triggers.code is None:
         return ""
-    held, budget = _held(spec, "train", now), spec.policy.budget
-    return held or train_on_new_code(spec.name, watched(spec), now, budget=budget)
+    return train_on_new_code(spec.name, watched(spec), now, frozen=_waits(spec, now))
 
 
 def _trained_for_it(spec: ModelSpec, now: datetime) -> str:
     paths = _paths(spec.triggers.application, "retrain")
     if not paths:
         return ""
-    held, budget = _held(spec, "train", now), spec.policy.budget
-    return held or train_on_new_code(spec.name, paths, now, Cause.APPLICATION, budget=budget)
+    waits = _waits(spec, now)
+    return train_on_new_code(spec.name, paths, now, Cause.APPLICATION, frozen=waits)
+
+
+def _waits(spec: ModelSpec, now: datetime) -> str:
+    """Why no training may start by itself now; empty where one may."""
+    spent = held_by_budget(spec.name, spec.policy.budget, now).rstrip(".")
+    return spec.frozen("train", now) or spent
 
 
 def _packaged(spec: ModelSpec, now: datetime) -> str:
@@ -103,15 +108,9 @@ def _packaged(spec: ModelSpec, now: datetime) -> str:
     champion = in_charge(spec.name) if paths else None
     if champion is None:
         return ""
-    held = _held(spec, "promote", now)
-    return held or repackage_on_new_code(champion, packaged_at(champion), paths)
+    frozen = spec.frozen("promote", now)
+    return repackage_on_new_code(champion, packaged_at(champion), paths, frozen=frozen)
 
 
 def _paths(triggers: Iterable[ApplicationTrigger], then: str) -> tuple[str, ...]:
     return tuple(path for each in triggers if each.then == then for path in each.paths)
-
-
-def _held(spec: ModelSpec, flow: FlowName, now: datetime) -> str:
-    """Why nothing is started now; what is due is found again once the freeze is over."""
-    why = spec.frozen(flow, now)
-    return f"What the code of {spec.name} may ask for waits: {why}." if why else ""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic import JsonValue
 
 from tasks.calendars.agenda import HORIZON, stretch, told
 from tasks.calendars.apart import refuse_endless
 from tasks.calendars.feeds import Feed, kept_feed, read_feed, sources
-from tasks.calendars.rules import MOST_DATES
+from tasks.calendars.rules import MOST_DATES, times
 from tasks.references import Cause
-from tasks.schedules import CalendarSpec
+from tasks.schedules import CalendarSpec, called
 
 if TYPE_CHECKING:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -22,14 +22,8 @@ if TYPE_CHECKING:
     from tasks.spec import ModelSpec
 
 
-def called(schedules: Sequence[ScheduleSpec]) -> dict[str, ScheduleSpec]:
-    """The schedules of one flow by the names that they bear in Prefect.
-
-    One without a name is called after its flow and its place: ``train-1``.
-    """
-    return {
-        each.name or f"{each.flow}-{place}": each for place, each in enumerate(schedules, start=1)
-    }
+_FAR: Final = timedelta(days=1)
+"""So far ahead a rule is looked at for its next time; one that has none at all says so at once."""
 
 
 def read_feeds(spec: ModelSpec, now: datetime) -> dict[str, Feed]:
@@ -80,11 +74,14 @@ class Timetable(NamedTuple):
         """Nothing, when all schedules of a model can be had.
 
         Raises:
-            ConfigError: Prefect does not take one, or days off and freezes leave nothing of it.
+            ConfigError: Prefect does not take one, one names no time, or days off and freezes
+                leave nothing of it.
         """
         for each in spec.schedules:
             refuse_endless(each, self.now.date())
-            told(each, spec.calendar, self.now, self.feeds)
+            held = told(each, spec.calendar, self.now, self.feeds)
+            # One that names no day, such as 31 February, ends Prefect's look at all its times.
+            next(times(held, self.now, self.now + _FAR), None)
 
 
 def late_rules(schedules: Sequence[ScheduleSpec]) -> dict[str, JsonValue]:

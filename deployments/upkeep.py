@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from deployments.apply import deployed, ours
 from deployments.changes import follow_code, follow_events
 from deployments.renewal import make_up, renew
+from deployments.said import unsaid
 from deployments.thaws import follow_thaws
-from deployments.timetable import Timetable, called, read_feeds
+from deployments.timetable import Timetable, read_feeds
 from infra.errors import ConfigError, PerennialError
 from infra.halves import sweep_halves
 from infra.private import read_private, write_private
@@ -20,6 +21,7 @@ from tasks.governance.alerting import Told, remind, sentences, tell_again
 from tasks.governance.reviews import expire, pending_reviews, reachable_prefect
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
+from tasks.schedules import called
 from tasks.spec import ModelSpec, declared_models, load_spec
 
 if TYPE_CHECKING:
@@ -68,8 +70,8 @@ def tend(now: datetime) -> Iterator[str]:
     yield from catch_up(now)
     yield from _expired(now)
     yield from _told(now)
-    yield from follow_code(declared_models(), now)
-    yield from follow_events(declared_models(), now)
+    yield from unsaid("code", follow_code(declared_models(), now))
+    yield from unsaid("events", follow_events(declared_models(), now))
     yield from follow_thaws(declared_models(), now)
     write_private(_noted(), now.isoformat())
 
@@ -150,10 +152,10 @@ def _caught_up(
     schedules = [each for each in spec.schedules if f"{each.flow}/{spec.name}" == name]
     if not schedules:
         return
-    made = make_up(client, there, called(schedules), times.now)
-    if made:
-        yield f"Made {made} runs of {name} that were due while the servers were down."
     try:
+        made = make_up(client, there, called(schedules), times.now)
+        if made:
+            yield f"Made {made} runs of {name} that were due while the servers were down."
         told = times.told(schedules, spec.calendar)
     except ConfigError as error:
         yield f"The schedules of {name} stay as they are. {error.args[0]}"

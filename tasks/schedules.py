@@ -1,7 +1,8 @@
 """The sections ``schedules`` and ``calendar``: when flows start by themselves, and when not."""
 
 import re
-from datetime import date, time, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,10 @@ WEEK: Final[tuple[Weekday, ...]] = (
     *("saturday", "sunday"),
 )
 _IN_UTC: Final = re.compile(r"\d{8}T\d{6}Z")
+_UNTIL: Final = re.compile(r"(UNTIL=)(\d{8}T\d{6})Z", re.IGNORECASE)
+_FOLD: Final = re.compile(r"\r?\n[ \t]")
+_FINEST: Final = timedelta(minutes=1)
+_CRON_FIELDS: Final = 5
 _DAYS: Final = {"month": 23, "quarter": 66, "year": 262}
 """Most business days that such a period can have. Source: a week has five."""
 
@@ -26,8 +31,8 @@ class EventsSpec(Section):
     """Events of an iCalendar (RFC 5545) that somebody keeps: a file, or an address."""
 
     source: str = Field(
-        description="File, relative to the model's folder, or http(s) address; $NAME is read from "
-        "the environment, where an address is a secret.",
+        description="File, relative to the model's folder, or http(s) address (webcal is https); "
+        "$NAME is read from the environment, where an address is a secret.",
         min_length=1,
     )
     matching: str | None = Field(
@@ -99,6 +104,32 @@ class ScheduleSpec(Section):
             raise ValueError("a duration must be longer than nothing")
         return length
 
+    @field_validator("interval")
+    @classmethod
+    def _is_no_finer(cls, length: timedelta | None) -> timedelta | None:
+        if length is not None and length < _FINEST:
+            raise ValueError("an interval has at least a minute, PT1M")
+        return length
+
+    @field_validator("cron")
+    @classmethod
+    def _has_five_fields(cls, line: str | None) -> str | None:
+        if line is not None and not line.startswith("@") and len(line.split()) != _CRON_FIELDS:
+            raise ValueError(
+                f"a cron line has five fields (minute, hour, day, month, weekday), {line!r} has "
+                f"{len(line.split())}"
+            )
+        return line
+
+    @field_validator("rrule")
+    @classmethod
+    def _is_unfolded(cls, text: str | None) -> str | None:
+        """Lines that RFC 5545 (3.1) lets go on in the next one are whole, as dateutil wants."""
+        text = None if text is None else _FOLD.sub("", text)
+        if text is not None and "FREQ=SECONDLY" in text.upper():
+            raise ValueError("an rrule of seconds is finer than a minute")
+        return text
+
     @model_validator(mode="after")
     def _one_kind(self) -> "ScheduleSpec":
         kinds = (self.cron, self.interval, self.rrule, self.business_day, self.events)
@@ -113,14 +144,47 @@ class ScheduleSpec(Section):
         """Prefect reads an RRule in its time zone, and drops what the times say of theirs."""
         if self.rrule is not None and "TZID=" in self.rrule:
             raise ValueError("the zone of an rrule is said by timezone; remove TZID from its times")
-        if self.rrule is not None and self.timezone != "UTC" and _IN_UTC.search(self.rrule):
-            raise ValueError(f"the times of an rrule are those of {self.timezone}; remove their Z")
+        if self.rrule is not None and self.timezone != "UTC" and _IN_UTC.search(self.local_rrule):
+            raise ValueError(
+                f"the times of an rrule are those of {self.timezone}; remove their Z, "
+                "that of UNTIL may stay"
+            )
         return self
 
     @property
     def zone(self) -> ZoneInfo:
         """Its time zone."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def local_rrule(self) -> str:
+        """The RRule with its end in local time, which RFC 5545 (3.3.10) wants in UTC."""
+
+        def local(found: re.Match[str]) -> str:
+            end = datetime.strptime(found[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            return f"{found[1]}{end.astimezone(self.zone):%Y%m%dT%H%M%S}"
+
+        return _UNTIL.sub(local, self.rrule or "")
+
+
+def called(schedules: Sequence[ScheduleSpec]) -> dict[str, ScheduleSpec]:
+    """The schedules of one flow by the names that they bear in Prefect.
+
+    One without a name is called after its flow and its place: ``train-1``.
+
+    Raises:
+        ValueError: two would bear one name.
+    """
+    found: dict[str, ScheduleSpec] = {}
+    for place, each in enumerate(schedules, start=1):
+        name = each.name or f"{each.flow}-{place}"
+        if name in found:
+            raise ValueError(
+                f"two schedules of {each.flow} are called {name}; one without a name is called "
+                "after its flow and its place among the flow's schedules"
+            )
+        found[name] = each
+    return found
 
 
 class HolidaySpec(Section):

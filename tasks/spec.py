@@ -28,7 +28,7 @@ from tasks.governance.spec import ApprovalSpec
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.packaging.spec import ServingSpec
-from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec
+from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec, called
 from tasks.sections import Section
 from tasks.training.spec import TrainingSpec
 from tasks.verification.spec import VerifySpec
@@ -83,9 +83,8 @@ class ModelSpec(Section):
 
     @model_validator(mode="after")
     def _names_once(self) -> "ModelSpec":
-        named = [(each.flow, each.name) for each in self.schedules if each.name is not None]
-        if len(named) > len(set(named)):
-            raise ValueError("two schedules of one flow bear the same name")
+        for flow in {each.flow for each in self.schedules}:
+            called([each for each in self.schedules if each.flow == flow])
         return self
 
     @model_validator(mode="after")

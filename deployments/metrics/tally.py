@@ -12,6 +12,7 @@ from deployments.pages.story import Judged, Proved, answered, judged_of, proved_
 from infra.entries import Kind, Recorded
 from infra.errors import PerennialError
 from infra.ledger import Ledger
+from tasks.governance.events import is_waiting
 from tasks.governance.recording import conclusion_of
 from tasks.references import Action, Champion, Ending
 from tasks.registry.crownings import champion_of
@@ -164,8 +165,9 @@ def _repackaged(standing: Standing, _record: Recorded) -> None:
     standing.counts[("perennial_repackagings_total",)] += 1
 
 
-def _event(standing: Standing, _record: Recorded) -> None:
-    standing.counts[("perennial_events_total",)] += 1
+def _event(standing: Standing, record: Recorded) -> None:
+    if not is_waiting(record):  # what becomes of it is a record of its own
+        standing.counts[("perennial_events_total",)] += 1
 
 
 def _proof(standing: Standing, record: Recorded) -> None:

@@ -10,8 +10,8 @@ from infra.errors import ConfigError, few
 from tasks.calendars.feeds import Feed, moments, stretches
 from tasks.calendars.freezing import Freeze, declared_freezes
 from tasks.calendars.periods import business_days
-from tasks.calendars.rules import listed, rule, times, words
-from tasks.calendars.settling import Occurrence, settle
+from tasks.calendars.rules import listed, local_times, rule, times, words
+from tasks.calendars.settling import Occurrence, first_concerned, settle
 from tasks.calendars.workdays import Workdays
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ _NONE: Final[Mapping[str, Feed]] = {}
 
 
 def stretch(now: datetime, calendar: CalendarSpec) -> tuple[date, date]:
-    """First and last day that matter for the horizon: what moves into it comes from around it."""
-    longest = max(
-        (each.last - each.first for each in calendar.freezes if each.first and each.last),
-        default=timedelta(0),
-    )
-    around = _MARGIN + longest
+    """First and last day that matter of a shared calendar: what moves to the horizon is around it.
+
+    Freezes that adjoin put a run off for as long as all of them together.
+    """
+    frozen = [each for each in calendar.freezes if each.then == "after"]
+    lengths = [each.last - each.first for each in frozen if each.first and each.last]
+    lengths += [HORIZON / 4 for each in frozen if each.events is not None]
+    around = _MARGIN + sum(lengths, timedelta(0))
     return (now - around).date(), (now + HORIZON + around).date()
 
 
@@ -69,12 +71,13 @@ def occurrences(
     """
     if by_rule(schedule, calendar):
         return tuple(Occurrence(due=at, at=at) for at in times(rule(schedule), first, last))
-    begin, end = stretch(first, calendar)[0], stretch(last - HORIZON, calendar)[1]
+    end = stretch(last - HORIZON, calendar)[1]
     workdays = Workdays(calendar, _events_off(calendar, schedule, feeds))
     freezes = (
-        *declared_freezes(calendar, begin, end),
+        *declared_freezes(calendar, date.min, end),
         *_freezes_of_events(calendar, schedule, feeds),
     )
+    begin = first_concerned(first.date(), schedule, workdays, freezes) - _MARGIN
     settled = settle(_due(schedule, workdays, begin, end, feeds), schedule, workdays, freezes)
     return tuple(each for each in settled if first <= (each.at or each.due) <= last)
 
@@ -128,8 +131,7 @@ def _due(
         return business_days(schedule.business_day, schedule.zone, workdays, first, last)
     if schedule.events is not None:
         return moments(_feed(schedule.events, feeds), schedule.events, schedule.zone)
-    begin, end = (datetime(*day.timetuple()[:3], tzinfo=schedule.zone) for day in (first, last))
-    return times(rule(schedule), begin, end)
+    return local_times(schedule, first, last)
 
 
 def _events_off(

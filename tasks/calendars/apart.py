@@ -60,7 +60,7 @@ def refuse_endless(declared: ScheduleSpec, day: date) -> None:
     """
     if declared.rrule is None:
         return
-    lines = [line.strip() for line in declared.rrule.splitlines() if line.strip()]
+    lines = [line.strip() for line in declared.local_rrule.splitlines() if line.strip()]
     named = [line if ":" in line else f"RRULE:{line}" for line in lines]
     start = [] if any(line.startswith("DTSTART") for line in named) else ["DTSTART:20200101T000000"]
     event = ["BEGIN:VEVENT", "UID:1", *start, *named, "END:VEVENT"]

@@ -17,4 +17,9 @@ def moment_of(day: date, at: time, zone: ZoneInfo) -> datetime:
         RFC 5545, section 3.3.5: what is skipped takes the offset before the gap, what is
         repeated is its first occurrence. ``fold=0`` of PEP 495 is both.
     """
-    return datetime.combine(day, at.replace(tzinfo=None, fold=0), tzinfo=zone).astimezone(UTC)
+    return local_of(day, at, zone).astimezone(UTC)
+
+
+def local_of(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """A local time as it was meant, in its zone: also one that the clock skips."""
+    return datetime.combine(day, at.replace(tzinfo=None, fold=0), tzinfo=zone)

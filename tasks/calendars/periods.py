@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tasks.calendars.moments import moment_of
+from tasks.calendars.moments import local_of
 from tasks.calendars.workdays import Workdays
 from tasks.schedules import BusinessDaySpec
 
@@ -15,14 +15,14 @@ _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 def business_days(
     declared: BusinessDaySpec, zone: ZoneInfo, workdays: Workdays, first: date, last: date
 ) -> Iterator[datetime]:
-    """The moments of a business day in every period that touches a stretch of days, in UTC.
+    """The local times of a business day in every period that touches a stretch of days.
 
     A period with too few business days has none.
     """
     for days in _periods(_MONTHS[declared.of], first, last):
         day = workdays.nth(days, declared.nth)
         if day is not None and first <= day <= last:
-            yield moment_of(day, declared.at, zone)
+            yield local_of(day, declared.at, zone)
 
 
 def _periods(months: int, first: date, last: date) -> Iterator[list[date]]:

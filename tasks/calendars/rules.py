@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from infra.durations import exactly
 from infra.errors import ConfigError, fault
+from tasks.calendars.moments import local_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +46,7 @@ def rule(declared: ScheduleSpec) -> SCHEDULE_TYPES:
             return IntervalSchedule(
                 interval=declared.interval, anchor_date=_ANCHOR, timezone=declared.timezone
             )
-        return RRuleSchedule(rrule=declared.rrule or "", timezone=declared.timezone)
+        return RRuleSchedule(rrule=declared.local_rrule, timezone=declared.timezone)
     except (ValidationError, ValueError) as error:
         found = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise ConfigError(
@@ -87,6 +88,27 @@ def times(schedule: SCHEDULE_TYPES, first: datetime, last: datetime) -> Iterator
         if len(found) < _AT_ONCE:
             return
         first = found[-1] + timedelta(microseconds=1)
+
+
+def local_times(declared: ScheduleSpec, first: date, last: date) -> Iterator[datetime]:
+    """The times that a rule names from one local day to another, in its zone, as they are meant.
+
+    A cron line and an RRule name times of a clock on the wall: each is found without a zone and
+    given its own afterwards, so that one which the clock skips is still known by its name, and one
+    that it shows twice is the first of the two. An interval is what the server makes of it.
+
+    Raises:
+        ConfigError: Prefect does not take the rule, or it names no time at all.
+    """
+    zone = declared.zone
+    begin, end = local_of(first, time(0), zone), local_of(last, time(0), zone)
+    if declared.interval is not None:
+        yield from (each.astimezone(zone) for each in times(rule(declared), begin, end))
+        return
+    ends = declared.local_rrule or None
+    wall = rule(declared.model_copy(update={"timezone": "UTC", "rrule": ends}))
+    for each in times(wall, begin.replace(tzinfo=UTC), end.replace(tzinfo=UTC)):
+        yield each.replace(tzinfo=zone)
 
 
 def words(declared: ScheduleSpec) -> str:

@@ -12,6 +12,9 @@ from tasks.calendars.workdays import Workdays
 from tasks.schedules import ScheduleSpec
 
 _DAY: Final = timedelta(days=1)
+_LONGEST: Final = timedelta(days=800)
+"""So long a run waits at most, over freezes that adjoin."""
+
 _HOPS: Final = 100
 """Freezes that may follow each other without a day between them."""
 
@@ -43,12 +46,15 @@ def settle(
     was due there, else the earliest that was moved there.
 
     Args:
-        due: moments by the rule, in any order.
+        due: moments by the rule, in any order; where the clock skips a time, in the schedule's
+            own zone, so that it is still known by its name.
         schedule: whose they are.
         workdays: what is a business day.
         freezes: of all flows.
     """
-    settled = [_settled(moment, schedule, workdays, freezes) for moment in sorted(set(due))]
+    # By the moment: in one zone Python takes the two hours that a clock shows twice for one.
+    moments = {each.astimezone(UTC): each.astimezone(schedule.zone) for each in due}
+    settled = [_settled(moments[each], schedule, workdays, freezes) for each in sorted(moments)]
     own = {each.due for each in settled if each.at == each.due}
     taken: set[datetime] = set()
     found = []
@@ -65,11 +71,30 @@ def settle(
     return tuple(found)
 
 
+def first_concerned(
+    first: date, schedule: ScheduleSpec, workdays: Workdays, freezes: Sequence[Freeze]
+) -> date:
+    """The first day whose times may run on a day or later: a freeze puts them off until its end.
+
+    Args:
+        first: the day.
+        schedule: whose times they are.
+        workdays: what is a business day.
+        freezes: of all flows, those that are over too.
+    """
+    found = first
+    for each in freezes:
+        waits = each.then == "after" and schedule.flow in each.flows
+        if waits and first - _LONGEST < each.last and each.first < found:
+            thawed = _thawed(each.last, schedule, workdays, freezes, [])
+            found = each.first if thawed is not None and thawed >= first else found
+    return found
+
+
 def _settled(
-    moment: datetime, schedule: ScheduleSpec, workdays: Workdays, freezes: Sequence[Freeze]
+    local: datetime, schedule: ScheduleSpec, workdays: Workdays, freezes: Sequence[Freeze]
 ) -> Occurrence:
-    due = moment.astimezone(UTC)
-    local = due.astimezone(schedule.zone)
+    due = local.astimezone(UTC)
     day, reasons = workdays.shifted(local.date(), schedule.day_off), []
     if day is None or day != local.date():
         reasons.append(str(workdays.off(local.date())))

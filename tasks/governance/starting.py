@@ -67,12 +67,12 @@ def train_on_new_code(
     now: datetime,
     cause: Cause = Cause.CODE,
     folder: Path = PROJECT,
-    budget: BudgetSpec | None = None,
+    frozen: str | None = None,
 ) -> str:
     """What was started because a commit changed what the newest candidate was trained by.
 
-    A sentence; empty where nothing was to be started. The same state of the code starts one
-    training, whatever became of it. Beyond the budget it waits, and is found again.
+    A sentence, also of what waits for the end of a freeze; empty where nothing was to be started.
+    The same state of the code starts one training, whatever became of it.
 
     Args:
         model: its name.
@@ -80,7 +80,7 @@ def train_on_new_code(
         now: the time that the training is for.
         cause: why it is trained.
         folder: the repository.
-        budget: what the policy declares.
+        frozen: why no training may start now, if there is a reason.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
@@ -91,30 +91,37 @@ def train_on_new_code(
     if last is None:
         return ""
     changed = changed_since(last.commit, paths, folder)
-    if not changed.files or going_on(model):
+    if not changed.files:
         return ""
-    waits = held_by_budget(model, budget, now) if budget else ""
-    if waits:
-        return f"What the code of {model} asks for waits: {waits}"
+    since = f"since version {last.version} {_said(changed)}"
+    if frozen:
+        return f"A training of {model}, cause {cause.value}, waits ({frozen}): {since}."
+    if going_on(model):
+        return ""
     run = start("train", model, because=(cause.value, changed.newest), cause=cause, as_of=now)
     return _ended(run, f"The training of {model}", changed) or (
-        f"A training of {model} was asked for, cause {cause.value}: since version {last.version} "
-        f"{len(changed.files)} files have changed, {few(changed.files)}."
+        f"A training of {model} was asked for, cause {cause.value}: {since}."
     )
 
 
 def repackage_on_new_code(
-    champion: Champion, known: str, paths: Sequence[str], folder: Path = PROJECT
+    champion: Champion,
+    known: str,
+    paths: Sequence[str],
+    folder: Path = PROJECT,
+    frozen: str | None = None,
 ) -> str:
     """What was started because a commit changed what the champion answers with.
 
-    A sentence; empty where nothing was to be started. The same state of the code builds one Bento.
+    A sentence, also of what waits for the end of a freeze; empty where nothing was to be started.
+    The same state of the code builds one Bento.
 
     Args:
         champion: the version in charge.
         known: the commit that its Bento is up to date with.
         paths: the files and folders that count.
         folder: the repository.
+        frozen: why nothing may take its place now, if there is a reason.
 
     Raises:
         BackendError: Prefect's server does not answer.
@@ -123,13 +130,23 @@ def repackage_on_new_code(
     changed, model = changed_since(known, paths, folder), champion.model
     if not changed.files:
         return ""
-    what = f"{len(changed.files)} files have changed, {few(changed.files)}"
+    what = _said(changed)
+    if frozen:
+        return (
+            f"A new Bento of {model} waits ({frozen}): since that of version {champion.version} "
+            f"{what}."
+        )
     because = (champion.version, champion.since, changed.newest)
     reason = f"Since commit {known[:12]} {what}."
     run = start("repackage", model, because=because, reason=reason)
     return _ended(run, f"The new Bento of {model}", changed) or (
         f"A new Bento of {model} was asked for: since that of version {champion.version} {what}."
     )
+
+
+def _said(changed: Changes) -> str:
+    count = len(changed.files)
+    return f"{count} {'file has' if count == 1 else 'files have'} changed, {few(changed.files)}"
 
 
 def _ended(run: str, what: str, changed: Changes) -> str:

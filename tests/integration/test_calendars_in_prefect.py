@@ -21,11 +21,11 @@ from deployments.apply import Change, deploy
 from deployments.cli import build
 from deployments.renewal import make_up
 from deployments.standing import status
-from deployments.timetable import called
 from deployments.upkeep import catch_up
 from infra.errors import ConfigError
 from infra.gpu.lateness import MADE_UP_FOR, Lateness
 from infra.settings import PROJECT
+from tasks.schedules import called
 from tasks.spec import load_spec
 from tests.support.calendars import event, icalendar
 from tests.support.homes import environment, home_on

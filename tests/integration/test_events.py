@@ -23,6 +23,7 @@ from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed
 from ruamel.yaml import YAML
 
+from deployments import changes
 from deployments.apply import deploy
 from deployments.changes import follow_code, follow_events
 from deployments.thaws import follow_thaws
@@ -30,7 +31,7 @@ from flows.heed import heed
 from infra.ledger import Entry, Kind, Ledger
 from infra.runs import start
 from tasks.data.manifests import append
-from tasks.governance import evidence_for_candidate, heed_events, record_verdict
+from tasks.governance import evidence_for_candidate, heed_events, heeding, record_verdict
 from tasks.governance.triggers import EventTrigger
 from tasks.references import Cause, Refuse
 from tests.support.homes import environment, home_on
@@ -156,12 +157,16 @@ def test_what_the_automation_missed_is_found_by_the_upkeep(
     fault = "as_of is 'yesterday', no time with a zone such as 2026-11-23T06:00:00Z."
     assert waits == (
         f"airport.opened of desk.{model} asks for nothing: {fault}",
-        "1 events ask for a training, which waits: year end, frozen until 2027-01-03.",
+        "1 event asks for a training, which waits: year end, frozen until 2027-01-03.",
     )
     assert done == [f"A training of {model} was asked for by airport.opened."]
     assert idle == []
     assert len(runs(client, "train", model)) == 1
-    assert [each.reason for each in Ledger().entries(model, Kind.EVENT)][:1] == [fault]
+    reasons = [each.reason for each in Ledger().entries(model, Kind.EVENT)]
+    assert reasons[:2] == [fault, "year end, frozen until 2027-01-03"]
+    assert heed_events.fn(model, (OPENED,), None, str(newest["id"])) == (
+        f"The event was looked at before: {done[0]}",
+    )
     assert [each.change for each in mended] == ["updated"]
     assert any(each.name.startswith(f"heed/{model}: ") for each in client.read_automations())
 
@@ -182,7 +187,61 @@ def test_a_look_that_was_cut_off_finds_the_training_that_it_had_started(
     assert beside.endswith("goes on.")
     assert after == f"A training of {model} was asked for by airport.opened."
     assert [str(each.id) for each in runs(client, "train", model)] == [begun]
-    assert [each.payload["run"] for each in Ledger().entries(model, Kind.EVENT)] == [begun]
+    waited, heeded = Ledger().entries(model, Kind.EVENT)
+    assert (waited.payload["state"], waited.payload["run"]) == ("waiting", "")
+    assert heeded.payload["run"] == begun
+
+
+def test_an_event_that_waits_outlasts_prefects_memory_and_its_own_deployment(
+    client: SyncPrefectClient, model: str, tmp_path: Path
+) -> None:
+    """A long freeze: the server has deleted it, the trigger was taken out and put back."""
+    sent(client, f"desk.{model}", occurred="2001-01-01T00:00:00Z")
+    eventually(lambda: runs(client, "heed", model), 60)
+    [woken] = runs(client, "heed", model)
+    event = str(woken.parameters["event"])
+    heed_events.fn(model, (OPENED,), "year end", event)
+
+    declare(tmp_path / "models" / model, triggers={})
+    deploy(model)
+    heeds = {"events": [{"event": OPENED.event, "resource": OPENED.resource}]}
+    declare(tmp_path / "models" / model, triggers=heeds)
+    deploy(model)  # events count from now on, so that none is read of the server
+    told = list(follow_events([model], candidate(2).as_of))
+
+    assert told == [f"A training of {model} was asked for by airport.opened."]
+    assert [each.subject for each in Ledger().entries(model, Kind.EVENT)] == [event, event]
+
+
+def test_the_cooldown_of_one_trigger_holds_no_other_up(
+    client: SyncPrefectClient, model: str
+) -> None:
+    """An event within its own trigger's cooldown waits; the others start a training."""
+    calm = EventTrigger(event="prices.changed", cooldown=timedelta(days=1))
+    asks = sent(client, f"desk.{model}")
+    heed_events.fn(model, (OPENED, calm), None, str(asks["id"]))
+    [first] = runs(client, "train", model)
+    client.set_flow_run_state(first.id, Completed(), force=True)
+
+    cools = sent(client, f"desk.{model}", event=calm.event)
+    again = sent(client, f"desk.{model}")
+    heed_events.fn(model, (OPENED, calm), "not yet", str(cools["id"]))
+    said = heed_events.fn(model, (OPENED, calm), None, str(again["id"]))
+
+    assert said[0].startswith("1 event asks for a training, which waits: the last for an event")
+    assert said[1] == f"A training of {model} was asked for by airport.opened."
+    assert len(runs(client, "train", model)) == 2
+
+
+def test_an_event_that_the_server_does_not_hold_is_said_to_be_away(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was woken by it reads why nothing follows."""
+    monkeypatch.setattr(heeding, "_WRITTEN_S", 0.0)
+
+    for away in (str(uuid4()), "no id at all"):
+        [said] = heed_events.fn(model, (OPENED,), None, away)
+        assert said.startswith(f"Nothing is made of the event {away}: Prefect's server does not")
 
 
 def test_automations_go_with_their_declaration(
@@ -224,7 +283,7 @@ def test_new_data_of_frozen_days_start_their_training_afterwards(
 
 
 def test_what_commits_ask_for_waits_for_the_end_of_a_freeze(
-    client: SyncPrefectClient, model: str, tmp_path: Path
+    client: SyncPrefectClient, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training for the freeze of `train`, a new Bento for that of `promote`."""
     paths = ["tasks/packaging"]
@@ -241,12 +300,14 @@ def test_what_commits_ask_for_waits_for_the_end_of_a_freeze(
         Entry(kind=Kind.PROMOTION, model=model, as_of=made.as_of, subject="made", payload=payload)
     )
 
-    held = list(follow_code([model], datetime(2026, 12, 20, tzinfo=UTC)))
     told = list(follow_code([model], datetime(2027, 1, 4, 9, tzinfo=UTC)))
+    for each in ("train_on_new_code", "repackage_on_new_code"):
+        monkeypatch.setattr(changes, each, lambda *_, frozen: str(frozen))
+    held = list(follow_code([model], datetime(2026, 12, 20, tzinfo=UTC)))
 
-    words = f"What the code of {model} may ask for waits: year end, frozen until 2027-01-03."
+    words = "year end, frozen until 2027-01-03"
     assert held == [words, words, words]
-    [sentence] = told
+    [sentence] = told  # the candidate's commit is no real one
     assert sentence.startswith(f"Whether the code of {model} has changed was not looked at.")
     assert runs(client, "train", model) == []
 

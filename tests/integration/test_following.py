@@ -242,8 +242,13 @@ def test_a_commit_to_what_was_trained_by_starts_one_training(model: str, tmp_pat
     assert asked() == ""
 
     committed(folder, trainer, "three")
+    held = train_on_new_code(model, ["model"], as_of, folder=folder, frozen="year end")
+    assert held == (
+        f"A training of {model}, cause code, waits (year end): since version 2 1 file has changed, "
+        "model/trainer.py."
+    )
     assert asked() == (
-        f"A training of {model} was asked for, cause code: since version 2 1 files have changed, "
+        f"A training of {model} was asked for, cause code: since version 2 1 file has changed, "
         "model/trainer.py."
     )
     assert asked() == ""
@@ -277,7 +282,7 @@ def test_a_commit_to_the_service_starts_one_repackaging(model: str, tmp_path: Pa
     assert asked() == ""
     mended = committed(folder, service, "two")
     said = (
-        f"A new Bento of {model} was asked for: since that of version 2 1 files have changed, "
+        f"A new Bento of {model} was asked for: since that of version 2 1 file has changed, "
         "service/answer.py."
     )
     assert (asked(), asked()) == (said, said)
@@ -285,4 +290,4 @@ def test_a_commit_to_the_service_starts_one_repackaging(model: str, tmp_path: Pa
     finished(run.name)
     assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
     assert asked(mended) == ""
-    assert run.parameters["reason"].startswith(f"Since commit {packaged[:12]} 1 files")
+    assert run.parameters["reason"].startswith(f"Since commit {packaged[:12]} 1 file has")

@@ -7,8 +7,8 @@ from uuid import uuid4
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 
-from deployments.timetable import Timetable, called
-from tasks.schedules import CalendarSpec, ScheduleSpec
+from deployments.timetable import Timetable
+from tasks.schedules import CalendarSpec, ScheduleSpec, called
 
 
 def held(

@@ -1,16 +1,20 @@
 """Calendars and schedules that cannot be had: each is refused by a sentence before a deploy."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from deployments.timetable import Timetable
 from infra.errors import ConfigError
 from infra.settings import PROJECT
 from tasks.calendars.agenda import HORIZON, told
 from tasks.calendars.rules import times
-from tasks.schedules import CalendarSpec, ScheduleSpec
+from tasks.schedules import CalendarSpec, ScheduleSpec, called
+from tasks.spec import ModelSpec
 
 NOW = datetime(2026, 12, 7, 11, tzinfo=UTC)
 YEAR_END = {"why": "year end", "first": "2026-12-18", "last": "2027-01-03"}
@@ -110,6 +114,10 @@ def test_a_calendar_that_contradicts_itself_is_refused(
             "those of Europe/Berlin; remove their Z",
         ),
         ({"interval": "PT0S"}, "longer than nothing"),
+        ({"interval": "PT30S"}, "at least a minute"),
+        ({"rrule": "FREQ=SECONDLY"}, "finer than a minute"),
+        ({"cron": "*/10 * * * * *"}, "has five fields.* has 6"),
+        ({"cron": "0 6 * *"}, "has five fields.* has 4"),
         ({"cron": "0 6 * * *", "late_within": "-PT1H"}, "longer than nothing"),
         ({"business_day": {"nth": 0, "at": "06:00"}}, "no month has a business day 0"),
         ({"business_day": {"nth": 24, "at": "06:00"}}, "no month has a business day 24"),
@@ -132,6 +140,24 @@ def test_a_rule_that_prefect_does_not_take_is_a_sentence(fields: dict[str, str])
     """Or one that names no day at all, such as 30 February."""
     with pytest.raises(ConfigError, match=r"does not take|names no time"):
         list(times(told(schedule(**fields), calendar(), NOW), NOW, NOW + HORIZON))
+
+
+@pytest.mark.parametrize("fields", [{"cron": "0 6 31 2 *"}, {"cron": "0 6 30 2 *"}])
+def test_a_rule_that_names_no_day_is_not_deployed(fields: dict[str, str]) -> None:
+    """Of Prefect's own rules one time is looked for before anything is applied."""
+    spec = SimpleNamespace(schedules=(schedule(**fields),), calendar=calendar())
+
+    with pytest.raises(ConfigError, match="names no time"):
+        Timetable(NOW, {}).check(cast("ModelSpec", spec))
+
+
+def test_a_name_that_a_place_gives_is_taken_once() -> None:
+    """`train-2` by its own word and the second without a name would be one schedule."""
+    two = (schedule(cron="0 6 * * *", name="train-2"), schedule(cron="0 9 * * *"))
+
+    with pytest.raises(ValueError, match="two schedules of train are called train-2"):
+        called(two)
+    assert list(called(two[::-1])) == ["train-1", "train-2"]
 
 
 def test_sixty_days_off_in_a_row_are_a_mistake_of_the_calendar() -> None:

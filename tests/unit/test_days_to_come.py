@@ -1,7 +1,7 @@
 """The next thirty days: as Prefect would hold them, explained by what is declared, and printed."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -131,6 +131,30 @@ def test_a_calendar_that_was_never_read_here_hides_nothing() -> None:
 
     assert len(found.upcoming) == 5
     assert "was not read yet" in found.schedules[0].said
+
+
+def test_what_lies_beyond_the_end_of_a_list_is_no_trouble() -> None:
+    """Of every hour around a freeze Prefect holds 400 runs, of which the upkeep makes more."""
+    declared = schedules({"flow": "train", "interval": "PT1H"})
+    later = NOW + timedelta(days=6)
+    spec = SimpleNamespace(name="m", schedules=declared, calendar=CALENDAR, folder="m")
+
+    for now in (NOW, later):
+        found = ahead(cast("ModelSpec", spec), held(declared, CALENDAR, NOW), now)
+        assert found.schedules[0].said == ""
+        outcomes = {each.outcome for each in found.upcoming}
+        assert outcomes == {Outcome.RUNS, Outcome.LEFT_OUT}
+
+    stale = ahead(cast("ModelSpec", spec), held(declared, CALENDAR, NOW), NOW + timedelta(days=45))
+    assert stale.schedules[0].said.startswith("Prefect holds other times than are declared")
+
+
+def test_a_rule_of_no_use_troubles_its_own_line_alone() -> None:
+    """31 February, deployed before it was refused: the other schedules are told as ever."""
+    found = seen(schedules({"flow": "train", "cron": "0 6 31 2 *"}, DAILY), calendar=CalendarSpec())
+
+    assert "names no time" in found.schedules[0].said
+    assert (found.schedules[0].runs, found.schedules[1].runs) == (0, 31)
 
 
 def test_the_terminal_shows_a_strip_of_days_and_the_exceptions(

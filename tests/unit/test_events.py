@@ -28,7 +28,7 @@ def test_an_event_counts_for_the_trigger_that_names_it() -> None:
 
     found = heard((event(), *others), (exact, OPENED))
 
-    assert [(each.event.event, each.trigger, each.fault) for each in found] == [
+    assert [(each.event, each.trigger, each.fault) for each in found] == [
         ("airport.opened", exact, "")
     ]
 

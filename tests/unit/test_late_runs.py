@@ -10,11 +10,11 @@ from prefect.client.schemas.objects import DeploymentSchedule, FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 
 from deployments.renewal import last_looked_after, wanted
-from deployments.timetable import called, is_due_for_renewal, late_rules
+from deployments.timetable import is_due_for_renewal, late_rules
 from infra.gpu.lateness import MADE_UP_FOR, DueRun, LateRule, skipped
 from tasks.calendars.agenda import HORIZON
 from tasks.calendars.rules import listed
-from tasks.schedules import ScheduleSpec
+from tasks.schedules import ScheduleSpec, called
 
 NOW = datetime(2026, 12, 7, 11, tzinfo=UTC)
 MODEL = UUID(int=1)

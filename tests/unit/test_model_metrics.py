@@ -15,6 +15,7 @@ from deployments.metrics.families import FAMILIES, Sheet
 from deployments.metrics.tally import Standing, Tally
 from infra.entries import Kind, Recorded
 from infra.settings import PROJECT
+from tasks.governance.events import WAITING
 from tasks.references import Action
 from tests.support.chronicle import MODEL, Chronicle, month, year
 
@@ -169,6 +170,7 @@ def test_answers_on_the_way_bentos_and_events_are_counted() -> None:
     chronicle.add(Kind.ANSWER, month(6), {"counts": True})
     chronicle.add(Kind.ANSWER, month(6), {"counts": False})
     chronicle.crowned(2, month(3), kind=Kind.REPACKAGE)
+    chronicle.add(Kind.EVENT, month(6), {"event": "prices.changed", "state": WAITING})
     chronicle.add(Kind.EVENT, month(6), {"event": "prices.changed"})
 
     found = samples(standing(chronicle.records))
