@@ -68,7 +68,8 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
     """What became of each deployment, once Prefect holds what is declared.
 
     A deployment that is as declared is left alone, so that its scheduled runs stay. Those that
-    this folder of models no longer declares are removed; of one model only its own.
+    this folder of models no longer declares are removed; of one model only its own, also where its
+    folder is gone.
 
     Args:
         model: one model; all that are declared if left out.
@@ -78,6 +79,9 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
         ConfigError: a declaration is wrong, or what it names does not import.
         BackendError: Prefect's server does not answer.
     """
+    removed = _remove_left(model) if model and model not in declared_models() else ()
+    if removed:
+        return removed
     specs = [load_spec(name) for name in ([model] if model else declared_models())]
     for spec in specs:
         check(spec)
@@ -103,6 +107,28 @@ def deploy(model: str | None = None, *, paused: bool = False) -> tuple[Applied, 
         concerned = [name for name in gone if model in {None, there[name].name}]
         applied += [_remove(client, name, there[name]) for name in concerned]
     return tuple(applied)
+
+
+def orphans() -> Iterator[str]:
+    """A sentence for each model that Prefect holds deployments of and that nobody declares here.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+    """
+    with reachable_prefect() as client:
+        there = {each.name for each in ours(client)}
+    for name in sorted(there - set(declared_models())):
+        yield (
+            f"{name} is deployed and declared no more: its schedules and automations start runs "
+            f"that fail. `perennial deploy {name}` removes them."
+        )
+
+
+def _remove_left(model: str) -> tuple[Applied, ...]:
+    """What is removed of a model that is declared no more."""
+    with reachable_prefect() as client:
+        left = {deployed(each): each for each in ours(client) if each.name == model}
+        return tuple(_remove(client, name, left[name]) for name in sorted(left))
 
 
 def check(spec: ModelSpec) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -10,15 +10,15 @@ from pydantic import JsonValue
 
 from tasks.calendars.agenda import HORIZON, stretch, told
 from tasks.calendars.apart import refuse_endless
-from tasks.calendars.feeds import Feed, kept_feed, read_feed, sources
-from tasks.calendars.rules import MOST_DATES, times
+from tasks.calendars.feeds import Feed, is_met, kept_feed, named_events, read_feed, sources
+from tasks.calendars.rules import MOST_DATES, place, times
 from tasks.references import Cause
 from tasks.schedules import CalendarSpec, called
 
 if TYPE_CHECKING:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
 
-    from tasks.schedules import ScheduleSpec
+    from tasks.schedules import EventsSpec, ScheduleSpec
     from tasks.spec import ModelSpec
 
 
@@ -34,8 +34,27 @@ def read_feeds(spec: ModelSpec, now: datetime) -> dict[str, Feed]:
         BackendError: an address does not answer.
     """
     days = stretch(now, spec.calendar)
-    named = sources(spec.schedules, spec.calendar)
-    return {each: read_feed(each, spec.folder, *days) for each in named}
+    meant: dict[str, list[EventsSpec]] = {}
+    for each in named_events(spec.schedules, spec.calendar):
+        meant.setdefault(each.source, []).append(each)
+    return {
+        source: read_feed(source, spec.folder, *days, meant=own) for source, own in meant.items()
+    }
+
+
+def unmet(spec: ModelSpec) -> Iterator[str]:
+    """A sentence for each word that no event of its calendar contains, as it was last read here.
+
+    It may be a typo, or an event that is to come: nothing is refused for it.
+    """
+    feeds = kept_feeds(spec)
+    for each in dict.fromkeys(named_events(spec.schedules, spec.calendar)):
+        feed = feeds.get(each.source)
+        if each.matching and feed is not None and not is_met(feed, each):
+            yield (
+                f"{spec.name}: no event of {place(each.source)} until {feed.last} contains "
+                f"{each.matching!r}."
+            )
 
 
 def kept_feeds(spec: ModelSpec) -> dict[str, Feed]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.apply import deployed, ours
+from deployments.apply import deployed, orphans, ours
 from deployments.changes import follow_code, follow_events
 from deployments.renewal import make_up, renew
 from deployments.said import unsaid
@@ -70,6 +70,7 @@ def tend(now: datetime) -> Iterator[str]:
     yield from catch_up(now)
     yield from _expired(now)
     yield from _told(now)
+    yield from unsaid("orphans", orphans())
     yield from unsaid("code", follow_code(declared_models(), now))
     yield from unsaid("events", follow_events(declared_models(), now))
     yield from follow_thaws(declared_models(), now)

@@ -20,12 +20,13 @@ from deployments.cli.screen import console
 from deployments.cli.screen import show as show_table
 from deployments.standing import LastRun, Status
 from deployments.standing import status as standing
+from deployments.timetable import unmet
 from infra.addresses import addresses
 from infra.errors import ConfigError
 from infra.halves import put_whole
 from tasks.references import remarks
 from tasks.schedules import FlowName
-from tasks.spec import declared_models
+from tasks.spec import declared_models, load_spec
 
 _COLOUR = {
     Change.CREATED: "green",
@@ -50,7 +51,8 @@ def deploy(
     """Make Prefect hold what is declared: six deployments for each model, and its triggers."""
     applied = apply(name, paused=paused)
     models = sorted({each.name.partition("/")[2] for each in applied} & set(declared_models()))
-    for said in untold(models):
+    missed = (sentence for each in models for sentence in unmet(load_spec(each)))
+    for said in (*untold(models), *missed):
         typer.secho(said, fg="yellow", err=True)
     started = [] if paused else list(follow_code(models, datetime.now(UTC)))
     if as_json:

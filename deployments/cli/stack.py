@@ -120,9 +120,12 @@ def _ahead(servers: "list[ServerStatus]") -> "dict[str, Ahead] | None":
     elsewhere = not ports_file().exists() and OVERRIDES["prefect"] in os.environ
     if not (runs or elsewhere):
         return None
+    from deployments.apply import orphans
     from deployments.standing import coming
 
     try:
+        for said in orphans():
+            typer.secho(said, fg="yellow", err=True)
         return coming()
     except PerennialError as error:
         typer.secho(f"What runs next is not known. {error}", fg="yellow", err=True)

@@ -8,7 +8,7 @@ from typing import Final
 from infra.errors import ConfigError
 from infra.files import shown
 from infra.settings import PROJECT
-from tasks.calendars.expansion import Event, Events
+from tasks.calendars.expansion import Expanded
 from tasks.calendars.rules import words
 from tasks.schedules import ScheduleSpec
 
@@ -18,8 +18,8 @@ MOST_S: Final = 10
 _LOOKED_AT: Final = timedelta(days=2)
 
 
-def read_apart(content: bytes, first: date, last: date) -> tuple[Event, ...]:
-    """The events of an iCalendar that touch a stretch of days.
+def read_apart(content: bytes, first: date, last: date) -> Expanded:
+    """The events of an iCalendar that touch a stretch of days, and those of no use.
 
     Raises:
         ConfigError: it is no calendar, or takes more than `MOST_S`; the fact ``endless`` tells.
@@ -42,7 +42,7 @@ def read_apart(content: bytes, first: date, last: date) -> tuple[Event, ...]:
     if done.returncode:
         said = shown(done.stderr.decode("utf-8", "replace").strip())
         raise ConfigError(said.partition(": ")[2] or said, endless=False)
-    return Events.validate_json(done.stdout)
+    return Expanded.model_validate_json(done.stdout)
 
 
 def refuse_endless(declared: ScheduleSpec, day: date) -> None:

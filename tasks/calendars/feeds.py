@@ -1,7 +1,7 @@
 """Calendars that others keep: fetched, read apart from us, and kept as they were last read."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ from infra.files import read_file, shown
 from infra.private import write_private
 from infra.settings import settings
 from tasks.calendars.apart import read_apart
-from tasks.calendars.expansion import Event
+from tasks.calendars.expansion import Event, Expanded
 from tasks.calendars.moments import moment_of
 from tasks.calendars.rules import place
 from tasks.schedules import CalendarSpec, EventsSpec, ScheduleSpec
@@ -27,7 +27,9 @@ _MOST_BYTES: Final = 4 << 20
 """A team's calendar of ten years has 1 MiB."""
 
 _PATIENCE_S: Final = 10.0
-_NETWORK: Final = ("http://", "https://")
+_NETWORK: Final = {"http": "http", "https": "https", "webcal": "https", "webcals": "https"}
+"""Schemes of addresses, and what they are fetched by: webcal names a calendar, and no protocol."""
+
 _DAY: Final = timedelta(days=1)
 
 
@@ -44,12 +46,21 @@ class Feed(BaseModel):
 
 def sources(schedules: Iterable[ScheduleSpec], calendar: CalendarSpec) -> tuple[str, ...]:
     """The calendars of others that a declaration names, each once."""
+    return tuple(dict.fromkeys(each.source for each in named_events(schedules, calendar)))
+
+
+def named_events(
+    schedules: Iterable[ScheduleSpec], calendar: CalendarSpec
+) -> tuple[EventsSpec, ...]:
+    """What a declaration says of calendars of others: which events count, and as what."""
     declared: list[EventsSpec | None] = [each.events for each in schedules]
     declared += [calendar.events_off, *(each.events for each in calendar.freezes)]
-    return tuple(dict.fromkeys(each.source for each in declared if each is not None))
+    return tuple(each for each in declared if each is not None)
 
 
-def read_feed(source: str, folder: Path, first: date, last: date) -> Feed:
+def read_feed(
+    source: str, folder: Path, first: date, last: date, meant: Collection[EventsSpec] = ()
+) -> Feed:
     """The events of a calendar as it is now; a copy is kept for `kept_feed`.
 
     Args:
@@ -57,16 +68,22 @@ def read_feed(source: str, folder: Path, first: date, last: date) -> Feed:
         folder: the model's.
         first: first day of interest.
         last: last day of interest.
+        meant: which of its events count; all of them if left out. Others may be broken.
 
     Raises:
         ConfigError: a file is not there, an environment variable is not set, or what was read is
-            no iCalendar or has events without measure.
+            no iCalendar, has events without measure, or one that counts is broken.
         BackendError: the address does not answer, or not with a calendar.
     """
     where = _resolved(source)
-    content = _fetched(where, source) if where.startswith(_NETWORK) else _file(folder / where)
-    events = _expanded(content, source, first, last)
-    feed = Feed(read_at=datetime.now(UTC), first=first, last=last, events=events)
+    address = _address(where)
+    content = _fetched(address, source) if address else _file(folder / where)
+    found = _expanded(content, source, first, last)
+    for each in found.broken:
+        if not meant or any(_means(one, each.summary) for one in meant):
+            named = f"its event {shown(each.summary)!r} (UID {shown(each.uid)})"
+            raise _useless(source, f"{named} is broken: {shown(each.why)}")
+    feed = Feed(read_at=datetime.now(UTC), first=first, last=last, events=found.events)
     path = _path(source, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_private(path, feed.model_dump_json())
@@ -102,9 +119,24 @@ def stretches(feed: Feed, declared: EventsSpec, zone: ZoneInfo) -> Iterator[tupl
         yield begin, max(begin, end), shown(event.summary) or "event"
 
 
+def is_met(feed: Feed, declared: EventsSpec) -> bool:
+    """Whether a calendar has an event that is meant."""
+    return next(_meant(feed, declared), None) is not None
+
+
 def _meant(feed: Feed, declared: EventsSpec) -> Iterator[Event]:
-    wanted = (declared.matching or "").casefold()
-    return (event for event in feed.events if wanted in event.summary.casefold())
+    return (event for event in feed.events if _means(declared, event.summary))
+
+
+def _means(declared: EventsSpec, summary: str) -> bool:
+    return (declared.matching or "").casefold() in summary.casefold()
+
+
+def _address(where: str) -> str:
+    """The address that a calendar is fetched from; empty for a file."""
+    scheme, mark, rest = where.partition("://")
+    fetched = _NETWORK.get(scheme.lower())
+    return f"{fetched}://{rest}" if mark and fetched else ""
 
 
 def _day(moment: date | datetime, zone: ZoneInfo, *, end: bool = False) -> date:
@@ -171,7 +203,7 @@ def _away(source: str, what: str) -> PerennialError:
     )
 
 
-def _expanded(content: bytes, source: str, first: date, last: date) -> tuple[Event, ...]:
+def _expanded(content: bytes, source: str, first: date, last: date) -> Expanded:
     try:
         return read_apart(content, first, last)
     except ConfigError as error:

@@ -17,7 +17,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from deployments.apply import Change, deploy
+from deployments.apply import Change, deploy, orphans
 from deployments.cli import build
 from deployments.demo.opening import cast
 from deployments.plan import FLOWS
@@ -176,6 +176,25 @@ def test_deploying_one_model_leaves_the_others(client: SyncPrefectClient, models
 
     assert {each.name for each in again} == {f"{flow}/flights" for flow in FLOWS}
     assert len(held(client)) == 12
+
+
+def test_what_is_left_of_a_model_is_told_and_removed_by_its_name(
+    client: SyncPrefectClient, models: Path
+) -> None:
+    """Its folder is gone, its deployments and automations are not: there is a way to end them."""
+    declare(models, "employment", triggers={"events": [{"event": "rules.changed"}]})
+    deploy("employment")
+    shutil.rmtree(models / "employment")
+
+    told = list(orphans())
+    gone = deploy("employment")
+
+    assert [each.partition(" is ")[0] for each in told] == ["employment"]
+    assert {each.change for each in gone} == {Change.REMOVED}
+    assert (held(client), list(orphans())) == ({}, [])
+    assert not [a for a in client.read_automations() if a.name.startswith("heed/employment: ")]
+    with pytest.raises(ConfigError, match="There is no model 'employment'"):
+        deploy("employment")
 
 
 @pytest.mark.parametrize(

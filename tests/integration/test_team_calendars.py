@@ -10,7 +10,7 @@ import pytest
 from infra.errors import BackendError, ConfigError, PerennialError
 from tasks.calendars import apart, feeds
 from tasks.calendars.apart import refuse_endless
-from tasks.calendars.feeds import kept_feed, moments, read_feed
+from tasks.calendars.feeds import is_met, kept_feed, moments, read_feed
 from tasks.schedules import EventsSpec, ScheduleSpec
 from tests.support.calendars import CalendarServer, calendar_server, event, icalendar
 from tests.support.homes import environment
@@ -56,6 +56,35 @@ def test_a_file_and_a_secret_address_are_read_too(
 
     assert len(read_feed("team.ics", tmp_path, FIRST, LAST).events) == 1
     assert len(by_secret.events) == 2
+
+
+def test_a_broken_event_concerns_whoever_means_it(
+    home: Path, server: CalendarServer, tmp_path: Path
+) -> None:
+    """Another's mistake is passed over; one's own is told by the event's name."""
+    server.content = icalendar(event("Retrain", MORNING), "SUMMARY:Party\nDTSTART:someday")
+    retrain, party = (EventsSpec(source="x", matching=each) for each in ("retrain", "party"))
+
+    feed = read_feed(server.address, tmp_path, FIRST, LAST, [retrain])
+
+    assert [each.summary for each in feed.events] == ["Retrain"]
+    assert (is_met(feed, retrain), is_met(feed, party)) == (True, False)
+    for meant in ([retrain, party], []):
+        with pytest.raises(ConfigError, match=r"event 'Party' \(UID 1\) is broken: DTSTART"):
+            read_feed(server.address, tmp_path, FIRST, LAST, meant)
+
+
+def test_an_address_may_be_written_as_people_copy_it(
+    home: Path, server: CalendarServer, tmp_path: Path
+) -> None:
+    """In capital letters, or as webcal, which is fetched by https."""
+    server.content = icalendar(event("Retrain", MORNING))
+    shouted = server.address.replace("http://", "HTTP://")
+    webcal = server.address.replace("http://", "webcal://")
+
+    assert len(read_feed(shouted, tmp_path, FIRST, LAST).events) == 1
+    with pytest.raises(BackendError, match=r"calendar at webcal://127\.0\.0\.1.* does not answer"):
+        read_feed(webcal, tmp_path, FIRST, LAST)  # the server here speaks http alone
 
 
 @pytest.mark.parametrize(

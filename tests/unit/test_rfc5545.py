@@ -133,7 +133,9 @@ def test_an_event_recurs_as_the_rfc_lists(said: str, start: str, days: str) -> N
     """The same rules, read from a team's calendar."""
     wanted = expected(days)
 
-    found = expand(calendar(f"RRULE:{said}", start=start), wanted[0].date(), wanted[-1].date())
+    found = expand(
+        calendar(f"RRULE:{said}", start=start), wanted[0].date(), wanted[-1].date()
+    ).events
 
     assert [each.begins for each in found] == wanted
 
@@ -142,7 +144,7 @@ def test_a_rule_that_ends_has_its_last_time_in_it() -> None:
     """``UNTIL`` is in UTC where the start has a zone: 24 December, midnight."""
     content = calendar("RRULE:FREQ=DAILY;UNTIL=19971224T000000Z")
 
-    found = expand(content, date(1997, 1, 1), date(1998, 12, 31))
+    found = expand(content, date(1997, 1, 1), date(1998, 12, 31)).events
 
     assert len(found) == 113
     assert found[-1].begins == datetime(1997, 12, 23, 9, tzinfo=NEW_YORK)
@@ -156,7 +158,7 @@ def test_rules_of_hours_and_minutes_count_as_the_rfc_says() -> None:
     day = date(1997, 9, 2)
 
     found = [
-        [f"{each.begins:%H%M}" for each in expand(content, day, day)]
+        [f"{each.begins:%H%M}" for each in expand(content, day, day).events]
         for content in (thrice, ninety, twenty)
     ]
 
@@ -175,7 +177,7 @@ def test_exceptions_and_moved_times_of_a_series_are_heard() -> None:
     events = "".join(f"BEGIN:VEVENT\n{each}\nEND:VEVENT\n" for each in (first, moved))
     content = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:t\n{events}END:VCALENDAR\n".encode()
 
-    found = expand(content, date(1997, 9, 1), date(1997, 9, 30))
+    found = expand(content, date(1997, 9, 1), date(1997, 9, 30)).events
 
     assert [f"{each.begins:%d %H}" for each in found] == ["02 09", "04 15", "05 09", "10 12"]
 
@@ -184,13 +186,55 @@ def test_a_cancelled_event_starts_nothing() -> None:
     """It stays in the calendar for people to see."""
     content = calendar("STATUS:CANCELLED\nRRULE:FREQ=DAILY")
 
-    assert expand(content, date(1997, 9, 1), date(1997, 9, 30)) == ()
+    assert expand(content, date(1997, 9, 1), date(1997, 9, 30)).events == ()
 
 
 def test_a_zone_that_is_nowhere_is_refused() -> None:
     """The library reads such a time as local: a run hours off, and not a word of it."""
-    with pytest.raises(ValueError, match="'Mars/Olympus'"):
-        expand(calendar("", zone=";TZID=Mars/Olympus"), date(1997, 9, 1), date(1997, 9, 30))
+    mars = ";TZID=Mars/Olympus"
+    contents = (
+        calendar("", zone=mars),
+        calendar(f"RRULE:FREQ=DAILY;COUNT=3\nEXDATE{mars}:19970903T090000"),
+        calendar(f"RDATE{mars}:19970903T090000"),
+    )
+
+    for content in contents:
+        found = expand(content, date(1997, 9, 1), date(1997, 9, 30))
+        [broken] = found.broken
+        assert "'Mars/Olympus'" in broken.why
+        assert (broken.summary, broken.uid, found.events) == ("it", "1", ())
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("SUMMARY:party", "no DTSTART"),
+        ("SUMMARY:party\nDTSTART:1997-09-05", "DTSTART: "),
+        ("SUMMARY:party\nDTSTART:19970905T090000Z\nRRULE:FREQ=SOMETIMES", "RRULE: "),
+        ("SUMMARY:party\nDTSTART:19970905T090000Z\nEXDATE:garbage", "EXDATE: "),
+    ],
+)
+def test_a_broken_event_is_told_by_its_name_and_spoils_no_other(lines: str, why: str) -> None:
+    """Somebody's mistake in a calendar of a thousand events."""
+    other = f"BEGIN:VEVENT\nUID:2\n{lines}\nEND:VEVENT\nEND:VCALENDAR".replace("\n", "\r\n")
+    content = calendar("").replace(b"END:VCALENDAR", other.encode())
+
+    found = expand(content, date(1997, 9, 1), date(1997, 9, 30))
+
+    [broken] = found.broken
+    assert (broken.summary, broken.uid) == ("party", "2")
+    assert why in broken.why
+    assert [each.summary for each in found.events] == ["it"]
+
+
+def test_a_text_may_hold_several_calendars_and_each_of_them_whole() -> None:
+    """One after the other (3.4); one that was cut off is not taken for the end."""
+    both = calendar("") + calendar("RRULE:FREQ=DAILY;COUNT=2")
+
+    assert len(expand(both, date(1997, 9, 1), date(1997, 9, 30)).events) == 3
+    for cut in (both[:-20], calendar("")[:-20]):
+        with pytest.raises(ValueError, match="ends before END:VCALENDAR"):
+            expand(cut, date(1997, 9, 1), date(1997, 9, 30))
 
 
 @pytest.mark.parametrize(
