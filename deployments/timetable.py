@@ -43,7 +43,7 @@ def read_feeds(spec: ModelSpec, now: datetime) -> dict[str, Feed]:
 
 
 def unmet(spec: ModelSpec) -> Iterator[str]:
-    """A sentence for each word that no event of its calendar contains, as it was last read here.
+    """A sentence for each word that no event of its calendar contains, as it was last read.
 
     It may be a typo, or an event that is to come: nothing is refused for it.
     """

@@ -74,7 +74,7 @@ class ModelSpec(Section):
     def frozen(self, flow: FlowName, at: datetime) -> str | None:
         """Why a flow should not start at a time, and until when; None where it may.
 
-        Events of a calendar that others keep count as they were last read on this machine.
+        Events of a calendar that others keep count as they were last read.
         """
         from tasks.calendars.holding import freeze_at  # reads iCalendars, which few models have
 

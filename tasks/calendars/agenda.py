@@ -161,7 +161,7 @@ def _freezes_of_events(
 def _feed(declared: EventsSpec, feeds: Mapping[str, Feed]) -> Feed:
     if declared.source not in feeds:
         raise ConfigError(
-            "A calendar that the schedules name was not read yet on this machine.",
+            "A calendar that the schedules name was not read yet.",
             hint="`perennial deploy` reads it.",
         )
     return feeds[declared.source]

@@ -1,4 +1,4 @@
-"""Calendars that others keep: fetched, read apart from us, and kept as they were last read."""
+"""Calendars that others keep: fetched, read apart from us, kept as they were last read."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator
@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra import store
 from infra.errors import BackendError, ConfigError, DataError, PerennialError
 from infra.files import read_file, shown
-from infra.private import write_private
-from infra.settings import settings
 from tasks.calendars.apart import read_apart
 from tasks.calendars.expansion import Event, Expanded
 from tasks.calendars.moments import moment_of
@@ -84,19 +83,17 @@ def read_feed(
             named = f"its event {shown(each.summary)!r} (UID {shown(each.uid)})"
             raise _useless(source, f"{named} is broken: {shown(each.why)}")
     feed = Feed(read_at=datetime.now(UTC), first=first, last=last, events=found.events)
-    path = _path(source, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, feed.model_dump_json())
+    store.put_bytes(_place(source, folder), feed.model_dump_json().encode())
     return feed
 
 
 def kept_feed(source: str, folder: Path) -> Feed | None:
-    """A calendar as it was last read on this machine, None where it never was."""
-    path = _path(source, folder)
-    if not path.exists():
+    """A calendar as it was last read, by whichever machine; None where it never was."""
+    kept = _place(source, folder)
+    if not store.exists(kept):
         return None
     try:
-        return Feed.model_validate_json(path.read_bytes())
+        return Feed.model_validate_json(store.get_bytes(kept))
     except ValidationError:
         return None  # of another version of ours: it is read again by the next deploy
 
@@ -218,6 +215,6 @@ def _useless(source: str, why: str) -> PerennialError:
     )
 
 
-def _path(source: str, folder: Path) -> Path:
-    name = sha256(f"{folder}\n{source}".encode()).hexdigest()[:16]
-    return settings().home / "calendars" / f"{name}.json"
+def _place(source: str, folder: Path) -> str:
+    """In the store, where the workers of all machines see it: a freeze holds on each of them."""
+    return store.uri("calendars", folder.name, f"{sha256(source.encode()).hexdigest()[:16]}.json")

@@ -13,7 +13,7 @@ from tasks.schedules import CalendarSpec, FlowName
 def freeze_at(
     calendar: CalendarSpec, folder: Path, flow: FlowName, at: datetime, zone: ZoneInfo
 ) -> Freeze | None:
-    """The freeze of a flow at a moment; of a calendar that was never read here nothing is known.
+    """The freeze of a flow at a moment; of a calendar that was never read nothing is known.
 
     Args:
         calendar: as declared.

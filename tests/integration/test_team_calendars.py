@@ -58,6 +58,19 @@ def test_a_file_and_a_secret_address_are_read_too(
     assert len(by_secret.events) == 2
 
 
+def test_what_one_machine_has_read_holds_on_all_of_them(home: Path, tmp_path: Path) -> None:
+    """Workers that share a store keep the same freezes, wherever the model's folder lies there."""
+    folders = tmp_path / "here" / "m", tmp_path / "there" / "m"
+    folders[0].mkdir(parents=True)
+    (folders[0] / "team.ics").write_bytes(icalendar(event("Freeze", MORNING)))
+    shared = {"PERENNIAL_STORE": str(tmp_path / "shared")}
+
+    with environment({**shared, "PERENNIAL_HOME": str(tmp_path / "one")}):
+        read = read_feed("team.ics", folders[0], FIRST, LAST)
+    with environment({**shared, "PERENNIAL_HOME": str(tmp_path / "two")}):
+        assert kept_feed("team.ics", folders[1]) == read
+
+
 def test_a_broken_event_concerns_whoever_means_it(
     home: Path, server: CalendarServer, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -42,7 +43,7 @@ def seen(
     calendar: CalendarSpec = CALENDAR,
 ) -> Ahead:
     """The days to come of a model that was deployed as it is declared, unless said otherwise."""
-    spec = SimpleNamespace(name="m", schedules=declared, calendar=calendar, folder="m")
+    spec = SimpleNamespace(name="m", schedules=declared, calendar=calendar, folder=Path("m"))
     known = held(declared, calendar, NOW) if there is None else there
     return ahead(cast("ModelSpec", spec), known, NOW)
 
@@ -137,7 +138,7 @@ def test_what_lies_beyond_the_end_of_a_list_is_no_trouble() -> None:
     """Of every hour around a freeze Prefect holds 400 runs, of which the upkeep makes more."""
     declared = schedules({"flow": "train", "interval": "PT1H"})
     later = NOW + timedelta(days=6)
-    spec = SimpleNamespace(name="m", schedules=declared, calendar=CALENDAR, folder="m")
+    spec = SimpleNamespace(name="m", schedules=declared, calendar=CALENDAR, folder=Path("m"))
 
     for now in (NOW, later):
         found = ahead(cast("ModelSpec", spec), held(declared, CALENDAR, NOW), now)
