@@ -96,6 +96,14 @@ class ModelSpec(Section):
             raise ValueError(said)
         return self
 
+    @model_validator(mode="after")
+    def _value_fits_the_label(self) -> "ModelSpec":
+        value, kind = self.monitoring.value, self.data.label.kind
+        misfit = value.misfit(kind) if value else None
+        if misfit:
+            raise ValueError(f"monitoring.value: {misfit}")
+        return self
+
 
 def declared_models(models: Path | None = None) -> tuple[str, ...]:
     """Names of the folders that declare a model, sorted."""

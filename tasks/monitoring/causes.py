@@ -1,6 +1,6 @@
 """What was seen of a window, and how a rule tells a cause of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from tasks.monitoring.feed import Feed
 from tasks.monitoring.performance import Gap, Performance
 from tasks.monitoring.rosters import Absence
 from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.spikes import Renaming, Spike
 from tasks.monitoring.worth import Worth
 from tasks.references import Action, Incident, SliceResult, VerdictCause, WatchKind
 
@@ -47,6 +48,11 @@ class Observation:
         slices: parts of the window, the most surely worse first.
         attribution: what features contribute, beside what they did on the training rows.
         data_age: since the end of the newest window.
+        spikes: of each feature of numbers the single value that rose most, if any did.
+        renamings: of each feature of categories the names that are new by their spelling.
+        prediction_spike: likewise, of predictions that are numbers.
+        label_spike: likewise, of labels that are numbers.
+        outside: predictions that are no chance, or infinite.
     """
 
     rows: int
@@ -75,10 +81,35 @@ class Observation:
     data_age: timedelta | None = None
     slices: tuple[SliceResult, ...] = ()
     attribution: Attribution | None = None
+    spikes: tuple[Spike, ...] = ()
+    renamings: tuple[Renaming, ...] = ()
+    prediction_spike: Spike | None = None
+    label_spike: Spike | None = None
+    outside: int = 0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the data, and how much it can have moved.
+
+    Attributes:
+        cause: as it is told.
+        share: of the rows that it concerns, 0 to 1; 1 where nobody knows.
+        values: features of which it concerns the values, each with their share: then no others.
+        moves: features can have moved by it, and not labels or predictions alone.
+    """
+
+    cause: VerdictCause
+    share: float = 1.0
+    values: Mapping[str, float] = field(default_factory=dict)
+    moves: bool = True
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]
 """Tells what it sees of a window, within its limits or beyond them; nothing where it cannot."""
+
+DataRule = Callable[[Observation, MonitoringSpec], Iterator[Fault]]
+"""Likewise, of what a training should not learn."""
 
 
 def weight(value: float, limit: float) -> float:
@@ -97,3 +128,12 @@ def cause(
 ) -> VerdictCause:
     """A cause of this window alone: who publishes the verdict adds which it is."""
     return VerdictCause(kind=kind, action=action, weight=weight, sentence=sentence, rows=rows)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "row"), counted(2300, "row")
+    ('1 row', '2,300 rows')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

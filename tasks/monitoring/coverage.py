@@ -82,7 +82,9 @@ def length(time: timedelta) -> str:
 def span(ages: LabelCoverage) -> str:
     """Rows of an age in words: from which on, and below which."""
     _, unit = _unit(ages.most)
-    least = f"{ages.least / unit:,.1f}".removesuffix(".0")
+    least, most = (f"{each / unit:,.1f}".removesuffix(".0") for each in (ages.least, ages.most))
+    if least == most:
+        return f"rows about {length(ages.most)} old"
     return f"rows {least} to {length(ages.most)} old"
 
 

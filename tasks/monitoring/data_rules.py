@@ -1,4 +1,4 @@
-"""Rules about the data of a window: its rows, predictions, labels and missing values.
+"""Rules about the data of a window: how many rows, predictions and labels it has.
 
 What they find beyond its limit is a fault of the data, which no training should learn.
 """
@@ -7,57 +7,64 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.errors import few
-from tasks.monitoring.causes import Observation, Rule, cause, weight
+from tasks.monitoring.causes import DataRule, Fault, Observation, cause, counted, weight
 from tasks.monitoring.coverage import Coverage, length, span
 from tasks.monitoring.feed_rules import FEED_RULES, told
 from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.value_rules import VALUE_RULES
 from tasks.references import Action, VerdictCause, WatchKind
 
 
-def _rows(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+def _rows(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     if not seen.rows:
-        yield cause(WatchKind.VOLUME, Action.ALERT, "The window has no rows.", 1.0)
+        yield Fault(cause(WatchKind.VOLUME, Action.ALERT, "The window has no rows.", 1.0))
     elif seen.rows < spec.min_rows:
-        yield cause(
-            WatchKind.VOLUME,
-            Action.ALERT,
-            f"The window has {seen.rows:,} rows; fewer than {spec.min_rows:,} are not judged.",
-            weight(spec.min_rows, seen.rows),
+        usual = f"; {seen.usual_rows:,.0f} are usual" if seen.usual_rows else ""
+        yield Fault(
+            cause(
+                WatchKind.VOLUME,
+                Action.ALERT,
+                f"The window has {counted(seen.rows, 'row')}; fewer than {spec.min_rows:,} are "
+                f"not judged{usual}.",
+                weight(spec.min_rows, seen.rows),
+                seen.rows,
+            )
         )
 
 
-def _volume(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+def _volume(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     limit = spec.max_volume_change
-    if limit is None or not seen.usual_rows or not seen.rows:
+    if limit is None or not seen.usual_rows or seen.rows < max(spec.min_rows, 1):
         return
     share = seen.rows / seen.usual_rows
     if abs(share - 1) > limit:
-        yield cause(
-            WatchKind.VOLUME,
-            Action.ALERT,
-            f"The window has {seen.rows:,} rows, {share:.0%} of the {seen.usual_rows:,.0f} that "
-            f"are usual for its days; a change of {limit:.0%} is let pass.",
-            weight(abs(share - 1), limit),
+        yield Fault(
+            cause(
+                WatchKind.VOLUME,
+                Action.ALERT,
+                f"The window has {counted(seen.rows, 'row')}, {share:.0%} of the "
+                f"{seen.usual_rows:,.0f} that are usual for its days; a change of {limit:.0%} is "
+                "let pass.",
+                weight(abs(share - 1), limit),
+                seen.rows,
+            )
         )
 
 
-def _scored(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+def _scored(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     missing = seen.rows - seen.scored
     if seen.rows and missing / seen.rows > spec.max_unscored:
-        yield cause(
-            WatchKind.MISSING,
-            Action.ALERT,
-            f"{missing:,} of {seen.rows:,} rows ({missing / seen.rows:.1%}) have no prediction; "
-            f"{spec.max_unscored:.1%} may.{_in_one_piece(seen, missing)}",
-            weight(missing / seen.rows, spec.max_unscored),
-            missing,
-        )
-    if seen.scored_by != seen.champion:
-        yield cause(
-            WatchKind.PERFORMANCE,
-            Action.ALERT,
-            f"The predictions are of version {seen.scored_by}, but version {seen.champion} is in "
-            "charge: its performance on this window is not known.",
+        have = "has" if missing == 1 else "have"
+        yield Fault(
+            cause(
+                WatchKind.MISSING,
+                Action.ALERT,
+                f"{missing:,} of {counted(seen.rows, 'row')} ({missing / seen.rows:.1%}) {have} no "
+                f"prediction; {spec.max_unscored:.1%} may.{_in_one_piece(seen, missing)}",
+                weight(missing / seen.rows, spec.max_unscored),
+                missing,
+            ),
+            share=missing / seen.rows,
         )
 
 
@@ -70,24 +77,28 @@ def _in_one_piece(seen: Observation, missing: int) -> str:
     return f" {which} of them are from {told(unsaid.start)} to {told(unsaid.end)}."
 
 
-def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
+def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     if not seen.scored or seen.rows < spec.min_rows:
         return
     missing = seen.scored - seen.labelled
     if not seen.labelled:
-        sentence = f"None of the {seen.scored:,} predictions has a label yet.{_since(seen)}"
-        yield cause(WatchKind.COVERAGE, Action.ALERT, sentence, 1.0, missing)
+        which = f"None of the {counted(seen.scored, 'prediction')} has a label yet."
+        found = cause(WatchKind.COVERAGE, Action.ALERT, which + _since(seen), 1.0, missing)
     elif seen.labelled < spec.min_rows:
-        yield cause(
+        have = "has" if seen.labelled == 1 else "have"
+        found = cause(
             WatchKind.COVERAGE,
             Action.ALERT,
-            f"{seen.labelled:,} rows have a label; fewer than {spec.min_rows:,} are not judged."
-            + _since(seen),
+            f"{counted(seen.labelled, 'row')} {have} a label; fewer than {spec.min_rows:,} are not "
+            f"judged.{_since(seen)}",
             weight(spec.min_rows, seen.labelled),
             missing,
         )
     elif missing / seen.scored > spec.max_unlabelled:
-        yield _incomplete(seen, spec)
+        found = _incomplete(seen, spec)
+    else:
+        return
+    yield Fault(found, share=missing / seen.scored, moves=False)
 
 
 def _incomplete(seen: Observation, spec: MonitoringSpec) -> VerdictCause:
@@ -126,71 +137,11 @@ def _ages(found: Coverage) -> str:
     return f" Labelled are {few(shares, most=8)}{rest}."
 
 
-def _quality(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
-    if seen.drift is None:
-        return
-    rises = {
-        name: (each.missing_before, each.missing)
-        for name, each in seen.drift.features.items()
-        if each.missing - each.missing_before > spec.max_missing
-    }
-    if rises:
-        listed = [f"{name} {before:.0%} to {after:.0%}" for name, (before, after) in rises.items()]
-        most = max(after - before for before, after in rises.values())
-        yield cause(
-            WatchKind.QUALITY,
-            Action.ALERT,
-            f"Missing values rose by more than {spec.max_missing:.0%}: {few(listed)}.",
-            weight(most, spec.max_missing),
-        )
-
-
-def _stuck(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
-    features = seen.drift.features if seen.drift else {}
-    found = [name for name, each in features.items() if each.stuck]
-    found = [name for name in found if name not in spec.may_stand_still]
-    if found:
-        yield cause(
-            WatchKind.QUALITY,
-            Action.ALERT,
-            f"One single value in all rows: {few(found)}; no value had half of the training rows. "
-            "If it may be so, monitoring.may_stand_still names it.",
-            1.0,
-        )
-
-
-def _resolution(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
-    """Values that were rounded, or have digits that they never had."""
-    limit = spec.max_distinct_change
-    if seen.drift is None or limit is None:
-        return
-    found = {
-        name: max(each.coarser, each.finer)
-        for name, each in seen.drift.features.items()
-        if not each.stuck and max(each.coarser, each.finer) > limit
-    }
-    if found:
-        features = seen.drift.features
-        listed = [
-            f"{name} {features[name].distinct:,.0f} ({features[name].distinct_before:,.0f})"
-            for name in found
-        ]
-        yield cause(
-            WatchKind.QUALITY,
-            Action.ALERT,
-            f"Distinct values, and how many the training rows have: {few(listed)}. No "
-            f"{limit:g} times fewer or more are to be expected of so many rows.",
-            weight(max(found.values()), limit),
-        )
-
-
-DATA_RULES: Final[tuple[Rule, ...]] = (
+DATA_RULES: Final[tuple[DataRule, ...]] = (
     _rows,
     _volume,
     _scored,
     _labelled,
-    _quality,
-    _stuck,
-    _resolution,
+    *VALUE_RULES,
     *FEED_RULES,
 )

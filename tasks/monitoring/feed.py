@@ -50,6 +50,10 @@ class Feed:
         latest: how long after its time the last of them was made.
         early: predictions made before their time.
         made: predictions of which it is known when they were made.
+        ahead: predictions of which it is said that they were made, or due, after the time of
+            looking.
+        to_come: rows that happen after the time of looking.
+        length: of the window, as far as it has come; nothing where that is not known.
     """
 
     repeated: int = 0
@@ -62,6 +66,9 @@ class Feed:
     latest: timedelta = timedelta(0)
     early: int = 0
     made: int = 0
+    ahead: int = 0
+    to_come: int = 0
+    length: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ def feed(
     objective: ObjectiveSpec | None,
     repeated: int = 0,
     strangers: int = 0,
+    as_of: datetime | None = None,
 ) -> Feed:
     """How the predictions of a window came.
 
@@ -99,6 +107,7 @@ def feed(
         objective: when predictions must be there; None where that is not declared.
         repeated: predictions of a row that has one already.
         strangers: predictions of rows that the window does not have.
+        as_of: the time of looking: what comes after it is not missing yet, and cannot be there.
     """
     if frame.empty or PREDICTION_TIME not in frame:
         return Feed(repeated=repeated, strangers=strangers)
@@ -106,18 +115,37 @@ def feed(
     made = said[SCORED_AT] - said[PREDICTION_TIME] if SCORED_AT in said else _nothing()
     made = made.dropna()
     late = made[made > pd.Timedelta(objective.within)] if objective else _nothing()
+    now = pd.Timestamp(as_of) if as_of else None
+    past = _until(within, now)
     return Feed(
         repeated=repeated,
         strangers=strangers,
         astray=_astray(frame, within),
         foretold=int((frame[LABEL_TIME] < frame[PREDICTION_TIME]).sum()),
         unsaid=_unsaid(frame),
-        gap=_gap(said[PREDICTION_TIME], within) if objective else None,
+        gap=_gap(said[PREDICTION_TIME], past) if objective else None,
         late=len(late),
         latest=late.max().to_pytimedelta() if len(late) else timedelta(0),
-        early=int((made < pd.Timedelta(0)).sum()) if objective else 0,
+        early=int((made < pd.Timedelta(0)).sum()),
         made=len(made),
+        ahead=_ahead(said, now),
+        to_come=int((frame[EVENT_TIME] > now).sum()) if now else 0,
+        length=(past.end - past.start).to_pytimedelta() if past else timedelta(0),
     )
+
+
+def _until(within: Bounds | None, now: pd.Timestamp | None) -> Bounds | None:
+    """The part of a window that has come."""
+    if within is None or now is None:
+        return within
+    return Bounds(within.start, max(min(within.end, now), within.start))
+
+
+def _ahead(said: pd.DataFrame, now: pd.Timestamp | None) -> int:
+    if now is None:
+        return 0
+    ahead = said[PREDICTION_TIME] > now
+    return int((ahead | (said[SCORED_AT] > now) if SCORED_AT in said else ahead).sum())
 
 
 def _nothing() -> "pd.Series[Any]":
@@ -129,7 +157,6 @@ def _astray(frame: pd.DataFrame, within: Bounds | None) -> int:
         return 0
     before = frame[EVENT_TIME] < within.start - _ANYWHERE
     after = frame[PREDICTION_TIME] >= within.end + _ANYWHERE
-
     return int((before | after).sum())
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from infra.errors import DataError
 from tasks.data.spec import LabelSpec
+from tasks.metrics import Array
 from tasks.monitoring.attribution import Attribution, Say, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
@@ -28,10 +29,12 @@ from tasks.monitoring.performance import (
 )
 from tasks.monitoring.picture import Course
 from tasks.monitoring.rosters import absences
+from tasks.monitoring.sketches.columns import NumberColumn
 from tasks.monitoring.sketches.profiles import Profile
 from tasks.monitoring.slices import Yardstick, slices
 from tasks.monitoring.sources import Seen, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
+from tasks.monitoring.spikes import Renaming, Spike, renaming, spike
 from tasks.monitoring.worth import worth
 from tasks.references import Champion, Incident, Predictions, SliceResult
 from tasks.windows import first_day
@@ -123,13 +126,29 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
         coverage=_coverage(watched),
-        feed=feed(window, watched.within, spec.objective, watched.repeated, watched.strangers),
-        absences=absences(window, watched.rosters),
+        feed=feed(
+            window,
+            watched.within,
+            spec.objective,
+            watched.repeated,
+            watched.strangers,
+            watched.as_of,
+        ),
+        absences=absences(window, watched.rosters, known.features if known else None),
         incident=watched.incident,
         age=_since(watched, watched.champion.candidate.as_of),
         data_age=_since(watched, watched.newest),
         slices=_slices(watched, then, spec) if then else (),
         attribution=_attribution(watched, spec),
+        spikes=_spikes(watched),
+        renamings=_renamings(watched),
+        prediction_spike=_spike(known.predictions, window[PREDICTION])
+        if known and enough
+        else None,
+        label_spike=_spike(known.target, window[label.name])
+        if known and enough and label.kind == "regression"
+        else None,
+        outside=_outside(watched),
     )
 
 
@@ -257,6 +276,49 @@ def _drift(watched: Watched) -> Drift | None:
         return None
     importances = watched.champion.candidate.evaluation.importances
     return compare(watched.learned.features, watched.features.sketch, importances)
+
+
+def _spikes(watched: Watched) -> tuple[Spike, ...]:
+    """Single values of features that rose, told from the sample of rows that is at hand."""
+    if watched.learned is None or watched.features is None:
+        return ()
+    rows = watched.features.sample
+    columns = watched.learned.features.columns
+    found = [
+        spike(name, column, _floats(rows[name]))
+        for name, column in columns.items()
+        if isinstance(column, NumberColumn)
+    ]
+    return tuple(each for each in found if each)
+
+
+def _renamings(watched: Watched) -> tuple[Renaming, ...]:
+    if watched.learned is None or watched.features is None:
+        return ()
+    sketch = watched.features.sketch.columns
+    columns = watched.learned.features.columns
+    found = [renaming(name, column, sketch[name]) for name, column in columns.items()]
+    return tuple(each for each in found if each)
+
+
+def _spike(profile: Profile, values: "pd.Series[Any]") -> Spike | None:
+    """Likewise, of a profile's one column; None where it holds no numbers."""
+    [(name, column)] = profile.columns.items()
+    return spike(name, column, _floats(values)) if isinstance(column, NumberColumn) else None
+
+
+def _floats(values: "pd.Series[Any]") -> Array:
+    found: Array = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return found
+
+
+def _outside(watched: Watched) -> int:
+    """Predictions that are no chance; of numbers those that are infinite."""
+    said = said_rows(watched.window, watched.label).predictions
+    if watched.label.kind == "regression":
+        return int(np.isinf(said).sum())
+    beyond = ~((said >= 0) & (said <= 1))
+    return int((beyond.any(axis=1) if beyond.ndim > 1 else beyond).sum())
 
 
 def _psi(profile: Profile | None, values: "pd.Series[Any]") -> tuple[float | None, float]:

@@ -30,6 +30,7 @@ class Absence:
         rows: of the window that are theirs all the same.
         roster: how many entities should have one.
         may_miss: how many of them may have none.
+        usual: share of the rows that they had when the champion learned; None if nobody knows.
     """
 
     column: str
@@ -37,28 +38,65 @@ class Absence:
     rows: int
     roster: int
     may_miss: int
+    usual: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the rows that should be there, those that are theirs; as of the entities, at least."""
+        if self.usual is not None:
+            return self.usual
+        return len(self.names) / max(self.roster, 1)
 
 
 def absences(
-    frame: pd.DataFrame, rosters: Iterable[tuple[RosterSpec, frozenset[str]]]
+    frame: pd.DataFrame,
+    rosters: Iterable[tuple[RosterSpec, frozenset[str]]],
+    learned: Profile | None = None,
 ) -> tuple[Absence, ...]:
     """Who of each roster has no prediction.
 
     Args:
         frame: predictions of a window's rows, with the columns that name entities.
         rosters: each with the names that it stands for.
+        learned: features of the training rows, which tell how many rows an entity has.
     """
     found = []
-    for spec, names in rosters:
+    for spec, declared in rosters:
         codes, entities = pd.factorize(frame[spec.column])
-        named = [str(each) for each in entities]
+        named = [_written(each) for each in entities]
+        numeric = pd.api.types.is_numeric_dtype(frame[spec.column])
+        names = frozenset(map(_as_number, declared)) if numeric else declared
         predicted = {
             named[code] for code in np.unique(codes[frame[PREDICTION].notna()]) if code >= 0
         }
         gone = tuple(sorted(names - predicted))
         rows = int(np.isin(codes, [named.index(each) for each in gone if each in named]).sum())
-        found.append(Absence(spec.column, gone, rows, len(names), spec.may_miss))
+        usual = _usual(spec.column, gone, learned)
+        found.append(Absence(spec.column, gone, rows, len(names), spec.may_miss, usual))
     return tuple(found)
+
+
+def _written(entity: object) -> str:
+    """An entity as people write it: a column with a missing value makes floats of whole numbers."""
+    whole = isinstance(entity, float) and entity.is_integer()
+    return str(int(entity)) if whole and isinstance(entity, float) else str(entity)
+
+
+def _as_number(name: str) -> str:
+    """A name of a roster as `_written` writes the number that it stands for."""
+    try:
+        return _written(float(name))
+    except ValueError:
+        return name
+
+
+def _usual(column: str, names: Iterable[str], learned: Profile | None) -> float | None:
+    """The share of the training rows that some entities have."""
+    found = learned.columns.get(column) if learned else None
+    if not isinstance(found, CategoryColumn) or not found.reference.known:
+        return None
+    counts = found.reference.counts
+    return sum(counts.get(name, 0) for name in names) / found.reference.known
 
 
 def names_of(

@@ -51,13 +51,14 @@ def _worth(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
         return
     worth, least = seen.worth, spec.value.least
     short = least is not None and worth.each < least
+    scale = abs(least) if least else spec.value.largest
     told = f"The predictions were worth {worth.total:,.0f} {spec.value.currency}, "
     told += f"{worth.each:,.2f} a row; without them it were {worth.without:,.0f}"
     yield cause(
         WatchKind.VALUE,
         Action.ALERT if short else Action.REST,
         f"{told}. At least {least:,.2f} a row is wanted." if short else f"{told}.",
-        weight(least - worth.each, abs(least)) if short and least else 0.0,
+        weight(scale + least - worth.each, scale) if short and least is not None else 0.0,
         worth.rows,
     )
 
@@ -79,6 +80,16 @@ def _performance(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCau
         weight(now.fall, limit) if fails else 0.0,
         now.rows,
     )
+
+
+def _of_another(seen: Observation, _: MonitoringSpec) -> Iterator[VerdictCause]:
+    if seen.scored_by != seen.champion:
+        yield cause(
+            WatchKind.PERFORMANCE,
+            Action.ALERT,
+            f"The predictions are of version {seen.scored_by}, but version {seen.champion} is in "
+            "charge: its performance on this window is not known.",
+        )
 
 
 def _profiled(seen: Observation, _: MonitoringSpec) -> Iterator[VerdictCause]:
@@ -121,13 +132,16 @@ def _moved(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
     if severe:
         action = Action.ALERT if seen.performance else Action.ASK
         said = f"{sentence}; {weighed}, severe above {spec.severity:g}."
-        yield cause(WatchKind.FEATURES, action, said, weight(seen.drift.severity, spec.severity))
+        yield cause(
+            WatchKind.FEATURES, action, said, weight(seen.drift.severity, spec.severity), seen.rows
+        )
     elif moved:
         yield cause(
             WatchKind.FEATURES,
             Action.REST,
             f"{sentence}; {weighed}, not severe below {spec.severity:g}, and "
             f"{seen.drift.novelty:.0%} of the rows are beyond the training data.",
+            rows=seen.rows,
         )
 
 
@@ -141,6 +155,7 @@ def _stale(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCause]:
             f"Features moved, and {seen.staleness:.0%} as many labelled rows have come since as "
             f"the champion learned from; it is stale above {spec.max_staleness:.0%}.",
             weight(seen.staleness, spec.max_staleness),
+            seen.labelled,
         )
 
 
@@ -165,6 +180,7 @@ def _predictions(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCau
             f"The predictions moved: PSI {seen.prediction_psi:.2f} against the holdout, above "
             f"{spec.max_prediction_psi:g}.",
             weight(seen.prediction_psi, spec.max_prediction_psi),
+            seen.scored,
         )
 
 
@@ -238,6 +254,7 @@ def _signed(performance: Performance) -> str:
 
 RULES: Final[tuple[Rule, ...]] = (
     _performance,
+    _of_another,
     _profiled,
     _novelty,
     _stale,

@@ -125,18 +125,23 @@ def window_rows(
     once = _earliest(said, table.key)
     frame = rows.merge(once, on=list(table.key), how="left", validate="one_to_one", indicator=_BOTH)
     matched = int((frame.pop(_BOTH) == "both").sum())
-    return WindowRows(frame, len(said) - len(once), len(once) - matched)
+    # An attempt that brought nothing is no prediction, and none of a row that has one already.
+    repeated = int(said[PREDICTION].notna().sum()) - int(once[PREDICTION].notna().sum())
+    return WindowRows(frame, repeated, len(once) - matched)
 
 
 def _earliest(said: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     """One prediction of each row: the one made first, of several made at once the smallest.
 
-    A table keeps no order of its own, so that nothing else tells which of them came first.
+    An attempt without one counts where no other brought any. A table keeps no order of its own, so
+    that nothing else tells which of them came first.
     """
     if not said.duplicated(list(key)).any():
         return said
     order = [name for name in (SCORED_AT, PREDICTION) if name in said]
-    return said.sort_values(order, kind="stable").drop_duplicates(list(key))
+    ordered = said.sort_values(order, kind="stable")
+    brought = ordered[PREDICTION].notna()
+    return pd.concat([ordered[brought], ordered[~brought]]).drop_duplicates(list(key))
 
 
 def _require_columns(table: FeatureTable, names: Collection[str]) -> None:
@@ -196,16 +201,43 @@ def said_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
     return Scored(label.kind, unknown, said, confident=label.kind != "regression")
 
 
-def usual_rows(window: str, table: FeatureTable) -> float | None:
-    """How many rows a window of as many days has, by the median of up to six before it."""
+def usual_rows(
+    window: str, table: FeatureTable, until: datetime | None = None, timezone: str = "UTC"
+) -> float | None:
+    """How many rows a window of as many days has, by the median of up to six before it.
+
+    Args:
+        window: its name.
+        table: the windows before it.
+        until: up to when it has come; None for one that is over.
+        timezone: in which windows begin and end.
+    """
     if window == EVERYTHING:
         return None
     start = first_day(window)
     before = [part for part in table.parts if first_day(part.window) < start][-_USUAL_WINDOWS:]
     if len(before) < _FEWEST_USUAL:
         return None
+    days = _come(window, until, timezone)
     daily = [part.rows / _days(part.window) for part in before]
-    return float(np.median(daily)) * _days(window)
+    return float(np.median(daily)) * days if days else None
+
+
+def come_until(frame: pd.DataFrame, as_of: datetime) -> datetime:
+    """Up to when rows have come: the time of looking, or that of the last if they are planned."""
+    last = frame[EVENT_TIME].max() if EVENT_TIME in frame else pd.NaT
+    now = pd.Timestamp(as_of)
+    found: datetime = (now if pd.isna(last) else max(now, last)).to_pydatetime()
+    return found
+
+
+def _come(window: str, until: datetime | None, timezone: str) -> float:
+    """Days of a window that have come; 0 where it is not over and a whole one has not."""
+    within = bounds(window, timezone)
+    if until is None or within is None or until >= within.end:
+        return _days(window)
+    days = (pd.Timestamp(until) - within.start) / pd.Timedelta(days=1)
+    return days if days >= 1 else 0.0
 
 
 def newest_end(table: FeatureTable, timezone: str) -> datetime | None:

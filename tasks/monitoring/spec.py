@@ -1,11 +1,15 @@
 """The ``monitoring`` section: what is watched and what follows."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from tasks.sections import Section
+
+OUTCOMES: Final = ("true_positive", "false_positive", "false_negative", "true_negative")
+OF_NUMBERS: Final = "per_unit_of_error"
+"""What has a value: of a binary label and of numbers."""
 
 
 class ValueSpec(Section):
@@ -24,6 +28,26 @@ class ValueSpec(Section):
     true_negative: float = Field(0.0, description="Nothing happened, and nobody acted.")
     per_unit_of_error: float = Field(0.0, description="Of numbers: mostly negative.")
     least: float | None = Field(None, description="Value of a row below which a window alerts.")
+
+    @property
+    def largest(self) -> float:
+        """The largest value of an outcome, gained or lost."""
+        values: list[float] = [getattr(self, name) for name in (*OUTCOMES, OF_NUMBERS)]
+        return max(map(abs, values))
+
+    def misfit(self, kind: str) -> str | None:
+        """What of it does not fit a kind of label; None where all of it does."""
+        if kind == "multiclass":
+            return "outcomes of a binary label and errors of numbers have a value, classes none"
+        fits = (OF_NUMBERS,) if kind == "regression" else OUTCOMES
+        others = {*OUTCOMES, OF_NUMBERS, "threshold"} - {*fits}
+        others -= {"threshold"} if kind == "binary" else set()
+        wrong = sorted(others & self.model_fields_set)
+        if wrong:
+            return f"{', '.join(wrong)} does not fit a label that is {kind}"
+        if not any(getattr(self, name) for name in fits):
+            return f"nothing of a label that is {kind} has a value; give {', '.join(fits)}"
+        return None
 
 
 class RosterSpec(Section):
@@ -171,10 +195,25 @@ class MonitoringSpec(Section):
     max_set_aside: float = Field(
         0.05, ge=0, le=1, description="Largest share of a batch's rows that the contract set aside."
     )
+    max_impossible: float = Field(
+        0.001,
+        ge=0,
+        lt=1,
+        description="Largest share of rows with what cannot be: predicted twice, of another time, "
+        "with a label from before its prediction, a chance above 1, a name written otherwise.",
+    )
     may_stand_still: tuple[str, ...] = Field(
         (),
-        description="Features that may have one single value in a window, such as its month; of "
-        "any other that is a column that broke.",
+        description="Features that may have one single value in a window, such as its month, or "
+        "names that are all new; of any other that is a column that broke.",
+    )
+    max_spike: float | None = Field(
+        0.3,
+        gt=0,
+        lt=1,
+        description="By how much of the rows one single value of a feature, of the predictions or "
+        "of the labels may become more frequent, where these are numbers: beyond it a sensor "
+        "stood still or a default was filled in.",
     )
     max_distinct_change: float | None = Field(
         3.0,

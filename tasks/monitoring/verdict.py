@@ -4,17 +4,18 @@ Three things ask for a training: the window lies beyond what the champion learne
 champion falls short of its own confidence by more than when it was promoted; features moved and
 nearly as many labelled rows have come since as it learned from. The rest alerts.
 
-Beside a fault of the data that by itself moves features (an outage, a feed that lost a part, a
-broken column) what moved is told and alerts, because nobody can tell it from drift. A fall of the
-performance stays one, but becomes a question: a training would learn the fault. What is done about
-it is the policy's to say.
+Beside a fault of the data that explains it (an outage, a feed that lost a part, a broken column)
+what moved is told and alerts, because nobody can tell it from drift. A fall of the performance
+stays one, but becomes a question: a training would learn the fault. A fault explains no more than
+it concerns (`explaining`). What is done about it is the policy's to say.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.data_rules import DATA_RULES
+from tasks.monitoring.explaining import explaining, questions
 from tasks.monitoring.rules import RULES
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Action, VerdictCause, WatchKind
@@ -28,11 +29,6 @@ class Judgement(NamedTuple):
     causes: tuple[VerdictCause, ...]
 
 
-EXPLAINING: Final = frozenset(
-    {WatchKind.VOLUME, WatchKind.MISSING, WatchKind.LATE, WatchKind.QUALITY}
-)
-"""Faults beside which features, predictions and labels move although the world does not."""
-
 DRIFT: Final = frozenset(
     {
         WatchKind.FEATURES,
@@ -44,7 +40,7 @@ DRIFT: Final = frozenset(
         WatchKind.ATTRIBUTION,
     }
 )
-"""What such a fault moves."""
+"""What moves beside a fault of the data although the world does not."""
 
 
 def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
@@ -53,67 +49,38 @@ def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
     A fault that explains what moved comes before it.
     """
     reasons = [reason for rule in RULES for reason in rule(seen, spec)]
-    faults = [reason for rule in DATA_RULES for reason in rule(seen, spec)]
-    broken = [each for each in faults if each.action is not Action.REST]
-    explained = any(each.kind in EXPLAINING for each in broken)
-    told = [_held_back(each) if explained else each for each in reasons]
-    causes = tuple(sorted([*faults, *told], key=_gravity(explained=explained), reverse=True))
+    faults = [fault for rule in DATA_RULES for fault in rule(seen, spec)]
+    broken = [each for each in faults if each.cause.action is not Action.REST]
+    why = {
+        place: explaining(each, broken, seen, spec)
+        for place, each in enumerate(reasons)
+        if each.kind in DRIFT and each.action is not Action.REST
+    }
+    told = [_held_back(each) if why.get(place) else each for place, each in enumerate(reasons)]
+    first = [fault.cause for found in why.values() for fault in found]
+    causes = [*(each.cause for each in faults), *told]
+    causes.sort(key=_gravity(first), reverse=True)
     sentences = tuple(each.sentence for each in causes)
     action = max((each.action for each in causes), key=lambda each: each.rank, default=Action.REST)
-    if action is Action.RETRAIN and broken:
+    trainings = [each for each in told if each.action is Action.RETRAIN]
+    if trainings and all(questions(each, broken, seen, spec) for each in trainings):
         said = "A training now would learn the fault of the data: a person decides."
-        return Judgement(Action.ASK, (said, *sentences), causes)
-    if told != reasons:
+        return Judgement(Action.ASK, (said, *sentences), tuple(causes))
+    if told != reasons and not trainings:
         said = "The feed is at fault: what moved beside it is told, and not judged as drift."
-        return Judgement(action, (said, *sentences), causes)
-    return Judgement(action, sentences, causes)
+        return Judgement(action, (said, *sentences), tuple(causes))
+    return Judgement(action, sentences, tuple(causes))
 
 
 def _held_back(cause: VerdictCause) -> VerdictCause:
-    """The same cause, leading to no more than an alert if a fault of the feed explains it."""
-    if cause.kind not in DRIFT or cause.action.rank <= Action.ALERT.rank:
+    """The same cause, leading to no more than an alert: a fault of the data explains it."""
+    if cause.action.rank <= Action.ALERT.rank:
         return cause
     return cause.model_copy(update={"action": Action.ALERT})
 
 
-def unjudged(seen: Observation, spec: MonitoringSpec) -> tuple[str, ...]:
-    """What could not be judged of a window, each with why."""
-    if not seen.rows:
-        return ("Everything: the window has no rows.",)
-    few_rows = f"{seen.rows:,} of the {spec.min_rows:,} rows that it takes"
-    found = []
-    if not seen.profiled:
-        found.append(f"Drift: version {seen.champion} has no profile.")
-    elif seen.drift is None:
-        found.append(f"Drift: the window has {few_rows}.")
-    if seen.performance is None:
-        found.append(f"Performance: {_why_unknown(seen, spec)}.")
-    return (*found, *_untold(seen, spec))
-
-
-def _untold(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
-    """What somebody declared and what the window does not tell."""
-    if spec.objective and not seen.feed.made:
-        yield "Lateness: no prediction says when it was made."
-    for each in seen.absences:
-        if not each.roster:
-            yield f"Roster {each.column}: nobody stands in it."
-    if spec.slices and seen.performance and not seen.slices:
-        yield f"Slices: none has {spec.slices.min_rows:,} labels."
-    if spec.attribution and seen.drift and seen.attribution is None:
-        yield "Attribution: no rows are at hand, or the champion says the same of all of them."
-
-
-def _why_unknown(seen: Observation, spec: MonitoringSpec) -> str:
-    if seen.scored_by != seen.champion:
-        return f"version {seen.scored_by} predicted the window, and not the champion"
-    if seen.labelled < spec.min_rows:
-        return f"{seen.labelled:,} of the {spec.min_rows:,} labels that it takes are known"
-    return "the metric cannot be told of these labels"
-
-
-def _gravity(*, explained: bool) -> Callable[[VerdictCause], tuple[int, bool, float]]:
+def _gravity(first: list[VerdictCause]) -> Callable[[VerdictCause], tuple[int, bool, float]]:
     def rank(cause: VerdictCause) -> tuple[int, bool, float]:
-        return cause.action.rank, explained and cause.kind in EXPLAINING, cause.weight
+        return cause.action.rank, any(each is cause for each in first), cause.weight
 
     return rank

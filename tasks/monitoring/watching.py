@@ -77,7 +77,8 @@ def read_window(
     parts = monitoring.slices.columns if monitoring.slices else ()
     extra = [*(each.column for each in monitoring.rosters), *parts]
     rows = sources.window_rows(predictions, table, label, extra)
-    usual = sources.usual_rows(predictions.window, table)
+    until = sources.come_until(rows.frame, table.as_of)
+    usual = sources.usual_rows(predictions.window, table, until, data.timezone)
     return Watched(
         predictions=predictions,
         champion=champion,
@@ -112,7 +113,8 @@ def conclude(
     """The verdict of what was seen; its report lies where `report` writes it."""
     from tasks.monitoring import sources
     from tasks.monitoring.observing import numbers
-    from tasks.monitoring.verdict import judge, unjudged
+    from tasks.monitoring.unjudged import unjudged
+    from tasks.monitoring.verdict import judge
 
     champion, predictions = watched.champion, watched.predictions
     action, reasons, causes = judge(seen, monitoring)

@@ -63,7 +63,7 @@ def test_a_feed_that_lost_an_entity_names_it() -> None:
     assert kinds(verdict)[0] == "missing"
     assert verdict.absent == {"origin": ("JFK",)}
     assert verdict.metrics["absent"] == 1
-    assert any("have no prediction: JFK" in reason for reason in verdict.reasons)
+    assert any("has no prediction: JFK" in reason for reason in verdict.reasons)
 
 
 def test_a_column_that_stands_still_is_a_broken_one() -> None:
@@ -93,6 +93,35 @@ def test_a_row_that_was_predicted_twice_counts_once() -> None:
     assert "7 predictions are of a row that has one already" in told
     assert "3 predictions are of rows that the window does not have" in told
     assert (verdict.rows, verdict.metrics["roc_auc"]) == (ROWS, plain.metrics["roc_auc"])
+
+
+def test_an_attempt_that_brought_nothing_is_no_prediction() -> None:
+    """The first try failed and the second came: nothing is missing, and nothing is there twice."""
+    made = pd.Timestamp("2013-05-01", tz="UTC")
+
+    def again(rows: pd.DataFrame) -> pd.DataFrame:
+        first = rows.head(400).assign(prediction=np.nan, scored_at=made)
+        return pd.concat([first, rows.assign(scored_at=made + pd.Timedelta(days=1))])
+
+    world = World()
+
+    verdict = world.verdict(world.predictions(edit=again))
+
+    assert verdict.action is Action.REST
+    assert not any("prediction" in reason for reason in verdict.reasons)
+
+
+def test_a_feed_that_broke_inside_of_its_values_starts_no_training() -> None:
+    """A sensor says -999 for 40 % of the month, and a system writes its places in small letters."""
+    dead = World(edit=lambda rows: rows.assign(hour=rows["hour"].where(rows.index > 600, -999.0)))
+    small = World(edit=lambda rows: rows.assign(origin=rows["origin"].str.lower()))
+
+    asked, told = dead.verdict(), small.verdict()
+
+    assert asked.action is Action.ASK
+    assert any("One value in many rows: hour -999 in 4" in reason for reason in asked.reasons)
+    assert told.action is Action.ALERT
+    assert "'ewr' for 'EWR', 'jfk' for 'JFK'" in " ".join(told.reasons)
 
 
 def test_predictions_are_held_to_the_time_at_which_they_were_made() -> None:
@@ -139,7 +168,10 @@ def test_rows_of_another_month_are_a_clock_that_is_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "sentence"),
-    [(0, "The window has no rows."), (1, "The window has 1 rows; fewer than 200 are not judged.")],
+    [
+        (0, "The window has no rows."),
+        (1, "The window has 1 row; fewer than 200 are not judged; 1,452 are usual."),
+    ],
 )
 def test_a_window_of_no_row_or_one_says_so(rows: int, sentence: str) -> None:
     """Everything that is declared can be told of it, and nothing raises."""

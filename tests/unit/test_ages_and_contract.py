@@ -52,9 +52,9 @@ def test_an_age_within_its_limit_or_unknown_is_not_told(age: timedelta | None) -
 
 
 def test_rows_that_the_contract_set_aside_are_a_fault_of_the_data() -> None:
-    """A tenth of a batch is gone, and not by chance: what moved beside it is told only."""
+    """A third of a batch is gone, and not by chance: what moved beside it is told only."""
     [fault] = told("quality", incident=batch(100))
-    moved = judge(seen(incident=batch(100), drift=drift(0.1, 0.5, psi=6.0, new=0.5)), SPEC)
+    moved = judge(seen(incident=batch(300), drift=drift(0.1, 0.5, psi=6.0, new=0.5)), SPEC)
 
     assert (fault.action, fault.weight, fault.rows) == (Action.ALERT, 0.5, 100)
     assert fault.sentence == (

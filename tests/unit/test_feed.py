@@ -115,26 +115,55 @@ def test_a_prediction_before_its_time_is_a_clock_that_is_wrong() -> None:
     frame = april()
     frame.loc[:4, "scored_at"] -= pd.Timedelta(hours=2)
 
-    [early] = told(month(feed=feed(frame, APRIL, PROMPT)))
+    [early] = told(month(feed=feed(frame, APRIL, None)), MonitoringSpec())
 
     assert "5 of 720 predictions were made before their time" in early.sentence
+
+
+def test_what_is_said_to_be_made_after_the_time_of_looking_is_told_without_any_objective() -> None:
+    """A clock says 2031, and rows that happen next week are planned or another such clock."""
+    frame = april()
+    frame.loc[:8, "scored_at"] = pd.Timestamp("2031-01-01", tz="UTC")
+
+    after, amid = (
+        feed(frame, APRIL, None, as_of=datetime(2013, month, 11, tzinfo=UTC)) for month in (5, 4)
+    )
+
+    assert (after.ahead, after.to_come) == (9, 0)
+    assert (amid.ahead, amid.to_come) == (9 + 480, 481)
+    assert any("9 predictions were made, or due" in e.sentence for e in told(month(feed=after)))
+
+
+def test_a_time_that_has_not_come_is_no_outage() -> None:
+    """Looked at on the ninth, a month has no gap until the tenth."""
+    frame = april(rows=8 * 24)
+
+    amid = feed(frame, APRIL, PROMPT, as_of=datetime(2013, 4, 9, 6, tzinfo=UTC))
+
+    assert amid.gap is not None
+    assert amid.gap.length == timedelta(hours=7)
+    assert amid.length == timedelta(days=8, hours=6)
 
 
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
+        (Feed(repeated=1), "1 prediction is of a row that has one already"),
         (Feed(repeated=3), "3 predictions are of a row that has one already"),
         (Feed(strangers=4), "4 predictions are of rows that the window does not have"),
         (Feed(astray=5), "5 rows were neither predicted nor happened within the window"),
         (Feed(foretold=6), "6 labels were known before their rows were predicted"),
+        (Feed(ahead=7), "7 predictions were made, or due, after the time of looking"),
     ],
 )
-def test_what_cannot_be_alerts_however_few_it_concerns(found: Feed, sentence: str) -> None:
+def test_what_cannot_be_alerts_beyond_one_in_a_thousand(found: Feed, sentence: str) -> None:
     """Duplicates, strangers, clocks that are off, labels before predictions."""
     [fault] = told(month(feed=found), MonitoringSpec())
+    [few] = [each for each in judge(month(rows=9_000, feed=found), SPEC).causes if each.rows < 9]
 
     assert (fault.kind, fault.action) == ("quality", Action.ALERT)
     assert sentence in fault.sentence
+    assert (few.action, few.weight) == (Action.REST, 0)
 
 
 def test_times_that_cannot_be_are_counted() -> None:
@@ -177,6 +206,17 @@ def test_who_of_a_roster_has_no_prediction_is_named() -> None:
         "2 of the 4 entities of the roster carrier have no prediction: EV, OO. Their 240 rows are "
         "there."
     )
+
+
+def test_names_of_numbers_are_compared_as_numbers() -> None:
+    """A missing value makes floats of a column, and nobody writes 1.0 into a roster."""
+    frame = pd.DataFrame({"line": [0.0, 1.0, np.nan], "prediction": [0.5, 0.5, 0.5]})
+    roster = RosterSpec(column="line", names=("0", "1.0", "7"))
+
+    [found] = absences(frame, [(roster, frozenset(roster.names))])
+
+    assert found.names == ("7",)
+    assert found.share == pytest.approx(1 / 3)
 
 
 def test_as_many_as_may_be_missing_rest() -> None:
@@ -224,7 +264,7 @@ def profile_of(rows: pd.DataFrame) -> Profile:
 
 FAULTS = {
     "predictions that stopped": {"scored": 10_000, "labelled": 10_000},
-    "a carrier that is gone": {"absences": (Absence("carrier", ("EV",), 0, 16, 0),)},
+    "a carrier that is gone": {"absences": (Absence("carrier", ("EV",), 0, 16, 0, usual=0.3),)},
     "half of the rows": {"usual_rows": 45_000.0},
     "an outage": {
         "feed": Feed(

@@ -65,6 +65,19 @@ def test_no_step_is_shorter_than_labels_take() -> None:
     assert span(age) == "rows 365 to 730 days old"
 
 
+def test_an_age_is_told_once_where_its_ends_read_alike() -> None:
+    """A window of one row is a minute wide after two months."""
+    age = LabelCoverage(
+        least=timedelta(days=60, hours=21),
+        most=timedelta(days=60, hours=21, minutes=1),
+        rows=1,
+        labelled=0,
+        overdue=1,
+    )
+
+    assert span(age) == "rows about 60.9 days old"
+
+
 def test_labels_are_overdue_by_the_windows_end_in_its_own_time_zone() -> None:
     """New York's April is over at 04:00 UTC, and its labels are due at 06:00."""
     frame = april(labelled=2000)

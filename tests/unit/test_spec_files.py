@@ -54,6 +54,14 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         "holds 10,000,007 bytes; at most 1 MiB are read",
     ),
     "numbers for keys": (_bytes(b"1: 2\n"), ""),
+    "a value of another label": (
+        _text(
+            lambda text: text.replace(
+                "\nmonitoring:\n", "\nmonitoring:\n  value: {per_unit_of_error: -1}\n", 1
+            )
+        ),
+        "model.yaml: monitoring.value: per_unit_of_error does not fit a label that is binary",
+    ),
     "its own folder": (_text(lambda text: text + "\nfolder: /etc\n"), "folder is not known"),
 }
 

@@ -18,22 +18,29 @@ from tasks.monitoring.performance import (
 )
 from tasks.monitoring.rosters import Absence
 from tasks.monitoring.spec import AttributionSpec, MonitoringSpec, ObjectiveSpec, SliceSpec
-from tasks.monitoring.verdict import judge, unjudged
+from tasks.monitoring.unjudged import unjudged
+from tasks.monitoring.verdict import judge
 from tasks.references import Action
 
 SPEC = MonitoringSpec()
 GOOD = Performance(metric="roc_auc", value=0.75, expected=0.76, noise=0.003, rows=20_000)
 
 
-def feature(psi: float = 0.0, new: float = 0.0, missing: float = 0.0) -> FeatureDrift:
+def feature(
+    psi: float = 0.0,
+    new: float = 0.0,
+    missing: float = 0.0,
+    ks: float = 0.1,
+    importance: float = 0.5,
+) -> FeatureDrift:
     """One feature of two that weigh the same."""
     return FeatureDrift(
         psi=psi,
-        ks=0.1,
+        ks=ks,
         new=new,
         missing=missing,
         missing_before=0.0,
-        importance=0.5,
+        importance=importance,
         jensen_shannon=0.1,
         wasserstein=None,
     )
@@ -58,6 +65,7 @@ def seen(**changes: object) -> Observation:
         "staleness": 0.2,
         "scored_by": 1,
         "champion": 1,
+        "usual_rows": 20_000.0,
     }
     return Observation(**{**quiet, **changes})  # type: ignore[arg-type]  # fields by name
 
@@ -100,6 +108,7 @@ def test_a_verdict_says_what_it_could_not_judge() -> None:
     assert unjudged(seen(drift=None, profiled=False), SPEC) == ("Drift: version 1 has no profile.",)
     assert unjudged(seen(labelled=7, performance=None), SPEC) == (
         "Performance: 7 of the 200 labels that it takes are known.",
+        "Estimate: the predictions carry no confidence that the metric could be told by.",
     )
 
 
@@ -113,9 +122,9 @@ def test_what_was_declared_and_cannot_be_told_is_named() -> None:
     nobody = Absence("carrier", (), rows=0, roster=0, may_miss=0)
 
     assert unjudged(seen(absences=(nobody,)), declared) == (
+        "Slices: none has 300 labels.",
         "Lateness: no prediction says when it was made.",
         "Roster carrier: nobody stands in it.",
-        "Slices: none has 300 labels.",
         "Attribution: no rows are at hand, or the champion says the same of all of them.",
     )
 

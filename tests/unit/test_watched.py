@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tasks.metrics import roc_auc
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.performance import Performance, Scored, estimated
-from tasks.monitoring.sources import usual_rows
+from tasks.monitoring.sources import come_until, usual_rows
 from tasks.monitoring.spec import MonitoringSpec, ValueSpec
 from tasks.monitoring.verdict import judge
 from tasks.monitoring.worth import Worth, worth
@@ -93,6 +94,21 @@ def test_what_is_usual_counts_days_and_the_newest_six_windows() -> None:
     assert usual_rows("2013-03", table) is None
     assert usual_rows("2013-08", table) == pytest.approx(31 * 1000 / 30.5, rel=0.02)
     assert usual_rows("all", table) is None
+    whole = usual_rows("2013-08", table, until=datetime(2014, 1, 1, tzinfo=UTC))
+    amid = usual_rows("2013-08", table, datetime(2013, 8, 9, 4, tzinfo=UTC), "America/New_York")
+    assert whole == usual_rows("2013-08", table)
+    assert amid == pytest.approx(8 * 1000 / 30.5, rel=0.02)
+    assert usual_rows("2013-08", table, until=datetime(2013, 8, 1, 9, tzinfo=UTC)) is None
+
+
+def test_a_window_has_come_as_far_as_its_rows_and_at_least_up_to_the_time_of_looking() -> None:
+    """A month that is planned ahead is as large on its first day as it will be."""
+    looked = datetime(2013, 8, 9, tzinfo=UTC)
+    rows = pd.DataFrame({"event_time": pd.to_datetime(["2013-08-01", "2013-08-30"], utc=True)})
+
+    assert come_until(rows.head(1), looked) == looked
+    assert come_until(rows.head(0), looked) == looked
+    assert come_until(rows, looked) == datetime(2013, 8, 30, tzinfo=UTC)
 
 
 def chances(rows: int, seed: int, spread: float) -> Scored:
@@ -141,6 +157,42 @@ def test_predictions_are_worth_what_their_outcomes_are() -> None:
     assert worth(four, VALUE) == Worth(total=40 - 10 - 100, without=-200, rows=4)
     assert worth(numbers, ValueSpec(per_unit_of_error=-2)) == Worth(-1.0, -4.0, 2)
     assert worth(four.take(np.array([], dtype=np.intp)), VALUE) is None
+
+
+@pytest.mark.parametrize(
+    ("least", "each", "weight"), [(1.0, 0.0, 0.5), (1.0, -3.0, 0.8), (0.0, -100.0, 0.5)]
+)
+def test_money_weighs_by_how_much_is_lacking(least: float, each: float, weight: float) -> None:
+    """As much as is wanted, four times of it; of nothing wanted as much as an outcome is worth."""
+    declared = MonitoringSpec(value=VALUE.model_copy(update={"least": least}))
+    seen = window(worth=Worth(each * 20_000, 0, 20_000))
+
+    [found] = [each for each in judge(seen, declared).causes if each.kind == "value"]
+
+    assert found.weight == pytest.approx(weight)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "misfit"),
+    [
+        ("binary", ValueSpec(true_positive=40, threshold=0.4), None),
+        ("binary", ValueSpec(per_unit_of_error=-1), "per_unit_of_error does not fit"),
+        ("binary", ValueSpec(least=0), "nothing of a label that is binary has a value"),
+        ("regression", ValueSpec(per_unit_of_error=-1, least=-5), None),
+        ("regression", ValueSpec(true_positive=40), "true_positive does not fit"),
+        ("regression", ValueSpec(threshold=0.4, per_unit_of_error=-1), "threshold does not fit"),
+        ("regression", ValueSpec(), "give per_unit_of_error"),
+        ("multiclass", ValueSpec(true_positive=40), "classes none"),
+    ],
+)
+def test_a_value_fits_the_kind_of_the_label(
+    kind: str, value: ValueSpec, misfit: str | None
+) -> None:
+    """What would silently be worth nothing is a mistake of the declaration."""
+    found = value.misfit(kind)
+
+    assert (found is None) == (misfit is None)
+    assert misfit is None or misfit in str(found)
 
 
 def test_money_is_told_and_alerts_where_too_little_is_made() -> None:

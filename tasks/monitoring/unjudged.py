@@ -1,0 +1,81 @@
+"""What could not be judged of a window: nothing that is watched is left out without a word."""
+
+from collections.abc import Iterator
+
+from tasks.monitoring.causes import Observation
+from tasks.monitoring.spec import MonitoringSpec
+
+
+def unjudged(seen: Observation, spec: MonitoringSpec) -> tuple[str, ...]:
+    """What could not be judged of a window, each with why."""
+    if not seen.rows:
+        return ("Everything: the window has no rows.",)
+    return (
+        *_of_features(seen, spec),
+        *_of_labels(seen, spec),
+        *_of_arrival(seen, spec),
+        *_of_declared(seen, spec),
+    )
+
+
+def _of_features(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
+    few = f"{seen.rows:,} of the {spec.min_rows:,} rows that it takes"
+    if not seen.profiled:
+        yield f"Drift: version {seen.champion} has no profile."
+    elif seen.drift is None:
+        short = seen.rows < spec.min_rows
+        yield f"Drift: the window has {few}." if short else "Drift: its features were not read."
+    if seen.profiled and seen.prediction_psi is None and seen.rows >= spec.min_rows:
+        yield "Predictions: the window has none."
+
+
+def _of_labels(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
+    """What takes labels, in one line for each reason."""
+    enough = seen.labelled >= spec.min_rows
+    known = f"{seen.labelled:,} of the {spec.min_rows:,} labels that it takes are known"
+    value = spec.value is not None and seen.worth is None
+    blind = {
+        "performance": seen.performance is None,
+        "value": value,
+        "slices": spec.slices is not None and not seen.slices and seen.performance is None,
+        "calibration": spec.max_calibration_gap is not None and seen.gap is None,
+        "target": spec.max_target_psi is not None and seen.target_psi is None and seen.profiled,
+    }
+    names = [name for name, missing in blind.items() if missing]
+    if not enough and names:
+        yield f"{', '.join(names).capitalize()}: {known}."
+        if seen.estimate is None and seen.performance is None and seen.rows >= spec.min_rows:
+            yield f"Estimate: {_why_no_estimate(seen)}."
+    elif enough:
+        mine = [name for name in names if name in {"performance", "value", "slices"}]
+        if mine:
+            yield f"{', '.join(mine).capitalize()}: {_why_unknown(seen)}."
+        if spec.slices and seen.performance and not seen.slices:
+            yield f"Slices: none has {spec.slices.min_rows:,} labels."
+
+
+def _of_arrival(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
+    if spec.max_volume_change is not None and seen.usual_rows is None:
+        yield "Volume: three windows before this one, and a day of it, tell what is usual."
+    if spec.objective and not seen.feed.made:
+        yield "Lateness: no prediction says when it was made."
+
+
+def _of_declared(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
+    for each in seen.absences:
+        if not each.roster:
+            yield f"Roster {each.column}: nobody stands in it."
+    if spec.attribution and seen.drift and seen.attribution is None:
+        yield "Attribution: no rows are at hand, or the champion says the same of all of them."
+
+
+def _why_unknown(seen: Observation) -> str:
+    if seen.scored_by != seen.champion:
+        return f"version {seen.scored_by} predicted the window, and not the champion"
+    return "the metric cannot be told of these labels"
+
+
+def _why_no_estimate(seen: Observation) -> str:
+    if seen.scored_by != seen.champion:
+        return _why_unknown(seen)
+    return "the predictions carry no confidence that the metric could be told by"

@@ -1,0 +1,181 @@
+"""Values that broke inside of a window: one value in the place of many, names spelt otherwise."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tasks.metrics import Array
+from tasks.monitoring.causes import Fault
+from tasks.monitoring.sketches.categories import tally_names
+from tasks.monitoring.sketches.columns import Column
+from tasks.monitoring.sketches.profiles import draw_profile
+from tasks.monitoring.spec import MonitoringSpec
+from tasks.monitoring.spikes import Renaming, Spike, renaming, spike
+from tasks.monitoring.value_rules import VALUE_RULES
+from tasks.monitoring.verdict import judge
+from tasks.references import Action
+from tests.unit.test_verdict import drift, performance, seen
+
+SPEC = MonitoringSpec()
+DRAWS = np.random.default_rng(7)
+USUAL = DRAWS.normal(size=5000)
+
+
+def column_of(values: "Array | list[str]") -> Column:
+    """A column that a champion learned from."""
+    rows = [pa.RecordBatch.from_pandas(pd.DataFrame({"x": values}), preserve_index=False)]
+    texts = ["x"] if isinstance(values, list) else []
+    return draw_profile(lambda: rows, ["x"], texts, seed=1)[0].columns["x"]
+
+
+def broken(value: float, share: float, rows: int = 2000) -> Array:
+    """Rows as usual, some of which have one and the same value instead."""
+    values = np.random.default_rng(3).normal(size=rows)
+    values[: round(share * rows)] = value
+    return values
+
+
+@pytest.mark.parametrize("value", [0.0, -999.0, 1.37, np.inf])
+def test_a_sensor_that_says_one_value_for_a_part_of_the_rows_is_found(value: float) -> None:
+    """A default, a sign for nothing, a value that is valid by itself, beside others in its bin."""
+    found = spike("x", column_of(USUAL), np.append(broken(value, 0.4), [-4.5, np.nan]))
+
+    assert found is not None
+    assert (found.name, found.value) == ("x", value)
+    assert (found.share, found.before) == pytest.approx((0.4, 0.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("shift", [0.0, 5.0, -40.0])
+def test_a_world_that_moves_has_no_single_value(shift: float) -> None:
+    """However far it goes, and wherever all of it lies in one bin."""
+    assert spike("x", column_of(USUAL), broken(0.0, 0.0) + shift) is None
+
+
+def test_what_chance_explains_is_no_spike() -> None:
+    """Of three rows each has a third, and one of fifty in a hundred comes and goes."""
+    steps = np.repeat(np.arange(50.0), 100)
+
+    assert spike("x", column_of(USUAL), USUAL[:3]) is None
+    assert spike("x", column_of(steps), DRAWS.integers(0, 50, 300).astype(float)) is None
+
+
+def test_what_half_of_the_rows_had_may_rise() -> None:
+    """No rain in six of ten hours, and in a dry month in all but a few."""
+    rain = np.where(DRAWS.random(5000) < 0.6, 0.0, DRAWS.exponential(size=5000))
+    dry = np.where(DRAWS.random(2000) < 0.98, 0.0, DRAWS.exponential(size=2000))
+
+    assert spike("x", column_of(rain), dry) is None
+
+
+def test_a_code_becomes_more_frequent_as_the_world_goes_but_has_no_value_far_beyond_it() -> None:
+    """A flag of 5 % that 60 % have, a month that never was; 999 is a sign for nothing."""
+    flag = column_of((DRAWS.random(5000) < 0.05).astype(float))
+    month = column_of(DRAWS.integers(1, 4, 5000).astype(float))
+
+    assert spike("x", flag, (DRAWS.random(2000) < 0.6).astype(float)) is None
+    assert spike("x", month, np.full(2000, 4.0)) is None
+    found = spike("x", month, np.where(DRAWS.random(2000) < 0.4, 999.0, 2.0))
+    assert found is not None
+    assert found.value == 999
+
+
+def test_the_most_frequent_value_does_not_hide_the_broken_one() -> None:
+    """Zero is as usual, and the next in frequency was never there."""
+    usual = np.where(DRAWS.random(5000) < 0.45, 0.0, DRAWS.exponential(size=5000))
+    now = np.where(DRAWS.random(2000) < 0.4, -1.0, usual[:2000])
+    now = np.where(DRAWS.random(2000) < 0.2, 0.0, now)
+
+    found = spike("x", column_of(usual), now)
+
+    assert found is not None
+    assert found.value == -1
+
+
+ORIGINS = ["EWR", "JFK", "LGA"] * 100
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (ORIGINS, None),
+        (["ewr", "jfk", "lga "] * 10, 1.0),
+        (["EWR", "JFK", " LGA"] * 10, 1 / 3),
+        (["PVD", "BOS"] * 10, 1.0),
+        (["EWR", "BOS"] * 10, None),
+    ],
+)
+def test_names_that_are_known_ones_or_all_new_at_once_are_a_change_of_system(
+    names: list[str], expected: float | None
+) -> None:
+    """A place that opens is the world; half of a table in lower case is not."""
+    found = renaming("x", column_of(ORIGINS), tally_names(pa.array(names))[0])
+
+    assert (found.share if found else None) == (pytest.approx(expected) if expected else None)
+
+
+def test_a_column_of_one_name_may_have_another() -> None:
+    """What stands for the year is 2014 in the next one."""
+    assert renaming("x", column_of(["2013"] * 50), tally_names(pa.array(["2014"]))[0]) is None
+
+
+SPIKE = Spike("temp", -999.0, share=0.4, before=0.0)
+
+
+def test_a_spike_alerts_and_what_moved_by_it_is_no_reason_to_train() -> None:
+    """Novelty and a PSI that a dead sensor made are told, after the fault."""
+    moved = drift(0.5, 0.4, psi=0.9, new=0.4)
+    verdict = judge(seen(drift=moved, staleness=2.0, spikes=(SPIKE,)), SPEC)
+
+    assert verdict.action is Action.ALERT
+    assert verdict.causes[0].kind == "quality"
+    assert verdict.causes[0].rows == 8000
+    assert verdict.causes[0].sentence.startswith(
+        "One value in many rows: temp -999 in 40% (before 0%); it may rise by 30% of them."
+    )
+    allowed = MonitoringSpec(may_stand_still=("temp",))
+    assert judge(seen(drift=moved, spikes=(SPIKE,)), allowed).action is Action.RETRAIN
+    unlimited = MonitoringSpec(max_spike=None)
+    assert judge(seen(drift=moved, spikes=(SPIKE,)), unlimited).action is Action.RETRAIN
+
+
+def test_a_default_answer_is_a_fault_and_a_champion_that_extrapolates_is_not() -> None:
+    """Trees say one value of all rows beyond what they learned from."""
+    answer = Spike("prediction", 0.02, share=0.7, before=0.0)
+
+    asked = judge(seen(prediction_spike=answer, performance=performance(0.6)), SPEC)
+    beyond = judge(seen(prediction_spike=answer, drift=drift(0.1, 0.6, psi=4.0, new=0.6)), SPEC)
+
+    assert asked.action is Action.ASK
+    assert asked.causes[1].sentence.startswith("One value in many predictions: prediction 0.02 in")
+    assert beyond.action is Action.RETRAIN
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence", "rows"),
+    [
+        (
+            {"label_spike": Spike("late", 0.0, 0.5, 0.1)},
+            "One value in many labels: late 0 in 50% (before 10%)",
+            10_000,
+        ),
+        ({"outside": 300}, "300 predictions are what none can be", 300),
+        (
+            {"renamings": (Renaming("temp", 0.25, ("'ewr' for 'EWR'",)),)},
+            "all new at once: temp in 25.0% of the rows ('ewr' for 'EWR').",
+            5000,
+        ),
+    ],
+)
+def test_other_values_that_broke_alert(
+    changes: dict[str, object], sentence: str, rows: int
+) -> None:
+    """Each says in which rows."""
+    [found] = [
+        each for rule in VALUE_RULES for each in rule(seen(**changes), SPEC)
+    ]  # fmt: skip
+
+    assert isinstance(found, Fault)
+    assert found.cause.action is Action.ALERT
+    assert sentence in found.cause.sentence
+    assert found.cause.rows == rows
