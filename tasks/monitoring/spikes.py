@@ -30,7 +30,7 @@ _MEASURED: Final = 30
 """Distinct numbers from which on a column is taken for measured, and no longer for a code."""
 
 _FAR: Final = 10
-"""Ranges of a code beyond which a value is none of it, but stands for a missing one."""
+"""Ranges of all values beyond which one is none of them, but stands for a missing one."""
 
 _NEARLY_ALL: Final = 0.9
 
@@ -44,17 +44,19 @@ class Spike:
         value: that they have.
         share: of the known values.
         before: likewise, of the reference; at most, where its sketch does not know exactly.
+        of_rows: share of the rows, those without a value among them.
     """
 
     name: str
     value: float
     share: float
     before: float
+    of_rows: float = 1.0
 
     @property
     def rise(self) -> float:
-        """By how much of the rows it became more frequent."""
-        return self.share - self.before
+        """By how much of the rows it became more frequent, and not because others are missing."""
+        return min(self.share - self.before, self.of_rows)
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,16 @@ def spike(name: str, column: Column, values: Array) -> Spike | None:
     known = values[~np.isnan(values)]
     held, times = np.unique(known, return_counts=True)
     found = [
-        Spike(name, value, rows / len(known), _share(column, value))
+        Spike(name, value, rows / len(known), _share(column, value), rows / len(values))
         for value, rows in _most_frequent(held, times)
         if rows >= _FEWEST
     ]
-    risen = [each for each in found if _may_not_rise(column, each) and _sure(column, each, known)]
+    risen = [
+        each
+        for each in found
+        if _may_not_rise(column, each)
+        and _sure(column, each, len(known) if _is_far(column, each) else len(held))
+    ]
     return max(risen, key=lambda each: each.rise, default=None)
 
 
@@ -141,17 +148,24 @@ def _share(column: NumberColumn, value: float) -> float:
 
 
 def _may_not_rise(column: NumberColumn, found: Spike) -> bool:
-    reference = column.reference
-    if reference.distinct >= _MEASURED:
+    if column.reference.distinct >= _MEASURED:
         return found.before <= _HALF
-    least, most = float(reference.least.min()), float(reference.most.max())
+    return _is_far(column, found)
+
+
+def _is_far(column: NumberColumn, found: Spike) -> bool:
+    least, most = float(column.reference.least.min()), float(column.reference.most.max())
     beyond = max(least - found.value, found.value - most)
     return most > least and beyond > _FAR * (most - least)
 
 
-def _sure(column: NumberColumn, found: Spike, known: Array) -> bool:
-    """Whether it rose by more than chance makes of so many rows."""
-    then, now = column.reference.known, len(known)
-    pooled = (found.before * then + found.share * now) / (then + now)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / then + 1 / now))
-    return bool(found.rise > _SURE * error)
+def _sure(column: NumberColumn, found: Spike, independent: int) -> bool:
+    """Whether it rose by more than chance makes of so many rows, each with a value of its own.
+
+    Rows that share a report of the weather are as many as there are reports: of a day hardly a
+    hundred, whatever flies. So no more are taken to be independent than there are distinct values,
+    but for a value that no world has.
+    """
+    then = found.before * (1 - found.before) / column.reference.known
+    now = found.share * (1 - found.share) / independent
+    return bool(found.rise > _SURE * np.sqrt(then + now))

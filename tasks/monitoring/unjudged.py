@@ -56,7 +56,7 @@ def _of_labels(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
 
 def _of_arrival(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
     if spec.max_volume_change is not None and seen.usual_rows is None:
-        yield "Volume: three windows before this one, and a day of it, tell what is usual."
+        yield "Volume: what is usual takes three windows before this one, and a day of it."
     if spec.objective and not seen.feed.made:
         yield "Lateness: no prediction says when it was made."
 

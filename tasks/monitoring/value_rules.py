@@ -102,7 +102,7 @@ def _spikes(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
             f"by {limit:.0%} of them. If it may be so, monitoring.may_stand_still names the "
             "feature."
         )
-        rows = round(most.share * seen.rows)
+        rows = round(min(most.share, most.of_rows) * seen.rows)
         yield Fault(
             cause(WatchKind.QUALITY, Action.ALERT, sentence, weight(most.rise, limit), rows),
             values={name: each.rise for name, each in found.items()},

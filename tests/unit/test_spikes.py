@@ -60,6 +60,27 @@ def test_what_chance_explains_is_no_spike() -> None:
     assert spike("x", column_of(steps), DRAWS.integers(0, 50, 300).astype(float)) is None
 
 
+def test_rows_that_share_one_report_count_once() -> None:
+    """A day of few values: four of ten flights left in the same hours of one airport's weather."""
+    report = np.random.default_rng(5).normal(size=20).round(1)
+    day = np.where(DRAWS.random(900) < 0.4, 0.3, DRAWS.choice(report, 900))
+
+    assert spike("x", column_of(USUAL.round(1)), day) is None
+
+
+def test_a_value_does_not_rise_by_those_that_are_missing() -> None:
+    """Of six rows in ten nothing came, and of the others half are as they were."""
+    usual = np.where(DRAWS.random(5000) < 0.2, 0.0, USUAL)
+    now = np.where(
+        np.arange(2000) < 400, 0.0, np.where(np.arange(2000) < 800, USUAL[:2000], np.nan)
+    )
+
+    found = spike("x", column_of(usual), now)
+
+    assert found is not None
+    assert found.rise == pytest.approx(0.2)
+
+
 def test_what_half_of_the_rows_had_may_rise() -> None:
     """No rain in six of ten hours, and in a dry month in all but a few."""
     rain = np.where(DRAWS.random(5000) < 0.6, 0.0, DRAWS.exponential(size=5000))
