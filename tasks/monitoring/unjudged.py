@@ -33,11 +33,11 @@ def _of_labels(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
     """What takes labels, in one line for each reason."""
     enough = seen.labelled >= spec.min_rows
     known = f"{seen.labelled:,} of the {spec.min_rows:,} labels that it takes are known"
-    value = spec.value is not None and seen.worth is None
+    unknown = seen.performance is None
     blind = {
-        "performance": seen.performance is None,
-        "value": value,
-        "slices": spec.slices is not None and not seen.slices and seen.performance is None,
+        "performance": unknown,
+        "value": unknown and spec.value is not None and seen.worth is None,
+        "slices": unknown and spec.slices is not None,
         "calibration": spec.max_calibration_gap is not None and seen.gap is None,
         "target": spec.max_target_psi is not None and seen.target_psi is None and seen.profiled,
     }

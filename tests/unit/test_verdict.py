@@ -1,7 +1,5 @@
 """The verdict: what follows from what was seen, and how performance is held to expectation."""
 
-from datetime import timedelta
-
 import numpy as np
 import pytest
 
@@ -16,9 +14,7 @@ from tasks.monitoring.performance import (
     metrics_of,
     perform,
 )
-from tasks.monitoring.rosters import Absence
-from tasks.monitoring.spec import AttributionSpec, MonitoringSpec, ObjectiveSpec, SliceSpec
-from tasks.monitoring.unjudged import unjudged
+from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.verdict import judge
 from tasks.references import Action
 
@@ -99,34 +95,6 @@ def test_causes_come_by_what_they_ask_for_and_then_by_weight() -> None:
     assert [round(each.weight, 2) for each in causes[:3]] == [0.5, 0.9, 0.5]
     assert causes[0].rows == 10_000
     assert causes[-1].weight == 0
-
-
-def test_a_verdict_says_what_it_could_not_judge() -> None:
-    """Rows without labels tell nothing of performance, nor a version without profile of drift."""
-    assert unjudged(seen(), SPEC) == ()
-    assert unjudged(seen(rows=0), SPEC) == ("Everything: the window has no rows.",)
-    assert unjudged(seen(drift=None, profiled=False), SPEC) == ("Drift: version 1 has no profile.",)
-    assert unjudged(seen(labelled=7, performance=None), SPEC) == (
-        "Performance: 7 of the 200 labels that it takes are known.",
-        "Estimate: the predictions carry no confidence that the metric could be told by.",
-    )
-
-
-def test_what_was_declared_and_cannot_be_told_is_named() -> None:
-    """Times, a roster of nobody, slices without labels, a model of one mind."""
-    declared = MonitoringSpec(
-        objective=ObjectiveSpec(within=timedelta(hours=2)),
-        slices=SliceSpec(columns=("carrier",)),
-        attribution=AttributionSpec(),
-    )
-    nobody = Absence("carrier", (), rows=0, roster=0, may_miss=0)
-
-    assert unjudged(seen(absences=(nobody,)), declared) == (
-        "Slices: none has 300 labels.",
-        "Lateness: no prediction says when it was made.",
-        "Roster carrier: nobody stands in it.",
-        "Attribution: no rows are at hand, or the champion says the same of all of them.",
-    )
 
 
 def test_a_season_that_moves_features_far_is_no_reason_by_itself() -> None:
