@@ -19,9 +19,9 @@ from tasks.governance.policy import (
     Training,
     Tried,
     conclude,
-    never_gone,
     seen_before,
     still_declined,
+    still_tried,
 )
 from tasks.governance.recording import is_refusal
 from tasks.governance.reviews import pending_reviews, reachable_prefect
@@ -37,6 +37,9 @@ from tasks.governance.trainings import (
 from tasks.references import Action, Cause, Conclusion, DriftVerdict, Subject, WatchKind
 
 __all__ = ["follow", "gpu_hours_of"]
+
+_BEGIN_AGAIN = (StateType.FAILED, StateType.CRASHED)
+"""States of a training that may be started again: one that was cut off goes on when asked for."""
 
 
 @step(moving=True)
@@ -180,18 +183,10 @@ def _tried(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Tried | No
     started = _started_at(said, gate.as_of)
     if not started or (gate.as_of < said.since and not promoted):
         return None
-    turned = verdict.turned_down
-    growth = verdict.growth if promoted or turned is None else turned.growth
-    asked = any(answer.as_of > gate.as_of for answer, _ in said.refusals())
-    if asked and growth is not None and growth >= policy.min_growth:
-        return None
+    tried = Tried(int(str(gate.payload["version"])), gate.as_of, promoted, started)
     after = (verdict_of(e) for e in said.drifts.values() if e.as_of > gate.as_of)
-    return Tried(
-        version=int(str(gate.payload["version"])),
-        as_of=gate.as_of,
-        promoted=promoted,
-        kinds=never_gone(started, after, verdict.champion),
-    )
+    asked = any(answer.as_of > gate.as_of for answer, _ in said.refusals())
+    return still_tried(tried, after, verdict, asked=asked, min_growth=policy.min_growth)
 
 
 def _started_at(said: _Said, as_of: datetime) -> frozenset[WatchKind]:
@@ -229,7 +224,7 @@ def _is_same(one: DriftVerdict, other: DriftVerdict) -> bool:
 def _repeated(verdict: DriftVerdict, said: _Said) -> str:
     """Why a training would start nothing: these very data were trained on for a verdict before."""
     run = begun_for(verdict)
-    if run is None or is_own(run, verdict) or run.state_type is StateType.FAILED:
+    if run is None or is_own(run, verdict) or run.state_type in _BEGIN_AGAIN:
         return ""
     begun = started_by(run)
     gate = said.trained(begun[1]) if begun else None

@@ -1,7 +1,7 @@
 """What was done and seen before a verdict: what a policy concludes by, as values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -154,6 +154,30 @@ def never_gone(
         for kind in kinds
         if all(kind in judged(each).kinds for each in under if _could_show(each, kind))
     )
+
+
+def still_tried(
+    tried: Tried,
+    since: Iterable[DriftVerdict],
+    verdict: DriftVerdict,
+    *,
+    asked: bool,
+    min_growth: float,
+) -> Tried | None:
+    """A training as far as it speaks against another; None where there is enough to learn anew.
+
+    Args:
+        tried: the last that a verdict started by itself, with all kinds that it was started for.
+        since: the verdicts after it.
+        verdict: what is judged now.
+        asked: whether a person said no since.
+        min_growth: as the policy declares.
+    """
+    turned = verdict.turned_down
+    growth = verdict.growth if tried.promoted or turned is None else turned.growth
+    if asked and growth is not None and growth >= min_growth:
+        return None
+    return replace(tried, kinds=never_gone(tried.kinds, since, verdict.champion))
 
 
 def still_declined(asked: DriftVerdict, verdict: DriftVerdict, min_growth: float) -> bool:

@@ -16,6 +16,7 @@ from tasks.governance.past import (
     never_gone,
     seen_before,
     still_declined,
+    still_tried,
 )
 from tasks.governance.policy_spec import WEEK, BudgetSpec, PersistSpec, PolicySpec, lasting
 from tasks.references import Action, Cause, Conclusion, DriftVerdict, WatchKind
@@ -39,6 +40,7 @@ __all__ = [
     "over_budget",
     "seen_before",
     "still_declined",
+    "still_tried",
 ]
 
 MOST_TRIES: Final = 3

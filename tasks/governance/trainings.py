@@ -74,8 +74,8 @@ def attempt_of(verdict: DriftVerdict) -> int:
 def begun_for(verdict: DriftVerdict) -> FlowRun | None:
     """The run that trains, or has trained, on the version of the data of a verdict.
 
-    Whoever started it: the verdict itself, or another on the same data. None where all that were
-    started have failed, so that another may start.
+    Whoever started it: the verdict itself, or another on the same data. None where there is none,
+    or those that others started have failed and one more may start.
 
     Raises:
         BackendError: Prefect's server does not answer.
