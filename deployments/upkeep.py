@@ -1,7 +1,7 @@
 """What `perennial up` puts right once the servers run, and what becomes due while they do."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,8 +114,8 @@ def _told(now: datetime) -> Iterator[str]:
 def _expired(now: datetime) -> Iterator[str]:
     for review in expire(now):
         yield (
-            f"{review.title}: nobody decided by {review.deadline:%Y-%m-%d %H:%M}; the default is "
-            f"{review.default}."
+            f"{review.title}: nobody decided by {review.deadline.astimezone(UTC):%Y-%m-%d %H:%M} "
+            f"UTC; the default is {review.default}."
         )
 
 

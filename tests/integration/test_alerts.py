@@ -66,7 +66,7 @@ class Box(Mailbox):
 
 
 @contextmanager
-def mail_server(box: Box, **options: object) -> Iterator[str]:
+def mail_server(box: Box, **options: Any) -> Iterator[str]:  # noqa: ANN401 - the library's own
     """A mail server on loopback; its host and port."""
     with closing(socket.socket()) as probe:  # the library asks itself at the port it was given
         probe.bind(("127.0.0.1", 0))
