@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from icalendar import Component
+    from icalendar import Calendar, Component
+    from icalendar import Event as Occurring
 
 MOST_EVENTS: Final = 5000
 """Events in a stretch: more is no calendar that people keep, but a rule without measure."""
@@ -78,7 +79,7 @@ def expand(content: bytes, first: date, last: date) -> Expanded:
         ValueError: it is no iCalendar, or holds more than `MOST_EVENTS` events in the stretch. The
             libraries raise other errors too.
     """
-    found: list[Component] = []
+    found: list[Occurring] = []
     broken: list[Broken] = []
     for calendar in _calendars(content.removeprefix(_MARK).lstrip(_BLANK)):
         sound = list(_sound(calendar, broken))
@@ -101,7 +102,7 @@ def expand(content: bytes, first: date, last: date) -> Expanded:
     return Expanded(events=tuple(ordered), broken=tuple(broken))
 
 
-def _calendars(text: bytes) -> list["Component"]:
+def _calendars(text: bytes) -> list["Calendar"]:
     from icalendar import Calendar
 
     if not text[:15].upper().startswith(b"BEGIN:VCALENDAR"):
@@ -127,7 +128,7 @@ def _sound(calendar: "Component", broken: list[Broken]) -> Iterator[list["Compon
 
 def _between(
     calendar: "Component", events: Iterable["Component"], first: date, last: date
-) -> list["Component"]:
+) -> list["Occurring"]:
     """The times of some events of a calendar, by its own zones."""
     import recurring_ical_events
 
@@ -135,7 +136,7 @@ def _between(
         *(each for each in calendar.subcomponents if each.name != "VEVENT"),
         *events,
     ]
-    found: list[Component] = recurring_ical_events.of(calendar).between(
+    found: list[Occurring] = recurring_ical_events.of(calendar).between(
         first, last + timedelta(days=1)
     )
     return found
