@@ -19,7 +19,7 @@ from tasks.governance.past import (
     still_tried,
 )
 from tasks.governance.policy_spec import WEEK, BudgetSpec, PersistSpec, PolicySpec, lasting
-from tasks.references import Action, Cause, Conclusion, DriftVerdict, WatchKind
+from tasks.references import Action, Cause, Conclusion, DriftVerdict, Restraint, WatchKind
 from tasks.windows import WindowName
 
 __all__ = [
@@ -89,7 +89,8 @@ def conclude(verdict: DriftVerdict, past: Past, policy: PolicySpec) -> Conclusio
             return _trained(asked, verdict, past, policy)
         case Action.ROLLBACK if past.predecessor is None:
             why_not = f"Nothing was in charge before version {verdict.champion}: a person decides."
-            return _question(_instead(asked, Action.ASK, why_not), past)
+            instead = _instead(asked, Action.ASK, why_not, Restraint.NO_PREDECESSOR)
+            return _question(instead, past)
         case Action.ROLLBACK:
             return asked.model_copy(update={"version": past.predecessor})
         case Action.ASK:
@@ -144,17 +145,21 @@ def _persisting(
     left = {kind: to if lasts.get(kind, True) else Action.ALERT for kind, to in led.items()}
     action = _gravest(left.values()) if led else verdict.action
     kinds = tuple(kind for kind, each in left.items() if each.rank >= action.rank)
-    asked = Conclusion(action=action, why=why, kinds=kinds)
+    wanted = _gravest(led.values()) if led else verdict.action
+    less = (Restraint.FOLLOW,) if wanted.rank < verdict.action.rank else ()
+    asked = Conclusion(action=action, why=why, kinds=kinds, restraints=less)
     if persist.least == 1 or not asks:
         return asked
     if action.rank >= Action.ASK.rank:
         said = tuple(f"{_seen(kind, where[kind], persist)}." for kind in kinds)
-        return asked.model_copy(update={"why": (*why, *said)})
+        less = (*less, Restraint.PERSIST) if action.rank < wanted.rank else less
+        return asked.model_copy(update={"why": (*why, *said), "restraints": less})
     kind = max(where, key=lambda each: len(where[each]))
     often = f"it leads to more than an alert in {persist.least}."
-    kinds = tuple(each for each in asks if led[each] is _gravest(led.values()))
+    kinds = tuple(each for each in asks if led[each] is wanted)
     asked = asked.model_copy(update={"kinds": kinds})
-    return _instead(asked, action, f"{_seen(kind, where[kind], persist)}; {often}")
+    seldom = f"{_seen(kind, where[kind], persist)}; {often}"
+    return _instead(asked, action, seldom, Restraint.PERSIST)
 
 
 def _where(
@@ -201,42 +206,44 @@ def _due(asked: Conclusion, verdict: DriftVerdict, past: Past, policy: PolicySpe
     )
     if faults or past.asking:
         waits = f"the data are at fault ({few(faults)})" if faults else f"{past.asking} asks first"
-        return _instead(asked, Action.ALERT, f"{said}. It waits: {waits}.")
-    return Conclusion(action=Action.RETRAIN, why=(*asked.why, f"{said}."), cause=Cause.SCHEDULE)
+        restraint = Restraint.FAULT if faults else Restraint.ASKING
+        return _instead(asked, Action.ALERT, f"{said}. It waits: {waits}.", restraint)
+    return Conclusion(
+        action=Action.RETRAIN,
+        why=(*asked.why, f"{said}."),
+        cause=Cause.SCHEDULE,
+        restraints=asked.restraints if verdict.action is Action.ROLLBACK else (),
+    )
 
 
 def _bounded(asked: Conclusion, policy: PolicySpec) -> Conclusion:
     if asked.action.rank <= policy.most.rank:
         return asked
     why = f"The policy allows no more than {policy.most.value}."
-    return _instead(asked, policy.most, why)
+    return _instead(asked, policy.most, why, Restraint.MOST)
 
 
 def _trained(
     asked: Conclusion, verdict: DriftVerdict, past: Past, policy: PolicySpec
 ) -> Conclusion:
     """A training, or what is done in its place while it has to wait."""
-    wait = (
-        _going_on(past)
-        or past.repeated
-        or _cooling(verdict, past, policy)
-        or _spent(verdict, past, policy)
-        or _failing(past)
-    )
-    if wait:
-        return _instead(asked, Action.ALERT, wait)
+    challenger = f"{past.reviewing} asks a person about a challenger for drift already."
+    waits = {
+        Restraint.UNDERWAY: f"{past.underway} trains for drift already." if past.underway else "",
+        Restraint.REVIEWING: challenger if past.reviewing else "",
+        Restraint.REPEATED: past.repeated,
+        Restraint.COOLDOWN: _cooling(verdict, past, policy),
+        Restraint.BUDGET: _spent(verdict, past, policy),
+        Restraint.FAILING: _failing(past),
+    }
+    for restraint, why in waits.items():
+        if why:
+            return _instead(asked, Action.ALERT, why, restraint)
     doubt = _unhelped(asked, verdict, past, policy)
     if doubt:
-        return _question(_instead(asked, Action.ASK, f"{doubt}: a person decides."), past)
+        why = f"{doubt}: a person decides."
+        return _question(_instead(asked, Action.ASK, why, Restraint.TURNED_DOWN), past)
     return _held(asked, past)
-
-
-def _going_on(past: Past) -> str:
-    if past.underway:
-        return f"{past.underway} trains for drift already."
-    if past.reviewing:
-        return f"{past.reviewing} asks a person about a challenger for drift already."
-    return ""
 
 
 def _unhelped(asked: Conclusion, verdict: DriftVerdict, past: Past, policy: PolicySpec) -> str:
@@ -265,7 +272,8 @@ def _held(asked: Conclusion, past: Past) -> Conclusion:
     if not past.frozen:
         return asked
     why = f"The training waits: {past.frozen}."
-    return asked.model_copy(update={"held": past.frozen, "why": (*asked.why, why)})
+    said, restraints = (*asked.why, why), (*asked.restraints, Restraint.FREEZE)
+    return asked.model_copy(update={"held": past.frozen, "why": said, "restraints": restraints})
 
 
 def _failing(past: Past) -> str:
@@ -282,13 +290,15 @@ def _question(asked: Conclusion, past: Past) -> Conclusion:
     kinds = set(asked.kinds)
     if kinds and kinds <= past.settled:
         why = "A person was asked about this window and wanted no training."
-        return _instead(asked, Action.REST, why)
+        return _instead(asked, Action.REST, why, Restraint.DECLINED)
     if kinds and any(kinds <= each for each in past.declined):
         why = f"A person was asked about {few(sorted(kinds))} and wanted no training."
-        return _instead(asked, Action.ALERT, why)
-    if past.repeated or past.asking:
-        why = past.repeated or f"{past.asking} asks a person already."
-        return _instead(asked, Action.ALERT, why)
+        return _instead(asked, Action.ALERT, why, Restraint.DECLINED)
+    if past.repeated:
+        return _instead(asked, Action.ALERT, past.repeated, Restraint.REPEATED)
+    if past.asking:
+        why = f"{past.asking} asks a person already."
+        return _instead(asked, Action.ALERT, why, Restraint.ASKING)
     return asked
 
 
@@ -320,5 +330,6 @@ def over_budget(week: Iterable[Training], budget: BudgetSpec) -> str:
     return ""
 
 
-def _instead(asked: Conclusion, action: Action, why: str) -> Conclusion:
-    return asked.model_copy(update={"action": action, "why": (*asked.why, why)})
+def _instead(asked: Conclusion, action: Action, why: str, restraint: Restraint) -> Conclusion:
+    said, restraints = (*asked.why, why), (*asked.restraints, restraint)
+    return asked.model_copy(update={"action": action, "why": said, "restraints": restraints})

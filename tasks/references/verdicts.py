@@ -178,6 +178,9 @@ class DriftVerdict(Reference):
     attribution: dict[str, float] = Field(
         default_factory=dict, description="Feature to its share in what was predicted."
     )
+    missing: dict[str, float] = Field(
+        default_factory=dict, description="Feature to its share of rows without a value."
+    )
     drift: dict[str, float] = Field(description="Column to PSI against the training data.")
     moved: tuple[str, ...] | None = Field(
         None,
@@ -236,6 +239,26 @@ def remarks(weights: Mapping[WatchKind, float], unjudged: Sequence[str]) -> tupl
     return (*said, *([f"Not judged: {' '.join(unjudged)}"] if unjudged else []))
 
 
+class Restraint(StrEnum):
+    """Why a policy does less than a verdict asks for, in a word."""
+
+    FOLLOW = "follow"
+    MOST = "most"
+    PERSIST = "persist"
+    FAULT = "fault"
+    UNDERWAY = "underway"
+    REVIEWING = "reviewing"
+    REPEATED = "repeated"
+    COOLDOWN = "cooldown"
+    BUDGET = "budget"
+    FAILING = "failing"
+    TURNED_DOWN = "turned_down"
+    DECLINED = "declined"
+    ASKING = "asking"
+    FREEZE = "freeze"
+    NO_PREDECESSOR = "no_predecessor"
+
+
 class Conclusion(Reference):
     """What the policy made of a verdict."""
 
@@ -247,6 +270,9 @@ class Conclusion(Reference):
     version: int | None = Field(None, description="For a rollback, the version that comes back.")
     cause: Cause = Field(Cause.DRIFT, description="Of the training that it starts.")
     held: str = Field("", description="Why its training waits, and until when; empty for nothing.")
+    restraints: tuple[Restraint, ...] = Field(
+        (), description="What made less of it than the verdict asks for, in the order of `why`."
+    )
 
     @property
     def state(self) -> str:

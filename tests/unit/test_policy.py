@@ -321,6 +321,7 @@ def test_nothing_follows_beyond_the_most_that_may(
     done = conclude(verdict(*causes), past, PolicySpec(follow=follow, most=most))
 
     assert done.action.rank <= most.rank
+    assert done.restraints or done.action.rank >= verdict(*causes).action.rank
     assert not (past.underway and done.action is Action.RETRAIN)
 
 
