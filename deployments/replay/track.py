@@ -8,7 +8,6 @@ from deployments.replay.policies import Rules
 from deployments.replay.results import Retraining, Watch
 from deployments.replay.world import Trained, World, crowned
 from infra.errors import DataError
-from tasks.governance.following import gpu_hours_of
 from tasks.governance.policy import Past, Training, conclude, seen_before
 from tasks.references import (
     Action,
@@ -123,7 +122,7 @@ class Track:
         hours = 0.0
         try:
             made = world.train(as_of, Cause.DRIFT)
-            hours = gpu_hours_of(made.candidate)
+            hours = made.candidate.gpu_hours
             return self._before_the_gates(world, made, reviewer), ""
         except DataError as error:
             return None, str(error.args[0])
@@ -150,7 +149,7 @@ class Track:
             why=verdict.why,
             gain=comparison.gain,
             cpu_s=made.cpu_s,
-            gpu_hours=gpu_hours_of(candidate),
+            gpu_hours=candidate.gpu_hours,
         )
 
     def _crown(self, candidate: Candidate, since: datetime) -> None:

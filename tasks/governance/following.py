@@ -25,7 +25,7 @@ from tasks.governance.policy import (
 )
 from tasks.governance.recording import is_refusal
 from tasks.governance.reviews import pending_reviews, reachable_prefect
-from tasks.governance.spending import gpu_hours_of, spent_on, trained_by_itself
+from tasks.governance.spending import spent_on, trained_by_itself
 from tasks.governance.trainings import (
     FOR_VERDICTS,
     begun_for,
@@ -35,8 +35,6 @@ from tasks.governance.trainings import (
     started_by,
 )
 from tasks.references import Action, Cause, Conclusion, DriftVerdict, Subject, WatchKind
-
-__all__ = ["follow", "gpu_hours_of"]
 
 _BEGIN_AGAIN = (StateType.FAILED, StateType.CRASHED)
 """States of a training that may be started again: one that was cut off goes on when asked for."""

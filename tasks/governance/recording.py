@@ -13,6 +13,7 @@ from tasks.governance.objections import objections
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import (
+    Candidate,
     Conclusion,
     Decision,
     Diagnosis,
@@ -135,12 +136,13 @@ def record_verdict(evidence: Evidence, verdict: Verdict) -> Recorded:
             "verdict": verdict.kind,
             "version": candidate["version"],
             "cause": candidate["cause"],
+            "gpu_hours": Candidate.model_validate(candidate).gpu_hours,
             "comparison": comparison,
         },
     )
     earlier = Ledger().find(entry.key)
-    if earlier is not None and "cause" not in earlier.payload:
-        return earlier  # of before the cause was kept; the evidence in its key says the same
+    if earlier is not None and not {"cause", "gpu_hours"} <= earlier.payload.keys():
+        return earlier  # of before these were kept; the evidence in its key says the same
     return Ledger().append(entry)
 
 

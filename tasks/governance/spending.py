@@ -65,15 +65,10 @@ def spent_on(gate: Recorded) -> float:
     Raises:
         DataError: the evidence is gone.
     """
+    if "gpu_hours" in gate.payload:
+        return float(str(gate.payload["gpu_hours"]))
     place = store.uri("evidence", gate.model, f"{gate.evidence}.json")
-    return gpu_hours_of(Candidate.model_validate(read_evidence.fn(place).payload["candidate"]))
-
-
-def gpu_hours_of(candidate: Candidate) -> float:
-    """Hours of a whole GPU: the parts that were held, for as long as parameters were tried."""
-    hardware = candidate.fitted.hardware
-    held = sum(each.share for each in hardware.devices) if hardware else 0.0
-    return held * sum(each.seconds for each in candidate.fitted.trials) / 3600
+    return Candidate.model_validate(read_evidence.fn(place).payload["candidate"]).gpu_hours
 
 
 def _is_due(said: Recorded) -> bool:

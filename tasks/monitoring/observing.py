@@ -166,7 +166,11 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
         found["attribution_change"] = seen.attribution.change
     shifts = {"prediction_psi": seen.prediction_psi, "target_psi": seen.target_psi}
     found |= {name: value for name, value in shifts.items() if value is not None}
+    if seen.gap:
+        found["calibration_gap"] = seen.gap.value
+    found |= _of_features(seen)
     found |= _of_arrival(seen)
+    found |= _of_age(seen)
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
@@ -187,9 +191,27 @@ def _of_performance(seen: Observation, spec: MonitoringSpec) -> dict[str, float]
     return found
 
 
+def _of_features(seen: Observation) -> dict[str, float]:
+    """Of the feature that is furthest from how it was; a name for each rule of data quality."""
+    features = list(seen.drift.features.values()) if seen.drift else []
+    if not features:
+        return {}
+    return {
+        "missing_rise": max(each.missing - each.missing_before for each in features),
+        "distinct_change": max(max(each.coarser, each.finer) for each in features),
+        "stuck_features": sum(each.stuck for each in features),
+    }
+
+
 def _of_arrival(seen: Observation) -> dict[str, float]:
-    """How labels and predictions came."""
+    """How rows, labels and predictions came."""
     found: dict[str, float] = {}
+    if seen.rows:
+        feed = seen.feed
+        found["unscored"] = 1 - seen.scored / seen.rows
+        found["set_aside"] = _set_aside(seen.incident)
+        found["impossible_rows"] = feed.repeated + feed.strangers + feed.astray + feed.foretold
+        found |= {"volume": seen.rows / seen.usual_rows} if seen.usual_rows else {}
     if seen.scored:
         found["unlabelled"] = 1 - seen.labelled / seen.scored
     if seen.coverage and seen.coverage.overdue:
@@ -197,9 +219,23 @@ def _of_arrival(seen: Observation) -> dict[str, float]:
         found["overdue_days"] = seen.coverage.overdue_for.total_seconds() / 86_400
     if seen.feed.late:
         found["late"] = seen.feed.late / seen.feed.made
+    if seen.feed.early:
+        found["early"] = seen.feed.early
+    if seen.feed.gap:
+        found["silent_hours"] = seen.feed.gap.length.total_seconds() / 3600
     if seen.absences:
         found["absent"] = sum(len(each.names) for each in seen.absences)
     return found
+
+
+def _set_aside(batch: Incident | None) -> float:
+    """The contract's share; a batch that it let pass whole is no incident."""
+    return batch.set_aside / max(batch.rows + batch.set_aside, 1) if batch else 0.0
+
+
+def _of_age(seen: Observation) -> dict[str, float]:
+    ages = {"champion_days": seen.age, "data_days": seen.data_age}
+    return {name: age.total_seconds() / 86_400 for name, age in ages.items() if age is not None}
 
 
 def course(watched: Watched, past: Mapping[str, Mapping[str, float]], seen: Observation) -> Course:

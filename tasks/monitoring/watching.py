@@ -135,6 +135,9 @@ def conclude(
         absent={each.column: each.names for each in seen.absences if each.names},
         slices=seen.slices,
         attribution=dict(seen.attribution.now) if seen.attribution else {},
+        missing={name: each.missing for name, each in seen.drift.features.items()}
+        if seen.drift
+        else {},
         drift=psi,
         moved=tuple(seen.drift.moved(monitoring.psi)) if seen.drift else (),
         metrics=found,

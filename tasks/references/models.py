@@ -97,6 +97,13 @@ class Candidate(Reference):
     lock: str
     digest: str
 
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of a whole GPU: the parts that were held, for as long as parameters were tried."""
+        hardware = self.fitted.hardware
+        held = sum(each.share for each in hardware.devices) if hardware else 0.0
+        return held * sum(each.seconds for each in self.fitted.trials) / 3600
+
 
 class Bento(Reference):
     """A candidate packaged for serving; `smoke` is set once its own process has answered."""
