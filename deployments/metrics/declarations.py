@@ -1,12 +1,14 @@
 """What is declared of every model, each file read once for as long as nobody writes it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from infra.errors import PerennialError
 from infra.settings import settings
-from tasks.spec import declared_models, load_spec
+from tasks.sections import Section
+from tasks.spec import ModelSpec, declared_models, load_spec
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,15 @@ class Declared:
 
     Attributes:
         metric: that gates compare.
-        limits: of what is watched, by name.
+        limits: numbers that are declared, by their place; of `monitoring` by their name alone.
+        budget: what trainings may use in seven days, by resource.
         rosters: whether it says who must have a prediction.
         objective: whether it says by when.
     """
 
     metric: str
     limits: Mapping[str, float]
+    budget: Mapping[str, float] = field(default_factory=dict)
     rosters: bool = False
     objective: bool = False
 
@@ -64,7 +68,35 @@ def _read(model: str) -> Declared | None:
     watched = spec.monitoring
     return Declared(
         metric=spec.evaluation.metric,
-        limits={"psi": watched.psi, "severity": watched.severity},
+        limits=dict(_limits(spec)),
+        budget=dict(_numbers(spec.policy.budget)),
         rosters=bool(watched.rosters),
         objective=watched.objective is not None,
     )
+
+
+def _limits(spec: ModelSpec) -> Iterator[tuple[str, float]]:
+    yield from _numbers(spec.monitoring)
+    for roster in spec.monitoring.rosters:
+        yield from _numbers(roster, f"rosters.{roster.column}.")
+    others = {
+        "data": spec.data,
+        "gates": spec.gates,
+        "approval": spec.approval,
+        "policy": spec.policy,
+        "verify": spec.verify,
+    }
+    for name, section in others.items():
+        yield from _numbers(section, f"{name}.")
+
+
+def _numbers(section: Section, place: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a block and of those in it, each by its place; lengths of time in seconds."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _numbers(value, f"{place}{name}.")
+        elif isinstance(value, timedelta):
+            yield f"{place}{name}", value.total_seconds()
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{place}{name}", value

@@ -1,9 +1,8 @@
 """A scrape: the numbers of all models as text, however much of it is broken."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from threading import Lock
-from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -12,16 +11,11 @@ from prometheus_client.registry import Collector
 
 from deployments.metrics.declarations import Declarations, Declared
 from deployments.metrics.families import Sheet
-from deployments.metrics.prefect_runs import RunWatch
-from deployments.metrics.tally import Standing, Tally, end_of
-from deployments.pages.course import value_of
-from deployments.pages.story import Judged
+from deployments.metrics.prefect_runs import Runs, RunWatch
+from deployments.metrics.tally import Standing, Tally
+from deployments.metrics.verdicts import tell_verdict
 from deployments.upkeep import last_upkeep
-from infra.errors import PerennialError
-from tasks.references import Action
-
-MOST_FEATURES: Final = 500
-"""Of one model: those that moved most. Each is a series that Prometheus keeps."""
+from infra.errors import BackendError, PerennialError
 
 
 class ModelMetrics(Collector):
@@ -76,17 +70,25 @@ class ModelMetrics(Collector):
                 tell(sheet, model, self._tally.models.get(model, Standing()), declared)
 
     def _of_prefect(self, sheet: Sheet) -> None:
-        runs, known = self._runs.look(), self._declared.known
-        for whose, at in runs.next.items():
-            if whose[0] in known:
-                sheet.put("perennial_run_next_timestamp_seconds", at.timestamp(), *whose)
-        for whose, count in runs.late.items():
-            if whose[0] in known:
-                sheet.put("perennial_runs_late", count, *whose)
-        for whose, (at, failed) in runs.ended.items():
-            if whose[0] in known:
-                sheet.put("perennial_run_end_timestamp_seconds", at.timestamp(), *whose)
-                sheet.put("perennial_run_failed", failed, *whose)
+        runs = self._runs.look()
+        for name, whose, value in _samples(runs):
+            if whose[0] in self._declared.known:
+                sheet.put(name, value, *whose)
+
+
+def _samples(runs: Runs) -> Iterator[tuple[str, tuple[str, ...], float]]:
+    """What is told of runs, by the model and what else a name has for labels."""
+    for whose, due in runs.next.items():
+        yield "perennial_run_next_timestamp_seconds", whose, due.timestamp()
+    for whose, count in runs.late.items():
+        yield "perennial_runs_late", whose, count
+    for whose, (end, failed) in runs.ended.items():
+        yield "perennial_run_end_timestamp_seconds", whose, end.timestamp()
+        yield "perennial_run_failed", whose, failed
+    for which, count in runs.counts.items():
+        yield "perennial_runs_ended_total", which, count
+    for whose, count in runs.made_up.items():
+        yield "perennial_runs_made_up_total", whose, count
 
 
 def tell(sheet: Sheet, model: str, standing: Standing, declared: Declared | None) -> None:
@@ -102,16 +104,19 @@ def tell(sheet: Sheet, model: str, standing: Standing, declared: Declared | None
     for (name, *labels), count in standing.counts.items():
         sheet.put(name, count, model, *labels)
     sheet.put("perennial_batches_held", len(standing.held), model)
+    if standing.findings is not None:
+        sheet.put("perennial_batch_findings", standing.findings[1], model)
     sheet.put("perennial_records_unreadable", standing.unreadable, model)
     if standing.data_end is not None:
         sheet.put("perennial_data_end_timestamp_seconds", standing.data_end.timestamp(), model)
     _tell_champion(sheet, model, standing, metric)
     _tell_reviews(sheet, model, standing)
     _tell_proof(sheet, model, standing)
+    _tell_trainings(sheet, model, standing)
+    for resource, most in declared.budget.items() if declared else ():
+        sheet.put("perennial_budget_limit", most, model, resource)
     if standing.judged is not None:
-        _tell_verdict(sheet, model, standing.judged)
-        if declared is not None:
-            _tell_declared(sheet, model, standing.judged, declared)
+        tell_verdict(sheet, model, standing.judged, declared)
 
 
 def _tell_champion(sheet: Sheet, model: str, standing: Standing, metric: str | None) -> None:
@@ -121,6 +126,9 @@ def _tell_champion(sheet: Sheet, model: str, standing: Standing, metric: str | N
     sheet.put("perennial_champion_version", champion.version, model)
     since = champion.since.timestamp()
     sheet.put("perennial_champion_since_timestamp_seconds", since, model)
+    if standing.since is not None:
+        at = standing.since.timestamp()
+        sheet.put("perennial_champion_crowned_timestamp_seconds", at, model)
     if standing.learned is not None:
         until = standing.learned.timestamp()
         sheet.put("perennial_champion_data_end_timestamp_seconds", until, model)
@@ -141,6 +149,16 @@ def _tell_reviews(sheet: Sheet, model: str, standing: Standing) -> None:
         sheet.put("perennial_review_deadline_timestamp_seconds", first, model)
 
 
+def _tell_trainings(sheet: Sheet, model: str, standing: Standing) -> None:
+    for cause, hours in standing.gpu_hours.items():
+        sheet.put("perennial_training_gpu_hours_total", hours, model, cause)
+    if standing.begun:
+        last = max(standing.begun).timestamp()
+        sheet.put("perennial_training_wanted_timestamp_seconds", last, model)
+    for resource, used in standing.used().items():
+        sheet.put("perennial_budget_used", used, model, resource)
+
+
 def _tell_proof(sheet: Sheet, model: str, standing: Standing) -> None:
     proved = standing.proved
     if proved is not None:
@@ -149,55 +167,17 @@ def _tell_proof(sheet: Sheet, model: str, standing: Standing) -> None:
         sheet.put("perennial_proof_false_alarms_per_year", proved.alarms_a_year, model)
 
 
-def _tell_verdict(sheet: Sheet, model: str, judged: Judged) -> None:
-    end = end_of(judged.window)
-    if end is not None:
-        sheet.put("perennial_window_end_timestamp_seconds", end.timestamp(), model)
-    sheet.put("perennial_verdict_timestamp_seconds", judged.at.timestamp(), model)
-    for action in Action:
-        sheet.put("perennial_verdict_action", action is judged.action, model, action.value)
-    for kind, weight in _weights(judged).items():
-        sheet.put("perennial_verdict_cause_weight", weight, model, kind)
-    sheet.put("perennial_verdict_unjudged", len(judged.unjudged), model)
-    sheet.put("perennial_window_rows", judged.rows, model)
-    if judged.labelled is not None:
-        sheet.put("perennial_window_labelled_ratio", judged.labelled, model)
-    for name, value in judged.metrics.items():
-        sheet.put("perennial_window_number", value, model, name)
-    moved = sorted(judged.psi.items(), key=lambda item: -item[1])[:MOST_FEATURES]
-    for feature, psi in sorted(moved):
-        sheet.put("perennial_feature_psi", psi, model, feature)
-
-
-def _tell_declared(sheet: Sheet, model: str, judged: Judged, declared: Declared) -> None:
-    """What a window has only where it is declared, none of it being a number too."""
-    metric, numbers = declared.metric, judged.metrics
-    value, expected = value_of(judged, metric), numbers.get(f"expected_{metric}")
-    if value is not None:
-        sheet.put("perennial_window_metric", value, model, metric)
-    if expected is not None:
-        sheet.put("perennial_window_metric_expected", expected, model, metric)
-    if judged.labelled is not None:
-        sheet.put("perennial_window_overdue", numbers.get("overdue", 0), model)
-    if declared.objective:
-        sheet.put("perennial_window_late_ratio", numbers.get("late", 0), model)
-    if declared.rosters:
-        sheet.put("perennial_window_absent", numbers.get("absent", 0), model)
-
-
-def _weights(judged: Judged) -> Mapping[str, float]:
-    """The heaviest cause of each kind beyond its limit."""
-    found: dict[str, float] = {}
-    for each in judged.causes:
-        if each.action is not Action.REST:
-            found[each.kind.value] = max(each.weight, found.get(each.kind.value, 0.0))
-    return found
-
-
 def _of_upkeep(sheet: Sheet) -> None:
+    """Its last end.
+
+    Raises:
+        BackendError: it has none.
+        ConfigError: what was noted of it is damaged.
+    """
     last = last_upkeep()
-    if last is not None:
-        sheet.put("perennial_upkeep_timestamp_seconds", last.timestamp())
+    if last is None:
+        raise BackendError("The upkeep has never come to its end.", hint="Read upkeep.log.")
+    sheet.put("perennial_upkeep_timestamp_seconds", last.timestamp())
 
 
 def exposition(accepts: str) -> tuple[bytes, str]:

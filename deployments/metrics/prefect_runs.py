@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from deployments.plan import TAG
@@ -18,6 +18,14 @@ _FRESH_S: Final = 10.0
 _PAGE: Final = 200
 _MOST_PAGES: Final = 5
 _LATE: Final = "Late"
+_SKIPPED: Final = "Skipped"
+_OVERLAP: Final = timedelta(minutes=5)
+"""Ends that come so late that a newer one was seen before are counted all the same."""
+
+STATES: Final = ("completed", "failed", "crashed", "cancelled", "skipped")
+"""How a run ends: Prefect's words, and that of a late run which nobody wanted any more."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 Whose = tuple[str, str]
 """Model and flow."""
@@ -31,6 +39,10 @@ class Runs:
     late: dict[Whose, int] = field(default_factory=dict)
     ended: dict[Whose, tuple[datetime, bool]] = field(default_factory=dict)
     """When the last run ended, and whether it failed."""
+    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """Model, flow and state, to how many ended so since the first look."""
+    made_up: dict[Whose, int] = field(default_factory=dict)
+    """Likewise, those that made up for one which an outage had swallowed."""
 
 
 class RunWatch:
@@ -40,6 +52,7 @@ class RunWatch:
         self._asked_s = -_FRESH_S
         self._flows: dict[object, str] = {}
         self._runs = Runs()
+        self._counted: dict[object, datetime] | None = None
 
     def look(self) -> Runs:
         """The runs as they are; asked again within ten seconds, as they were.
@@ -66,6 +79,7 @@ class RunWatch:
         late: dict[Whose, int] = {}
         for whose, run in self._found(client, _in_states(StateType.SCHEDULED), soonest):
             late.setdefault(whose, 0)
+            self._begin(whose)
             if run.state_name == _LATE:
                 late[whose] += 1
             elif run.next_scheduled_start_time is not None:
@@ -78,14 +92,37 @@ class RunWatch:
         from prefect.client.schemas.sorting import FlowRunSort
 
         bad = {StateType.FAILED, StateType.CRASHED}
-        known = max((at for at, _ in self._runs.ended.values()), default=None)
-        ends = _in_states(StateType.COMPLETED, *bad)
+        counted = self._counted or {}
+        until = max(counted.values(), default=_NEVER + _OVERLAP) - _OVERLAP
+        ends = _in_states(StateType.COMPLETED, StateType.CANCELLED, *bad)
+        found = {}
         for whose, run in self._found(client, ends, FlowRunSort.END_TIME_DESC):
-            at = run.end_time or datetime.min.replace(tzinfo=UTC)
-            if known is not None and at < known:
-                return
-            if whose not in self._runs.ended or at > self._runs.ended[whose][0]:
+            at = run.end_time or _NEVER
+            if at < until:
+                break
+            found[run.id] = whose, run, at
+        for whose, run, at in found.values():
+            newest = whose not in self._runs.ended or at > self._runs.ended[whose][0]
+            if newest and run.state_type is not StateType.CANCELLED:
                 self._runs.ended[whose] = at, run.state_type in bad
+            self._begin(whose)
+            if self._counted is not None and run.id not in counted:
+                self._count(whose, run)
+        known = counted | {run.id: at for _, run, at in found.values()}
+        newest_end = max(known.values(), default=_NEVER + _OVERLAP)
+        self._counted = {run: at for run, at in known.items() if at >= newest_end - _OVERLAP}
+
+    def _begin(self, whose: Whose) -> None:
+        """Counters begin at zero, so that the first one is seen as a rise too."""
+        for each in STATES:
+            self._runs.counts.setdefault((*whose, each), 0)
+        self._runs.made_up.setdefault(whose, 0)
+
+    def _count(self, whose: Whose, run: "FlowRun") -> None:
+        from infra.gpu.lateness import MADE_UP_FOR
+
+        self._runs.counts[*whose, _state_of(run)] += 1
+        self._runs.made_up[whose] += any(tag.startswith(MADE_UP_FOR) for tag in run.tags)
 
     def _found(
         self, client: "SyncPrefectClient", wanted: "FlowRunFilter", sort: "FlowRunSort"
@@ -106,6 +143,12 @@ class RunWatch:
         if flow not in self._flows:
             self._flows = {each.id: each.name for each in client.read_flows()}
         return self._flows.get(flow, "")
+
+
+def _state_of(run: "FlowRun") -> str:
+    if run.state_name == _SKIPPED:
+        return _SKIPPED.lower()
+    return run.state_type.value.lower() if run.state_type else ""
 
 
 def _in_states(*states: object) -> "FlowRunFilter":

@@ -3,18 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from itertools import product
 from typing import Final
 
 from pydantic import ValidationError
 
-from deployments.pages.story import Judged, Proved, answered, judged_of, proved_of
+from deployments.pages.story import Judged, Outcome, Proved, answered, judged_of, proved_of
 from infra.entries import Kind, Recorded
 from infra.errors import PerennialError
 from infra.ledger import Ledger
 from tasks.governance.events import is_waiting
+from tasks.governance.notices import Occasion
+from tasks.governance.policy import WEEK
 from tasks.governance.recording import conclusion_of
-from tasks.references import Action, Champion, Ending
+from tasks.references import Action, Cause, Champion, Ending, Subject
 from tasks.registry.crownings import champion_of
 from tasks.windows import EVERYTHING, end_day, first_day
 
@@ -36,14 +39,22 @@ class Question:
 def _zeros() -> Counter[tuple[str, ...]]:
     """Counters begin at zero, and not with their first one: what they rose by is seen then too."""
     known = {
-        "perennial_alerts_total": ("sent", "failed"),
         "perennial_batches_total": tuple(each.value for each in Ending),
         "perennial_verdicts_total": tuple(each.value for each in Action),
         "perennial_answers_total": ("approved", "refused"),
     }
     labelled = ((name, word) for name, words in known.items() for word in words)
+    causes = [each.value for each in Cause]
+    reviews = product(("perennial_reviews_total",), map(str, Subject), map(str, Outcome))
     plain = ("rollbacks", "repackagings", "events")
-    return Counter(dict.fromkeys([*((f"perennial_{each}_total",) for each in plain), *labelled], 0))
+    told = [
+        *product(("perennial_alerts_total",), map(str, Occasion), ("sent", "failed")),
+        *product(("perennial_trainings_total",), causes, ("promote", "ask", "refuse")),
+        *product(("perennial_promotions_total",), causes),
+        *(each for each in reviews if each[2] not in {Outcome.WAITING, Outcome.PROMOTED}),
+    ]
+    unlabelled = ((f"perennial_{each}_total",) for each in plain)
+    return Counter(dict.fromkeys([*unlabelled, *labelled, *told], 0))
 
 
 @dataclass
@@ -53,17 +64,38 @@ class Standing:
     counts: Counter[tuple[str, ...]] = field(default_factory=_zeros)
     """Name of a counter and values of its labels behind the model, to how many."""
     champion: Champion | None = None
+    since: datetime | None = None
+    """When the champion was put in charge, by the clock."""
     learned: datetime | None = None
     """End of the newest window that the champion learned from."""
     crowned: Order | None = None
     judged: Judged | None = None
     verdict: Order | None = None
+    begun: set[datetime] = field(default_factory=set)
+    """The times of the verdicts that started a training, by themselves or through a person."""
+    gpu_hours: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys([each.value for each in Cause], 0.0)
+    )
+    """Of the trainings so far, by their cause."""
+    spent: dict[datetime, float] = field(default_factory=dict)
+    """GPU hours of trainings for drift, by the time that they were trained for."""
     data_end: datetime | None = None
+    findings: tuple[Order, int] | None = None
+    """Of the newest delivery."""
     held: set[str] = field(default_factory=set)
     open: dict[str, Question] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
     proved: Proved | None = None
     unreadable: int = 0
+
+    def used(self) -> dict[str, float]:
+        """What the policy counts against the budget, in the seven days up to the last verdict."""
+        if self.judged is None:
+            return {}
+        last = self.judged.as_of
+        within = [each for each in self.begun if timedelta(0) <= last - each < WEEK]
+        hours = sum(self.spent.get(each, 0.0) for each in within)
+        return {"retrains": len(within), "gpu_hours": hours}
 
 
 class Tally:
@@ -102,6 +134,9 @@ def _batch(standing: Standing, record: Recorded) -> None:
     window, ending = str(record.payload["window"]), Ending(str(record.payload["ending"]))
     end = end_of(window)
     standing.counts["perennial_batches_total", ending.value] += 1
+    order = (record.as_of, record.id)
+    if "findings" in record.payload and (not standing.findings or order > standing.findings[0]):
+        standing.findings = order, int(str(record.payload["findings"]))
     if record.kind is not Kind.INGEST:
         standing.held.add(window)
         return
@@ -120,11 +155,14 @@ def _crowned(standing: Standing, record: Recorded) -> None:
     order = (record.as_of, record.id)
     if standing.crowned is None or order > standing.crowned:
         standing.champion, standing.crowned, standing.learned = champion, order, learned
+        standing.since = record.at
 
 
 def _drift(standing: Standing, record: Recorded) -> None:
     action = conclusion_of(record).action
     standing.counts["perennial_verdicts_total", action.value] += 1
+    if action is Action.RETRAIN:
+        standing.begun.add(record.as_of)
     order = (record.as_of, record.id)
     if standing.verdict is None or order > standing.verdict:
         standing.judged, standing.verdict = judged_of(record), order
@@ -133,6 +171,10 @@ def _drift(standing: Standing, record: Recorded) -> None:
 def _gate(standing: Standing, record: Recorded) -> None:
     cause = str(record.payload.get("cause", "unknown"))
     standing.counts["perennial_trainings_total", cause, str(record.payload["verdict"])] += 1
+    hours = float(str(record.payload.get("gpu_hours", 0.0)))
+    standing.gpu_hours[cause] = standing.gpu_hours.get(cause, 0.0) + hours
+    if cause == Cause.DRIFT:
+        standing.spent[record.as_of] = standing.spent.get(record.as_of, 0.0) + hours
 
 
 def _question(standing: Standing, record: Recorded) -> None:
@@ -149,11 +191,13 @@ def _review(standing: Standing, record: Recorded) -> None:
     standing.open.pop(record.evidence, None)
     said = (str(record.payload["subject"]), answered(record).value)
     standing.counts["perennial_reviews_total", *said] += 1
+    if said == (Subject.DRIFT, "approved"):
+        standing.begun.add(record.as_of)
 
 
 def _alert(standing: Standing, record: Recorded) -> None:
     outcome = "failed" if record.payload["failure"] else "sent"
-    standing.counts["perennial_alerts_total", outcome] += 1
+    standing.counts["perennial_alerts_total", str(record.payload["occasion"]), outcome] += 1
 
 
 def _answer(standing: Standing, record: Recorded) -> None:

@@ -8,7 +8,14 @@ from enum import StrEnum
 from deployments.proof.result import Shift
 from infra.entries import Kind, Recorded
 from tasks.governance.recording import conclusion_of, verdict_of
-from tasks.references import Action, Comparison, LabelCoverage, VerdictCause
+from tasks.references import (
+    Action,
+    Comparison,
+    LabelCoverage,
+    Restraint,
+    SliceResult,
+    VerdictCause,
+)
 from tasks.registry.crownings import champion_of
 from tasks.windows import EVERYTHING
 
@@ -51,6 +58,11 @@ class Judged:
 
     held: str = ""
     """Why its training waits, and until when."""
+
+    restraints: tuple[Restraint, ...] = ()
+    slices: tuple[SliceResult, ...] = ()
+    missing: Mapping[str, float] = field(default_factory=dict)
+    attribution: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def labelled(self) -> float | None:
@@ -206,6 +218,10 @@ def judged_of(drift: Recorded) -> Judged:
         ages=verdict.coverage,
         kept=verdict.moved,
         held=done.held,
+        restraints=done.restraints,
+        slices=verdict.slices,
+        missing=verdict.missing,
+        attribution=verdict.attribution,
     )
 
 

@@ -10,6 +10,7 @@ from prefect.states import Failed
 
 from infra.errors import ConfigError
 from infra.hardware import DeviceRecord, Hardware
+from infra.ledger import Kind, Ledger
 from tasks.governance import (
     evidence_for_candidate,
     evidence_for_drift,
@@ -187,8 +188,10 @@ def test_gpu_hours_are_those_of_the_trainings_on_record(model: str) -> None:
     record_verdict.fn(
         evidence_for_candidate.fn(challenger, bento(2), comparison(), refused), refused
     )
+    [gate] = Ledger().entries(model, Kind.GATE)
     one, more = (PolicySpec(budget=BudgetSpec(gpu_hours=hours)) for hours in (1, 1.5))
 
+    assert gate.payload["gpu_hours"] == 1
     assert followed(seen(model, 3), one).why == (
         "Trainings took 1.0 GPU hours within seven days; 1 may be spent.",
     )

@@ -9,16 +9,19 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Crashed, Running, Scheduled
+from prefect.states import Cancelled, Crashed, Failed, Running, Scheduled
 from typer.testing import CliRunner
 
 from deployments.cli import build
 from deployments.metrics.exposition import ModelMetrics
+from deployments.metrics.prefect_runs import STATES
 from deployments.pages.application import create
 from deployments.upkeep import tend
 from infra.database import disconnect
+from infra.gpu.lateness import MADE_UP_FOR
 from infra.ledger import Ledger, Recorded
 from infra.serving import Serving, serve
 from infra.settings import PROJECT, settings
@@ -144,7 +147,7 @@ def test_a_scrape_tells_every_source_and_follows_the_ledger(home: Path) -> None:
     assert second["perennial_champion_version", flights] == 2
     assert second["perennial_ledger_records", ()] == 3
     up = {key[1][0][1]: value for key, value in second.items() if key[0].endswith("source_up")}
-    assert up == dict.fromkeys(("declarations", "ledger", "prefect", "upkeep"), 1)
+    assert up == {**dict.fromkeys(("declarations", "ledger", "prefect"), 1), "upkeep": 0}
 
 
 def test_a_scrape_without_a_database_tells_the_rest(
@@ -182,6 +185,39 @@ def test_runs_that_ended_and_runs_to_come_are_told_by_flow(home: Path) -> None:
     assert told == pytest.approx(due.timestamp(), abs=1)
 
 
+def test_runs_are_counted_by_how_they_ended_from_the_first_scrape_on(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a server that was started anew finds is no rise; a late run nobody wanted is one."""
+    monkeypatch.setattr("deployments.metrics.prefect_runs._FRESH_S", 0.0)
+    metrics = ModelMetrics()
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("train/flights").id
+
+        def end(state: State[None], *tags: str) -> None:
+            run = client.create_flow_run_from_deployment(deployment, tags=list(tags))
+            client.set_flow_run_state(run.id, state, force=True)
+
+        end(Failed())
+        before = sampled(metrics)
+        end(Failed())
+        end(Cancelled(name="Skipped"), f"{MADE_UP_FOR}monthly")
+        sampled(metrics)
+    after = sampled(metrics)
+
+    train = (("flow", "train"), ("model", "flights"))
+    ended = {
+        state: tuple(
+            found["perennial_runs_ended_total", (*train, ("state", state))]
+            for found in (before, after)
+        )
+        for state in STATES
+    }
+    assert ended == {**dict.fromkeys(STATES, (0, 0)), "failed": (0, 1), "skipped": (0, 1)}
+    assert after["perennial_runs_made_up_total", train] == 1
+    assert after["perennial_run_failed", train] == 1
+
+
 def sampled(metrics: ModelMetrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Every sample of a scrape, by name and labels."""
     return {
@@ -206,7 +242,7 @@ def test_the_page_as_a_file_is_the_page(home: Path, tmp_path: Path) -> None:
 
 
 def test_the_last_round_of_the_upkeep_is_told(home: Path) -> None:
-    """When it came to its end; a note that is damaged hides nothing else."""
+    """When it came to its end; before it ever did, it is away. A damaged note hides nothing."""
     now = datetime(2026, 11, 23, 6, tzinfo=UTC)
     before = sampled(ModelMetrics())
     list(tend(now))
@@ -216,6 +252,8 @@ def test_the_last_round_of_the_upkeep_is_told(home: Path) -> None:
 
     name = ("perennial_upkeep_timestamp_seconds", ())
     assert name not in before
+    up = ("perennial_source_up", (("source", "upkeep"),))
+    assert (before[up], after[up]) == (0, 1)
     assert after[name] == now.timestamp()
     assert damaged["perennial_source_up", (("source", "upkeep"),)] == 0
     assert damaged["perennial_source_up", (("source", "ledger"),)] == 1

@@ -81,12 +81,15 @@ class Chronicle:
             },
         )
 
-    def gate(self, version: int, as_of: datetime, verdict: str, evidence: str) -> Recorded:
+    def gate(
+        self, version: int, as_of: datetime, verdict: str, evidence: str, gpu_hours: float = 0.0
+    ) -> Recorded:
         """A candidate that came before the gates."""
         payload: dict[str, JsonValue] = {
             "verdict": verdict,
             "version": version,
             "cause": Cause.DRIFT.value,
+            "gpu_hours": gpu_hours,
             "comparison": comparison().model_dump(mode="json"),
         }
         return self.add(Kind.GATE, as_of, payload, "It gained 0.02.", evidence)
@@ -121,11 +124,12 @@ class Chronicle:
         approved: bool,
         void: str = "",
         reason: str = "Yes.",
+        subject: str = "candidate",
     ) -> Recorded:
         """An answer; with `void` one that led to nothing."""
         payload: dict[str, JsonValue] = {
             "approved": approved and not void,
-            "subject": "candidate",
+            "subject": subject,
             "diagnosis": None,
             "answered": approved,
             "void": void,
@@ -133,10 +137,17 @@ class Chronicle:
         }
         return self.add(Kind.REVIEW, as_of, payload, reason, evidence, "ann")
 
-    def batch(self, window: str, as_of: datetime, ending: str = "accept") -> Recorded:
+    def batch(
+        self, window: str, as_of: datetime, ending: str = "accept", findings: int = 0
+    ) -> Recorded:
         """A delivery."""
         kind = {"hold": Kind.HOLD, "reject": Kind.REFUSAL}.get(ending, Kind.INGEST)
-        return self.add(kind, as_of, {"window": window, "ending": ending}, "Every check passed.")
+        payload: dict[str, JsonValue] = {
+            "window": window,
+            "ending": ending,
+            "findings": findings,
+        }
+        return self.add(kind, as_of, payload, "Every check passed.")
 
     def proof(self, as_of: datetime, *, passed: bool) -> Recorded:
         """A proof that the model is watched, of one kind of shift."""
@@ -162,9 +173,13 @@ class Chronicle:
         reason = "Every shift was seen." if passed else "unit was seen in 3 of 5."
         return self.add(Kind.PROOF, as_of, payload, reason, "p" * 64)
 
-    def alert(self, as_of: datetime, failure: str = "") -> Recorded:
+    def alert(self, as_of: datetime, failure: str = "", occasion: str = "alert") -> Recorded:
         """A message to a channel."""
-        payload: dict[str, JsonValue] = {"occasion": "alert", "channel": "team", "failure": failure}
+        payload: dict[str, JsonValue] = {
+            "occasion": occasion,
+            "channel": "team",
+            "failure": failure,
+        }
         return self.add(Kind.ALERT, as_of, payload)
 
 

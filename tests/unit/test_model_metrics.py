@@ -1,27 +1,22 @@
-"""The numbers for Prometheus: what the ledger's records count as, and who reads their names."""
+"""The numbers for Prometheus: what the ledger's records count as."""
 
-import json
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+from pydantic import JsonValue
 
-from deployments.metrics.declarations import Declared
-from deployments.metrics.exposition import MOST_FEATURES, tell
-from deployments.metrics.families import FAMILIES, Sheet
+from deployments.metrics.declarations import Declarations, Declared
+from deployments.metrics.exposition import tell
+from deployments.metrics.families import Sheet
 from deployments.metrics.tally import Standing, Tally
+from deployments.metrics.verdicts import MOST_FEATURES, MOST_SLICES
 from infra.entries import Kind, Recorded
-from infra.settings import PROJECT
 from tasks.governance.events import WAITING
-from tasks.references import Action
+from tasks.references import Action, Restraint
+from tasks.spec import load_spec
 from tests.support.chronicle import MODEL, Chronicle, month, year
-
-OBSERVED = PROJECT / "infra" / "observability"
-NAME = re.compile(r"\bperennial_[a-z_]+")
-GPU_METRICS = (PROJECT / "infra" / "gpu" / "metrics.py").read_text(encoding="utf-8")
 
 PLAIN = Declared("roc_auc", {})
 """A declaration of nothing that need not be."""
@@ -138,15 +133,17 @@ def test_a_review_waits_until_it_is_answered_however_often_it_was_asked() -> Non
 
 
 def test_messages_are_counted_as_sent_or_failed() -> None:
-    """One that nobody took is what an alert of another way is for."""
+    """One that nobody took is what an alert of another way is for; reminders are told apart."""
     chronicle = Chronicle()
     chronicle.alert(month(1), failure="The mail server is away.")
     chronicle.alert(month(1))
+    chronicle.alert(month(1), occasion="escalate")
 
     found = samples(standing(chronicle.records))
 
-    assert found["perennial_alerts_total['failed']"] == 1
-    assert found["perennial_alerts_total['sent']"] == 1
+    assert found["perennial_alerts_total['alert', 'failed']"] == 1
+    assert found["perennial_alerts_total['alert', 'sent']"] == 1
+    assert found["perennial_alerts_total['escalate', 'sent']"] == 1
 
 
 def test_what_came_of_the_last_proof_is_told() -> None:
@@ -186,7 +183,7 @@ def test_counters_begin_at_zero() -> None:
     """Prometheus sees what a counter rose by; of one that begins with one it would see nothing."""
     found = samples(Standing())
 
-    assert found["perennial_alerts_total['failed']"] == 0
+    assert found["perennial_alerts_total['failed', 'remind']"] == 0
     assert found["perennial_verdicts_total['retrain']"] == 0
     assert found["perennial_rollbacks_total[]"] == 0
 
@@ -240,60 +237,141 @@ def test_of_very_many_features_those_that_moved_most_are_told() -> None:
     assert "perennial_feature_psi['f799']" in told
 
 
-def test_names_say_what_they_count_and_in_which_unit() -> None:
-    """By the conventions of Prometheus: counters end in _total, times in _timestamp_seconds."""
-    assert all(NAME.fullmatch(name) for name in FAMILIES)
-    assert all(name.endswith("_total") == family.counts for name, family in FAMILIES.items())
-    assert all(family.text.endswith(".") for family in FAMILIES.values())
-    assert all("timestamp" not in name or name.endswith("_timestamp_seconds") for name in FAMILIES)
-    assert all(len(family.labels) <= 3 for family in FAMILIES.values())
+def test_what_was_asked_for_is_told_beside_what_was_done_and_why_it_was_less() -> None:
+    """A verdict that asks for a training, held back by the cooldown, alerts."""
+    chronicle = Chronicle()
+    done: JsonValue = {"action": "alert", "why": ["It cools."], "restraints": ["cooldown"]}
+    chronicle.judged("2013-05", month(5), Action.RETRAIN, conclusion=done)
+
+    found = samples(standing(chronicle.records))
+
+    assert found["perennial_verdict_asked['retrain']"] == 1
+    assert found["perennial_verdict_action['alert']"] == 1
+    told = {each: found[f"perennial_policy_held['{each}']"] for each in Restraint}
+    assert told == {**dict.fromkeys(Restraint, 0), Restraint.COOLDOWN: 1}
 
 
-def test_every_query_of_the_dashboard_asks_for_a_number_that_there_is() -> None:
-    """And every number is on it: none is told for nobody."""
-    board = json.loads((OBSERVED / "grafana/dashboards/perennial.json").read_text("utf-8"))
+def test_the_budget_is_what_the_policy_counts() -> None:
+    """Trainings that verdicts started, or people whom one had asked, in the last seven days."""
+    chronicle = Chronicle()
+    last, day = month(5), timedelta(days=1)
+    for days in (8, 6):
+        chronicle.judged("2013-04", last - days * day, Action.RETRAIN)
+        chronicle.gate(days, last - days * day, "refuse", f"e{days}", gpu_hours=1.5)
+    chronicle.judged("2013-04", last - 2 * day, Action.ASK)
+    chronicle.asked(last - 2 * day, "e2", "drift")
+    chronicle.answered(last - 2 * day, "e2", approved=True, subject="drift")
+    chronicle.judged("2013-05", last)
 
-    panels = [panel for each in board["panels"] for panel in (each, *each.get("panels", []))]
-    queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
-    asked = {name for query in queries for name in NAME.findall(query)}
-    gpus = {name for name in asked if name.startswith("perennial_gpu_")}
+    found = samples(standing(chronicle.records), Declared("roc_auc", {}, {"retrains": 3}))
 
-    assert len(queries) > 20
-    assert asked - gpus == set(FAMILIES)
-    assert all(name.removesuffix("_total") in GPU_METRICS for name in gpus)
-    ids = [panel["id"] for panel in panels]
-    assert len(ids) == len(set(ids))
-    variables = {each["name"] for each in board["templating"]["list"]}
-    used = set(re.findall(r"\$\{?(\w+)", json.dumps(board["panels"])))
-    assert used <= {*variables, "__rate_interval"}
-
-
-def test_every_rule_of_alerting_asks_for_a_number_that_there_is() -> None:
-    """Each says how bad it is, and what to do in a sentence."""
-    rules = _rules()
-
-    asked = {name for rule in rules for name in NAME.findall(rule["expr"])}
-
-    assert len(rules) >= 10
-    assert asked <= set(FAMILIES)
-    assert all(rule["labels"]["severity"] in {"page", "ticket"} for rule in rules)
-    assert all(rule["annotations"]["summary"] for rule in rules)
-    assert len({rule["alert"] for rule in rules}) == len(rules)
+    assert found["perennial_budget_used['retrains']"] == 2
+    assert found["perennial_budget_used['gpu_hours']"] == 1.5
+    assert found["perennial_budget_limit['retrains']"] == 3
+    assert "perennial_budget_limit['gpu_hours']" not in found
+    assert found["perennial_training_gpu_hours_total['drift']"] == 3
+    wanted = found["perennial_training_wanted_timestamp_seconds[]"]
+    assert wanted == (last - 2 * day).timestamp()
 
 
-def _rules() -> list[Any]:
-    document = YAML(typ="safe").load(OBSERVED / "prometheus" / "rules.yml")
-    return [rule for group in document["groups"] for rule in group["rules"]]
-
-
-def test_the_documentation_lists_every_name() -> None:
-    """With its labels and what it means, to the letter."""
-    document = (PROJECT / "docs" / "observability.md").read_text(encoding="utf-8")
-
-    missing = [
-        name
-        for name, each in FAMILIES.items()
-        if f"| `{name}` | {', '.join(each.labels) or '-'} | {each.text} |" not in document
+def test_labels_are_told_by_age_in_a_few_parts() -> None:
+    """The part is a place and no length of time, so that each window has the same series."""
+    ages: list[JsonValue] = [
+        {"least": f"P{n}D", "most": f"P{n + 7}D", "rows": 100, "labelled": n * 10, "overdue": 0}
+        for n in (0, 7)
     ]
+    chronicle = Chronicle()
+    chronicle.judged("2013-05", month(5), coverage=ages)
 
-    assert missing == []
+    found = samples(standing(chronicle.records))
+
+    assert found["perennial_labels_by_age_ratio['1']"] == 0
+    assert found["perennial_labels_by_age_ratio['2']"] == 0.7
+    assert found["perennial_labels_by_age_days['2']"] == 14
+
+
+def test_numbers_of_a_window_have_names_of_their_own_where_they_are_asked_for() -> None:
+    """And none of them is made up for a verdict of before they were kept."""
+    chronicle = Chronicle()
+    new = {"volume": 0.5, "unscored": 0.01, "set_aside": 0.02, "impossible_rows": 3.0}
+    missing: JsonValue = {"hour": 0.1, "dest": 0.0}
+    chronicle.judged("2013-05", month(5), metrics=new, missing=missing, attribution={"hour": 1})
+
+    found = samples(standing(chronicle.records))
+    before = samples(standing(year().records))
+
+    assert found["perennial_window_volume_ratio[]"] == 0.5
+    assert found["perennial_window_unscored_ratio[]"] == 0.01
+    assert found["perennial_window_set_aside_ratio[]"] == 0.02
+    assert found["perennial_window_impossible_rows[]"] == 3
+    assert found["perennial_feature_missing_ratio['hour']"] == 0.1
+    assert found["perennial_feature_missing_ratio['dest']"] == 0
+    assert found["perennial_feature_attribution_ratio['hour']"] == 1
+    assert "perennial_window_unscored_ratio[]" not in before
+
+
+def test_of_very_many_slices_those_that_are_most_surely_worse_are_told() -> None:
+    """A column that is named twice is told once: a sample twice would spoil the whole scrape."""
+    chronicle = Chronicle()
+    slices: list[JsonValue] = [
+        {
+            "column": "carrier",
+            "value": f"c{number}",
+            "rows": 300,
+            "metric": "roc_auc",
+            "now": 0.6,
+            "expected": 0.7,
+            "fall": 0.1,
+            "further": 0.08,
+            "chance": number / 1000,
+            "beyond": number == 0,
+        }
+        for number in (0, *range(80))
+    ]
+    chronicle.judged("2013-05", month(5), slices=slices)
+    sheet = Sheet()
+
+    tell(sheet, MODEL, standing(chronicle.records), PLAIN)
+
+    told = [each.labels["value"] for each in _of(sheet, "perennial_slice_metric")]
+    assert len(told) == len(set(told)) == MOST_SLICES - 1
+    found = samples(standing(chronicle.records))
+    assert found["perennial_slice_beyond['c0', 'carrier']"] == 1
+    assert found["perennial_slice_further['c1', 'carrier']"] == 0.08
+
+
+def _of(sheet: Sheet, name: str) -> list[Any]:
+    return [each for family in sheet if family.name == name for each in family.samples]
+
+
+def test_a_batchs_findings_are_those_of_the_newest_delivery() -> None:
+    """However late an older one is delivered again."""
+    chronicle = Chronicle()
+    chronicle.batch("2013-04", month(4), "hold", findings=2)
+    chronicle.batch("2013-03", month(3), findings=7)
+
+    assert samples(standing(chronicle.records))["perennial_batch_findings[]"] == 2
+
+
+def test_a_champion_is_told_with_the_time_of_its_crowning() -> None:
+    """By the clock: how long it has been there without being watched is told by no other."""
+    chronicle = Chronicle()
+    crowned = chronicle.crowned(1, month(1))
+
+    found = samples(standing(chronicle.records))
+
+    at = found["perennial_champion_crowned_timestamp_seconds[]"]
+    assert at == crowned.at.timestamp() != month(1).timestamp()
+
+
+def test_every_number_that_is_declared_is_told_by_its_place() -> None:
+    """What a window is held to can be drawn beside it; lengths of time are seconds."""
+    declared = Declarations().look()["flights"]
+
+    assert declared is not None
+    limits = declared.limits
+    watched = {name for name in limits if "." not in name}
+    assert {"psi", "max_novelty", "max_drop", "max_unscored", "max_missing", "margin"} <= watched
+    assert limits["policy.cooldown"] == load_spec("flights").policy.cooldown.total_seconds()
+    assert {"gates.min_gain", "approval.deadline", "data.max_set_aside"} <= limits.keys()
+    assert not any(isinstance(each, bool) for each in limits.values())
