@@ -112,14 +112,14 @@ def test_an_attempt_that_brought_nothing_is_no_prediction() -> None:
 
 
 def test_a_feed_that_broke_inside_of_its_values_starts_no_training() -> None:
-    """A sensor says -999 for 40 % of the month, and a system writes its places in small letters."""
-    dead = World(edit=lambda rows: rows.assign(hour=rows["hour"].where(rows.index > 600, -999.0)))
+    """A sensor says -99 for 40 % of the month, and a system writes its places in small letters."""
+    dead = World(edit=lambda rows: rows.assign(hour=rows["hour"].where(rows.index > 600, -99.0)))
     small = World(edit=lambda rows: rows.assign(origin=rows["origin"].str.lower()))
 
     asked, told = dead.verdict(), small.verdict()
 
     assert asked.action is Action.ASK
-    assert any("One value in many rows: hour -999 in 4" in reason for reason in asked.reasons)
+    assert any("One value in many rows: hour -99 in 4" in reason for reason in asked.reasons)
     assert told.action is Action.ALERT
     assert "'ewr' for 'EWR', 'jfk' for 'JFK'" in " ".join(told.reasons)
 
