@@ -28,15 +28,16 @@ from deployments.apply import deploy
 from deployments.changes import follow_code, follow_events
 from deployments.thaws import follow_thaws
 from flows.heed import heed
+from infra import store
 from infra.ledger import Entry, Kind, Ledger
 from infra.runs import start
 from tasks.data.manifests import append
 from tasks.governance import evidence_for_candidate, heed_events, heeding, record_verdict
 from tasks.governance.triggers import EventTrigger
-from tasks.references import Cause, Refuse
+from tasks.references import Cause, FeaturePart, Manifest, Refuse, TableVersion
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
-from tests.support.small_model import write_model
+from tests.support.small_model import rides, write_model
 from tests.support.stack import eventually
 from tests.support.subjects import bento, candidate, comparison
 from tests.unit.test_triggers import manifest
@@ -280,6 +281,64 @@ def test_new_data_of_frozen_days_start_their_training_afterwards(
     assert sentence.startswith(f"A training of {model} was asked for, cause data: 2 windows have")
     [run] = runs(client, "train", model)
     assert (run.parameters["cause"], run.parameters["as_of"]) == ("data", came.isoformat())
+
+
+def test_labels_that_become_known_with_time_start_one_training(
+    client: SyncPrefectClient, model: str, tmp_path: Path
+) -> None:
+    """Nothing is delivered: February was there at the training, its labels follow hourly."""
+    declare(tmp_path / "models" / model, triggers={"data": {"labels": 0.5}})
+    trained = datetime(2024, 2, 1, tzinfo=UTC)
+    january, february = (ingested(model, month, trained) for month in ("2024-01", "2024-02"))
+    Ledger().append(Entry(kind=Kind.INGEST, model=model, as_of=trained, subject="batch"))
+    judged(model, trained, part(january, labelled=600), part(february, labelled=0))
+
+    early, due, again = (
+        list(follow_thaws([model], trained + timedelta(days=days))) for days in (5, 20, 21)
+    )
+
+    assert (early, again) == ([], [])
+    [sentence] = due
+    assert sentence.endswith(
+        "cause data: 480 labels have come since version 2 was trained, 80% of those that were "
+        "known."
+    )
+    [run] = runs(client, "train", model)
+    assert run.parameters["as_of"] == (trained + timedelta(days=20)).isoformat()
+
+
+def ingested(model: str, month: str, as_of: datetime) -> Manifest:
+    """A month's rides as an ingest commits them."""
+    frame, uri = rides(month), store.uri("raw", model, "rides")
+    digest = store.content_digest(frame, ("ride",))
+    version = store.write_window(uri, frame, month, digest, beside=True)
+    table = TableVersion(
+        table="rides", window=month, uri=uri, version=version, digest=digest, rows=len(frame)
+    )
+    whole = manifest(month).model_copy(update={"model": model, "tables": (table,)})
+    return append(whole.model_copy(update={"as_of": as_of, "digest": digest}))
+
+
+def part(of: Manifest, labelled: int) -> FeaturePart:
+    """What a training knew of a window."""
+    return FeaturePart(
+        window=of.window,
+        digest="f",
+        rows=of.rows,
+        labelled=labelled,
+        data=of.digest,
+        delivered=of.rows,
+    )
+
+
+def judged(model: str, as_of: datetime, *parts: FeaturePart) -> None:
+    """A candidate that knew some windows has come before the gates."""
+    made, refused = candidate(2), Refuse(why="It gains nothing.")
+    split = made.fitted.split
+    table = split.table.model_copy(update={"parts": parts})
+    fitted = made.fitted.model_copy(update={"split": split.model_copy(update={"table": table})})
+    made = made.model_copy(update={"model": model, "as_of": as_of, "fitted": fitted})
+    record_verdict.fn(evidence_for_candidate.fn(made, bento(2), comparison(), refused), refused)
 
 
 def test_what_commits_ask_for_waits_for_the_end_of_a_freeze(
