@@ -5,6 +5,7 @@ It starts with little; what the pages need is imported when somebody first asks 
 
 from datetime import UTC, datetime
 from html import escape
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,6 +16,8 @@ from infra.errors import ConfigError, PerennialError
 from infra.stack import pages
 
 _FRESH = {"Cache-Control": "no-store"}
+_REFRESH_S: Final = 300
+"""A page that lies open in the morning is not of yesterday in the evening."""
 
 
 def create() -> Starlette:
@@ -32,7 +35,7 @@ def _models(_request: Request) -> Response:
     from deployments.pages.rendering import index_page
 
     now = datetime.now(UTC)
-    return HTMLResponse(index_page(tuple(briefs(now)), now), headers=_FRESH)
+    return HTMLResponse(index_page(tuple(briefs(now)), now, _REFRESH_S), headers=_FRESH)
 
 
 def _model(request: Request) -> Response:
@@ -41,7 +44,7 @@ def _model(request: Request) -> Response:
 
     try:
         spec = declared_as(request.path_params["name"])
-        page = model_page(gather(spec, datetime.now(UTC)), served=True)
+        page = model_page(gather(spec, datetime.now(UTC)), refresh_s=_REFRESH_S)
         return HTMLResponse(page, headers=_FRESH)
     except PerennialError as error:
         status = 404 if isinstance(error, ConfigError) else 503
@@ -60,6 +63,7 @@ def _sorry(error: PerennialError) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>No page</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="/favicon.ico">'
+        f'<meta http-equiv="refresh" content="{_REFRESH_S}">'
         "<style>:root { color-scheme: light dark } body { font: 16px/1.6 system-ui, sans-serif; "
         "max-width: 44rem; margin: 4rem auto; padding: 0 1.5rem; overflow-wrap: anywhere }</style>"
         f'<h1>There is no page to show</h1><p>{escape(str(error))}</p><p><a href="/models">All '

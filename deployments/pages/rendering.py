@@ -41,8 +41,6 @@ _MOST_LISTED: Final = 12
 _TONES: Final = {
     "rest": "well", "alert": "look", "ask": "ask", "retrain": "act", "rollback": "bad",
 }  # fmt: skip
-_REFRESH_S: Final = 300
-"""A page that lies open in the morning is not of yesterday in the evening."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,12 @@ class Day:
     title: str
 
 
-def model_page(facts: Facts, *, served: bool = False) -> str:
+def model_page(facts: Facts, refresh_s: int | None = None) -> str:
     """The page of a model.
 
     Args:
         facts: what it shows.
-        served: by a server, so that it can be asked for again; a file is left as it is.
+        refresh_s: after which a page that is served asks for itself again; a file never does.
     """
     shared = columns(facts.story, facts.spec.data.timezone)
     pictures = _pictures(facts, shared) if shared else ()
@@ -80,7 +78,7 @@ def model_page(facts: Facts, *, served: bool = False) -> str:
     judged = sorted(facts.story.judged, key=lambda each: each.as_of, reverse=True)[:MOST]
     return _template("model").render(
         facts=facts,
-        refresh_s=_REFRESH_S if served else None,
+        refresh_s=refresh_s,
         spec=facts.spec,
         story=facts.story,
         metric=facts.metric,
@@ -121,9 +119,9 @@ _WORDS: Final[Mapping[str, Callable[..., object]]] = {
 """What a template says things with."""
 
 
-def index_page(briefs: Sequence[Brief], now: datetime) -> str:
-    """The list of all models, a line each."""
-    return _template("index").render(briefs=briefs, now=now, refresh_s=_REFRESH_S)
+def index_page(briefs: Sequence[Brief], now: datetime, refresh_s: int) -> str:
+    """The list of all models, a line each, which asks for itself again after so long."""
+    return _template("index").render(briefs=briefs, now=now, refresh_s=refresh_s)
 
 
 def _pictures(facts: Facts, columns: Sequence[Column]) -> tuple[Pictures, ...]:

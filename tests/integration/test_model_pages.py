@@ -119,7 +119,7 @@ def test_a_training_that_a_verdict_asked_for_runs_on_both_pages(home: Path, page
     """Before it has begun it was asked for; it is not called done before it is."""
     entry = crowned(1).digest
     answers = {"bento": "flights:1", "uri": "", "digest": "b", "since": month(5), "entry": entry}
-    serve(Serving(model="flights", version=1, **answers))  # type: ignore[arg-type]  # by name
+    serve(Serving(model="flights", version=1, **answers))
     judged(Action.RETRAIN)
     before = [pages.get(path).text for path in ("/models", "/models/flights")]
     with get_client(sync_client=True) as client:

@@ -151,7 +151,7 @@ def test_what_wants_a_look_outranks_a_window_that_rests() -> None:
     rests = said(told.records)
     told.batch("2013-06", month(6), "hold")
     found = said(told.records)
-    listed = index_page([Brief("flights", "", found)], NOW)
+    listed = index_page([Brief("flights", "", found)], NOW, 300)
 
     assert (rests.kind, rests.word) == ("well", "Nothing is to be done")
     assert (found.kind, found.word) == ("look", "Worth a look")

@@ -62,6 +62,19 @@ def test_a_phone_says_how_many_windows_it_draws() -> None:
     assert "The newest" not in short
 
 
+def test_a_phone_whose_windows_were_not_compared_says_so() -> None:
+    """Only older windows were: a desk shows them, and the page is there all the same."""
+    chronicle = Chronicle()
+    for number in range(20):
+        psi = {"hour": 0.3} if number < 5 else {}
+        chronicle.judged(name_of(number), month(number + 1), psi=psi, rows=9 if number < 5 else 0)
+
+    page = model_page(facts(chronicle.records))
+
+    assert page.count("The newest 12 of 20 windows have nothing to show here.") == 2
+    assert page.count("Drift of each feature by window</title>") == 1
+
+
 def test_reigns_are_a_table_that_names_who_and_why() -> None:
     """A rollback is marked, with the person who did it and the reason that was given."""
     chronicle = year()
@@ -223,5 +236,5 @@ def test_only_a_page_that_is_served_asks_for_itself_again() -> None:
     """A file is of its day, and stays so."""
     found = facts(year().records, now=datetime(2013, 8, 2, tzinfo=UTC))
 
-    assert 'http-equiv="refresh" content="300"' in model_page(found, served=True)
+    assert 'http-equiv="refresh" content="300"' in model_page(found, 300)
     assert "refresh" not in model_page(found)
