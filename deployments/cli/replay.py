@@ -43,9 +43,10 @@ def replay(  # noqa: PLR0913 - a command's options are its arguments
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Play history once more under several policies: what each would have gained and cost."""
-    from deployments.replay.publishing import publish, require_writable, shown_at
+    from deployments.replay.publishing import publish, shown_at
+    from deployments.shadow.outputs import require_writable
 
-    require_writable(out)
+    require_writable(out, (".html", ".png"), "a page or a picture")
     with _progress() as told:
         found, picture = _played(name, policy or list(_DEFAULT), (first, last), reviewer, told)
     place = publish(found, picture, out)

@@ -51,6 +51,9 @@ def verify(
     """
     from deployments.proof.keeping import keep, record
     from deployments.proof.running import prove
+    from deployments.shadow.outputs import require_writable
+
+    require_writable(out, (".png",), "a picture")
 
     model, _, version = name.partition("@")
     if version:
@@ -89,6 +92,8 @@ def _watched() -> bool:
 
 
 def _print(found: "Continuous") -> None:
+    from deployments.proof.wording import notes
+
     screen = console()
     show_table(
         ("shift", "size", "seen", "windows", "days", "by", "followed"),
@@ -103,18 +108,8 @@ def _print(found: "Continuous") -> None:
     ):
         if calm is not None:
             screen.print(f"{name}: {_calm(calm)}", markup=False, soft_wrap=True)
-    for kind, why in found.left_out.items():
-        screen.print(f"{kind}: not tried, {why}.", markup=False, soft_wrap=True)
-    through = found.followed
-    if through is not None:
-        told = f"a receiver got {through.message!r}" if through.delivered else "nobody was told"
-        trained = (
-            f"; a training of {through.trained_rows:,} rows ran, {through.metric} "
-            f"{through.champion:.4f} to {through.challenger:.4f}, the gates: {through.gates}"
-            if through.champion is not None and through.challenger is not None
-            else ""
-        )
-        screen.print(f"{through.kind}: {told}{trained}.", markup=False, soft_wrap=True)
+    for line in notes(found):
+        screen.print(line, markup=False, soft_wrap=True)
     for failure in found.failures:
         screen.print(failure, style="red", markup=False, soft_wrap=True)
     said, colour = ("PASS", "green") if found.passed else ("FAIL", "red")

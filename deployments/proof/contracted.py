@@ -15,34 +15,37 @@ _MOST_OF_IT: Final = 0.5
 def contracted(draft: Injection, faults: Faults, target: Target) -> Injection:
     """A fault as the contract takes it: in a window as it came, after all those before it.
 
+    It counts as seen only by what the contract does not do to the clean delivery as well: an
+    ending that is worse, or rows set aside beyond those of the clean one.
+
     Args:
         draft: the fault.
         faults: of the feed.
         target: what it hits.
     """
-    ground = faults.ground
-    window = _own_window(list(ground.raw), draft.repetition)
-    before = {
-        name: frames for name, frames in ground.raw.items() if first_day(name) < first_day(window)
-    }
-    rows = faults.delivered(draft.kind, target, window, draft.size)
-    held = ground.feed.examined(window, before, {target.table: rows})
-    stops = held.ending in {Ending.HOLD, Ending.REJECT}
-    aside = draft.kind is not ShiftKind.SILENCE and held.aside[target.table] >= max(
-        1, _MOST_OF_IT * draft.size * len(rows)
-    )
+    window = _own_window(list(faults.ground.windows), draft.repetition)
+    own = faults.ground.feed.raw(window)[target.table]
+    rows = faults.delivered(draft.kind, target, own, draft.size)
+    clean = faults.examined(window, target.table)
+    held = faults.examined(window, target.table, rows)
+    worse = held.ending.severity > clean.ending.severity
+    stops = worse and held.ending in {Ending.HOLD, Ending.REJECT}
+    broken = faults.broken_rows(draft.kind, target, own, draft.size)
+    more = held.aside[target.table] - clean.aside[target.table]
+    aside = draft.kind is not ShiftKind.SILENCE and more >= max(1, _MOST_OF_IT * broken)
     found = draft.model_copy(update={"contract": held.ending})
     if not (stops or aside):
         return found
     ending = held.ending if stops else Ending.QUARANTINE
-    told = next(each for each in held.findings if each.ending is ending)
+    known = {each.message for each in clean.findings}
+    told = [each.message for each in held.findings if each.ending is ending]
     return found.model_copy(
         update={
             "by": "contract",
             "delay": 1,
             "days": float((end_day(window) - first_day(window)).days),
             "followed": ending.value,
-            "says": told.message,
+            "says": next((each for each in told if each not in known), told[0]),
         }
     )
 

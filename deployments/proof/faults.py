@@ -9,10 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from deployments.proof.ground import Ground
+from deployments.shadow.feed import Examined
 from infra.errors import PerennialError
 from tasks.data.spec import TableSpec
 from tasks.verification.shifts import emptied, in_unit, silenced, swapped
 from tasks.verification.spec import ShiftKind
+from tasks.windows import first_day
 
 _NUMBERS: Final = ("int", "float")
 
@@ -36,32 +38,80 @@ class Faults:
     """A feed that can break: each fault is built once for as many shadows as ask for it."""
 
     ground: Ground
+    _clean: dict[tuple[str, str], Examined] = field(default_factory=dict)
     _built: dict[tuple[ShiftKind, Target], tuple[pd.DataFrame, Places] | str] = field(
         default_factory=dict
     )
+    _differs: dict[tuple[ShiftKind, Target], bool] = field(default_factory=dict)
 
     def targets(self, kind: ShiftKind, importances: Mapping[str, float]) -> list[Target]:
         """What a fault of a kind can hit, what matters to the model most first.
 
         Columns that bear a feature's name come first, by its importance, then the others that a
-        unit could be wrong in or a value be lost of; never those that name a row or its time.
+        unit could be wrong in or a value be lost of; never those that name a row or its time, nor
+        those in which the gross fault would change nothing.
         """
+        found = [each for each in self._possible(kind) if self.changes(kind, each)]
+        named = [each for each in found if each.column in self.ground.spec.features.columns]
+        return sorted(named or found, key=lambda each: -importances.get(each.column, 0.0))
+
+    def unchanged(self, kind: ShiftKind) -> list[Target]:
+        """What a fault of a kind would hit, and change nothing of."""
+        return [each for each in self._possible(kind) if not self.changes(kind, each)]
+
+    def changes(self, kind: ShiftKind, target: Target) -> bool:
+        """Whether the gross fault makes a difference in any window."""
+        size = self.ground.spec.verify.continuous.kinds[kind][-1]
+        if (kind, target) not in self._differs:
+            self._differs[kind, target] = any(
+                self.broken_rows(kind, target, self.ground.raw[window][target.table], size)
+                for window in self.ground.windows
+            )
+        return self._differs[kind, target]
+
+    def _possible(self, kind: ShiftKind) -> list[Target]:
         spec = self.ground.spec
         timed = {name: spec.data.tables[name] for name in self.ground.feed.places}
         if kind is ShiftKind.SILENCE:
             return [Target(name) for name, table in timed.items() if not table.may_be_empty][:1]
-        found = [
+        return [
             Target(name, column)
             for name, table in timed.items()
             for column in _columns(kind, table, spec.features.key, spec.data.label.name)
         ]
-        named = [each for each in found if each.column in spec.features.columns]
-        return sorted(named or found, key=lambda each: -importances.get(each.column, 0.0))
 
-    def delivered(self, kind: ShiftKind, target: Target, window: str, size: float) -> pd.DataFrame:
-        """The rows of a table of one window, as a feed that broke delivers them."""
-        rows = self.ground.feed.raw(window)[target.table]
-        return self._broken(kind, target)(rows, size)
+    def examined(self, window: str, table: str, rows: pd.DataFrame | None = None) -> Examined:
+        """What the contract says of a window as it came, after all those before it.
+
+        Args:
+            window: its name.
+            table: one of it, which comes as a file of its own.
+            rows: those of that table; left out, the window's own, which are examined once.
+        """
+        if rows is None and (window, table) in self._clean:
+            return self._clean[window, table]
+        feed, start = self.ground.feed, first_day(window)
+        before = {name: held for name, held in self.ground.raw.items() if first_day(name) < start}
+        delivered = feed.raw(window)[table] if rows is None else rows
+        found = feed.examined(window, before, {table: delivered})
+        if rows is None:
+            self._clean[window, table] = found
+        return found
+
+    def broken_rows(self, kind: ShiftKind, target: Target, own: pd.DataFrame, size: float) -> int:
+        """How many of a table's rows a feed that broke delivers otherwise, or not at all."""
+        rows = self.delivered(kind, target, own, size)
+        if kind is ShiftKind.SILENCE:
+            return len(own) - len(rows)
+        before, after = own[target.column], rows[target.column]
+        same = (before == after).fillna(value=False) | (before.isna() & after.isna())
+        return int((~same.astype("bool")).sum())
+
+    def delivered(
+        self, kind: ShiftKind, target: Target, own: pd.DataFrame, size: float
+    ) -> pd.DataFrame:
+        """A table's rows as a feed that broke delivers them."""
+        return self._broken(kind, target)(own, size)
 
     def features(
         self, kind: ShiftKind, target: Target, places: Places, size: float

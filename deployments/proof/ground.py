@@ -1,25 +1,37 @@
 """What a proof stands on: a model's own rows, and windows that are dealt anew from them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from deployments.proof.result import Calm
 from deployments.shadow.champion import table_of
-from deployments.shadow.feed import Feed
-from infra.errors import DataError
+from deployments.shadow.feed import Examined, Feed
+from infra.errors import DataError, few
 from infra.store import digest_of
 from tasks.features.partitions import Frames
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
-from tasks.references import FeaturePart, FeatureTable
+from tasks.monitoring.feed import bounds
+from tasks.references import Ending, FeaturePart, FeatureTable
 from tasks.spec import ModelSpec
 from tasks.windows import end_day, first_day
 
 _UNSEEN = 1
 """Windows that must be left to watch once a champion was trained and judged."""
+
+TOLD: Final = 10
+"""Alarms that are told, each with its reason; all of them count."""
+
+_TIMES: Final = "datetime64[us, UTC]"
+
+Say = Callable[[str, float], None]
+"""Told what is done, and the share of the work that is behind."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,16 @@ class Ground:
     Attributes:
         feed: its source.
         raw: rows that its contract lets through, by window and table.
-        windows: feature rows by window, oldest first.
+        windows: feature rows by window, oldest first, of those that have labels.
+        contract: what the contract says of each window as it came.
+        left_out: windows whose labels are not due, or that have none.
     """
 
     feed: Feed
     raw: Mapping[str, Frames]
     windows: Mapping[str, pd.DataFrame]
+    contract: Calm
+    left_out: tuple[str, ...] = ()
 
     @property
     def spec(self) -> ModelSpec:
@@ -43,8 +59,19 @@ class Ground:
 
     @cached_property
     def pool(self) -> pd.DataFrame:
-        """The feature rows of all windows."""
-        return pd.concat(list(self.windows.values()), ignore_index=True)
+        """The feature rows of all windows that have a label."""
+        return pd.concat(list(self.labelled.values()), ignore_index=True)
+
+    @cached_property
+    def labelled(self) -> dict[str, pd.DataFrame]:
+        """The feature rows that have a label, by window: whoever deals another one deals a gap."""
+        label = self.spec.data.label.name
+        return {name: rows[rows[label].notna()] for name, rows in self.windows.items()}
+
+    @property
+    def unlabelled(self) -> int:
+        """Rows of these windows without a label."""
+        return sum(len(rows) for rows in self.windows.values()) - len(self.pool)
 
     @property
     def first(self) -> int:
@@ -54,9 +81,7 @@ class Ground:
 
     def years(self, windows: int) -> float:
         """How long so many windows last, by the mean of the model's own."""
-        names = list(self.windows)
-        days = (end_day(names[-1]) - first_day(names[0])).days
-        return windows * days / len(names) / 365.25
+        return _years(list(self.windows), windows)
 
     def require_enough(self) -> None:
         """Nothing, where there are windows left to watch.
@@ -65,8 +90,10 @@ class Ground:
             DataError: there are too few.
         """
         if len(self.windows) < self.first + _UNSEEN:
+            gone = f" ({few(list(self.left_out))} left out for want of labels)"
             raise DataError(
-                f"{self.spec.name} has {len(self.windows)} windows, and a champion takes "
+                f"{self.spec.name} has {len(self.windows)} windows"
+                f"{gone if self.left_out else ''}, and a champion takes "
                 f"{self.first}: none is left to watch.",
                 hint="A proof takes the declared source; let it hold more windows.",
             )
@@ -89,16 +116,22 @@ class Deal:
         return self.timed(window, self.ground.pool.iloc[self.places[window]])
 
     def timed(self, window: str, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows as those of a window: they happen when it begins, and labels come when they are due.
+        """Rows as those of a window: spread over it in their order, labels come when they are due.
+
+        Where fewer rows come than are usual, the end of the window has none.
 
         Args:
             window: its name.
             rows: key, times, label and features.
         """
+        within = bounds(window, self.ground.spec.data.timezone)
+        assert within is not None  # noqa: S101 - a feed without time has no windows
+        usual = max(len(self.places[window]), len(rows), 1)
+        offsets = np.arange(len(rows)) * ((within.end - within.start) / usual)
+        times = pd.Series(within.start + pd.to_timedelta(offsets)).astype(_TIMES)
         known = pd.Timestamp(self.ground.feed.known_at(window)).tz_convert("UTC").as_unit("us")
-        began = pd.Timestamp(first_day(window), tz=self.ground.spec.data.timezone)
-        times = dict.fromkeys((EVENT_TIME, PREDICTION_TIME), began.tz_convert("UTC").as_unit("us"))
-        return rows.reset_index(drop=True).assign(**times, **{LABEL_TIME: known})
+        both = {EVENT_TIME: times, PREDICTION_TIME: times}
+        return rows.reset_index(drop=True).assign(**both, **{LABEL_TIME: known})
 
     def learned(self) -> dict[str, pd.DataFrame]:
         """The windows that a champion is made of, in order."""
@@ -126,8 +159,53 @@ class Deal:
 
 
 def deal(ground: Ground, seed: int) -> Deal:
-    """The windows of a model, each as large as it was, of rows drawn from all of them at random."""
+    """The windows of a model, each as large as it was, of rows drawn from all of them at random.
+
+    Rows without a label are not dealt: wherever one came to lie it would be a gap of that window.
+    """
     order = np.random.default_rng(seed).permutation(len(ground.pool))
-    ends = np.cumsum([len(rows) for rows in ground.windows.values()])
+    ends = np.cumsum([len(rows) for rows in ground.labelled.values()])
     parts = np.split(order, ends[:-1])
     return Deal(ground, dict(zip(ground.windows, map(np.sort, parts), strict=True)))
+
+
+def stand_on(feed: Feed, now: datetime, say: Say) -> Ground:
+    """The model's own rows, and what its contract says of them as they came.
+
+    Args:
+        feed: the declared source.
+        now: windows whose labels are not due by then are left out: they have not come whole.
+        say: told each window, and the share of them that is behind.
+    """
+    due = tuple(window for window in feed.windows if feed.known_at(window) <= now)
+    young = feed.windows[len(due) :]
+    feed, raw, stopped = replace(feed, windows=due), {}, []
+    for place, (window, found) in enumerate(feed.admitted(), start=1):
+        raw[window] = {**feed.raw(window), **found.frames}
+        if found.ending in {Ending.HOLD, Ending.REJECT}:
+            stopped.append(f"{window}: {found.ending}: {_worst(found)}")
+        say(f"the contract on {window}", place / len(feed.windows))
+    built = {window: feed.features(window, raw) for window in due}
+    label = feed.spec.data.label.name
+    windows = {name: rows for name, rows in built.items() if rows[label].notna().any()}
+    calm = Calm(
+        windows=len(due),
+        years=_years(due, len(due)),
+        alarms=len(stopped),
+        retrains=0,
+        told=tuple(stopped[:TOLD]),
+    )
+    left_out = (*(name for name in due if name not in windows), *young)
+    return Ground(feed, raw, windows, calm, left_out)
+
+
+def _worst(found: Examined) -> str:
+    return next(each.message for each in found.findings if each.ending is found.ending)
+
+
+def _years(names: Sequence[str], windows: int) -> float:
+    """How long so many windows last, by the mean of those named."""
+    if not names:
+        return 0.0
+    days = (end_day(names[-1]) - first_day(names[0])).days
+    return windows * days / len(names) / 365.25

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from deployments.proof.result import Calm, Continuous, Shift
-from deployments.proof.wording import TITLES, sized
+from deployments.proof.wording import GROUPS, TITLES, group_of, sized
 from tasks.pictures import INK, png
 from tasks.verification.spec import ShiftKind
 
@@ -41,17 +41,17 @@ def draw(proof: Continuous) -> bytes:
 
 def _heat(axes: Axes, proof: Continuous, kinds: Sequence[ShiftKind]) -> None:
     places = _places(kinds)
-    most = max(sum(each.kind is kind for each in proof.shifts) for kind in kinds)
+    most = max((sum(each.kind is kind for each in proof.shifts) for kind in kinds), default=1)
     for kind in kinds:
         row = [each for each in proof.shifts if each.kind is kind]
         for column, shift in enumerate(row, start=most - len(row)):
             _cell(axes, shift, column, places[kind], proof)
     axes.set_xlim(-0.02, most + 0.02)
-    axes.set_ylim(max(places.values()) + 1.0, -0.75)
+    axes.set_ylim(max(places.values(), default=0.0) + 1.0, -0.75)
     axes.set_yticks([places[kind] + 0.5 for kind in kinds], [TITLES[kind] for kind in kinds])
     axes.set_xticks([])
-    for name, of_feed in (("the world moves", False), ("the feed breaks", True)):
-        first = [places[kind] for kind in kinds if kind.of_feed is of_feed]
+    for name in GROUPS:
+        first = [places[kind] for kind in kinds if group_of(kind) == name]
         if first:
             axes.text(0, min(first) - 0.12, name, fontsize=8.5, color=_SOFT, style="italic")
     axes.set_xlabel(
@@ -67,7 +67,7 @@ def _heat(axes: Axes, proof: Continuous, kinds: Sequence[ShiftKind]) -> None:
 def _cell(axes: Axes, shift: Shift, column: int, place: float, proof: Continuous) -> None:
     ground, letters = _colours(shift)
     late = shift.gross and (shift.delay is None or shift.delay > proof.max_delay)
-    learned = shift.kind.of_feed and "retrain" in shift.followed
+    learned = not shift.kind.of_world and "retrain" in shift.followed
     edge = _WRONG if late or learned else INK if shift.gross else "none"
     axes.add_patch(
         FancyBboxPatch(
@@ -128,10 +128,10 @@ def _squares(axes: Axes, calm: Calm, place: float) -> float:
 
 
 def _places(kinds: Sequence[ShiftKind]) -> dict[ShiftKind, float]:
-    """Where each row begins; the faults of the feed stand apart."""
+    """Where each row begins; faults of the feed and of the predictions stand apart."""
     found, place = {}, 0.0
     for before, kind in zip([None, *kinds], kinds, strict=False):
-        place += 0.45 if before is not None and kind.of_feed and not before.of_feed else 0.0
+        place += 0.45 if before is not None and group_of(kind) != group_of(before) else 0.0
         found[kind] = place
         place += 1
     return found

@@ -1,8 +1,11 @@
 """What a proof found: the JSON of ``perennial verify continuous NAME --json``."""
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from datetime import datetime
 
-from tasks.references import Action, Ending
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+
+from tasks.governance.notices import Occasion
+from tasks.references import Action, Cause, Ending
 from tasks.verification.rates import Rate
 from tasks.verification.spec import ShiftKind
 
@@ -21,13 +24,16 @@ class Injection(_Part):
     where: str = Field(description="Features or column that it was injected into.")
     window: str = Field(description="The window in which it begins.")
     contract: Ending | None = Field(
-        None, description="How the batch would end; null for a shift of the world."
+        None, description="How the batch would end; null for what is no fault of the feed."
     )
     monitor: int | None = Field(
         None, description="Windows until the monitor saw it by itself; null for never."
     )
     actions: tuple[Action, ...] = Field(
         (), description="What the policy made of each window that reached the monitor."
+    )
+    calm: tuple[Action, ...] = Field(
+        (), description="What it made of the same windows without the shift."
     )
     causes: tuple[str, ...] = Field(
         (), description="Kinds of the causes in the first window that the monitor saw."
@@ -39,9 +45,15 @@ class Injection(_Part):
     says: str = Field("", description="One sentence of who saw it.")
 
     @property
+    def would_train(self) -> bool:
+        """Whether the monitor starts a training that it does not start without the shift."""
+        both = zip(self.actions, self.calm, strict=False)
+        return any(now is Action.RETRAIN and then is not now for now, then in both)
+
+    @property
     def trained(self) -> bool:
-        """Whether a training followed, in the end."""
-        return Action.RETRAIN in self.actions and self.by == "monitor"
+        """Whether a training followed, in the end: nobody had stopped it before."""
+        return self.would_train and self.by == "monitor"
 
 
 class Shift(_Part):
@@ -63,6 +75,14 @@ class Shift(_Part):
 
 class Calm(_Part):
     """Windows without a shift."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_its_own(cls, facts: object) -> object:
+        """What follows from the counts is written with them, and counted anew when it is read."""
+        if not isinstance(facts, dict):
+            return facts
+        return {name: each for name, each in facts.items() if name not in cls.model_computed_fields}
 
     windows: int
     years: float
@@ -89,19 +109,36 @@ class Calm(_Part):
         return round(Rate(self.alarms, self.years).at_most(), 4) if self.years else None
 
 
+class Started(_Part):
+    """A run that was asked for, as Prefect would have got it."""
+
+    deployment: str = Field(description="Flow and model.")
+    cause: Cause | None = Field(description="Of a training; null for another run.")
+    as_of: datetime | None = Field(description="The time that a training is for.")
+    key: str = Field(description="Under which one run is made at most.")
+
+
 class Followed(_Part):
     """What a verdict led to, tried on the real functions: people are told, a training runs."""
 
     kind: ShiftKind
     verdict: str
+    as_of: datetime = Field(description="The time of the verdict.")
     conclusion: Action
-    delivered: bool = Field(description="A local receiver got the alert through Apprise.")
+    declared: bool = Field(
+        description="Whether the model declares alerts; where it does not, a rule was assumed."
+    )
+    wanted: tuple[str, ...] = Field(description="Channels that are to be told of it.")
+    told: tuple[str, ...] = Field(
+        description="Channels that were, each led to a receiver on this machine through Apprise."
+    )
     message: str
-    trained_rows: int = Field(description="Of the training that followed; 0 for none.")
+    started: Started | None = Field(description="The run that it asked for; null for none.")
+    trained_rows: int = Field(0, description="Of the training that followed; 0 for none.")
     metric: str
-    champion: float | None = Field(description="On the held out rows of the shifted stream.")
-    challenger: float | None
-    gates: str = Field(description="What the gates would say of the challenger.")
+    champion: float | None = Field(None, description="On the held out rows of the shifted stream.")
+    challenger: float | None = None
+    gates: str = Field("", description="What the gates would say of the challenger.")
 
 
 class Continuous(_Part):
@@ -118,9 +155,23 @@ class Continuous(_Part):
     max_delay: int
     contract: Calm = Field(description="The model's own windows, held to its contract.")
     unshifted: Calm = Field(description="Windows dealt anew, without a season.")
-    steady: Calm | None = Field(description="The windows as they came, where nothing moves.")
+    steady: Calm | None = Field(
+        description="The windows as they came behind the champion that the first ones make, where "
+        "nothing moves in them."
+    )
+    unlabelled_windows: tuple[str, ...] = Field(
+        (), description="Windows left out: their labels are not due, or none has come."
+    )
+    unlabelled_rows: int = Field(0, description="Rows of the others that were not dealt likewise.")
     shifts: tuple[Shift, ...]
-    left_out: dict[ShiftKind, str] = Field(description="Kinds that were not tried, with why.")
+    left_out: dict[str, str] = Field(
+        description="Kinds that were not tried, and columns that one would not change, with why."
+    )
     followed: Followed | None
+    channels: tuple[str, ...] = Field((), description="Channels that the declaration names.")
+    untold: dict[Occasion, tuple[ShiftKind, ...]] = Field(
+        default_factory=dict,
+        description="What gross shifts lead to and no declared channel is told of, with the kinds.",
+    )
     injections: tuple[Injection, ...]
     seconds: float

@@ -6,34 +6,29 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Final
 
 from deployments.proof.faults import Faults
-from deployments.proof.ground import Ground
+from deployments.proof.ground import TOLD, Ground, Say, stand_on
 from deployments.proof.result import Calm, Continuous, Followed
-from deployments.proof.streams import loud
-from deployments.proof.summing import failures, shifts
+from deployments.proof.streams import Stream
+from deployments.proof.summing import failures, shifts, untold
 from deployments.proof.through import followed
 from deployments.proof.trying import Tried, prepared, tried
 from deployments.shadow.champion import described, train_shadow
-from deployments.shadow.feed import Examined, read_feed
+from deployments.shadow.feed import read_feed
 from deployments.shadow.home import shadow_home
 from infra.errors import ResourceError
 from infra.settings import settings
-from tasks.governance.policy import Past, conclude
-from tasks.references import Action, Ending
-from tasks.spec import ModelSpec, load_spec
-
-Say = Callable[[str, float], None]
-"""Told what is done, and the share of the work that is behind."""
+from tasks.spec import load_spec
 
 _MOST_PROCESSES: Final = 4
-_TOLD: Final = 10
 _BEFORE: Final = 0.15
 """Share of the time that reading takes, before the first shadow is tried."""
 
@@ -41,16 +36,17 @@ _GROUND: list[Faults] = []
 """What a process of the pool stands on; set once, when it starts."""
 
 
-def prove(name: str, say: Say) -> Continuous:
+def prove(name: str, say: Say, now: datetime | None = None) -> Continuous:
     """Whether a model's monitor sees what it must, and is silent otherwise.
 
     Everything happens in a home that is made for it and gone afterwards: no table, champion,
     registered version, deployment or ledger is touched. The same declaration, data and code give
-    the same result, but for `seconds`.
+    the same result, but for `seconds`, and until the labels of another window are due.
 
     Args:
         name: of the model.
         say: told how far it is.
+        now: which labels are due is told by it; by default the time of the call.
 
     Raises:
         ConfigError: the declaration, its builder or its trainer is wrong.
@@ -59,11 +55,11 @@ def prove(name: str, say: Say) -> Continuous:
     began, spec = time.monotonic(), load_spec(name)
     say("reading the declared source", 0.0)
     with shadow_home(OMP_NUM_THREADS="1"):
-        ground, contract = _ground(spec, say)
+        ground = stand_on(read_feed(spec), now or datetime.now(UTC), _until(_BEFORE, say))
         ground.require_enough()
         found, through = _all_tried(ground, say)
-        steady = _steady(ground, contract) if spec.verify.continuous.steady else None
-    proof = _added_up(ground, found, through, contract, steady)
+        steady = _steady(ground) if spec.verify.continuous.steady else None
+    proof = _added_up(ground, found, through, steady)
     wrong = failures(proof, spec.verify.continuous)
     return proof.model_copy(
         update={
@@ -74,27 +70,9 @@ def prove(name: str, say: Say) -> Continuous:
     )
 
 
-def _ground(spec: ModelSpec, say: Say) -> tuple[Ground, Calm]:
-    """The model's own rows, and what its contract says of them as they came."""
-    feed = read_feed(spec)
-    raw, told, stopped = {}, [], 0
-    for place, (window, found) in enumerate(feed.admitted(), start=1):
-        raw[window] = {**feed.raw(window), **found.frames}
-        if found.ending in {Ending.HOLD, Ending.REJECT}:
-            stopped += 1
-            told.append(f"{window}: {found.ending}: {_worst(found)}")
-        say(f"the contract on {window}", _BEFORE * place / len(feed.windows))
-    windows = {window: feed.features(window, raw) for window in feed.windows}
-    ground = Ground(feed, raw, windows)
-    years = ground.years(len(windows)) if windows else 0.0
-    calm = Calm(
-        windows=len(windows), years=years, alarms=stopped, retrains=0, told=tuple(told[:_TOLD])
-    )
-    return ground, calm
-
-
-def _worst(found: Examined) -> str:
-    return next(each.message for each in found.findings if each.ending is found.ending)
+def _until(share: float, say: Say) -> Say:
+    """Told of a part of the work, whose end is that share of all of it."""
+    return lambda text, done: say(text, share * done)
 
 
 def _all_tried(ground: Ground, say: Say) -> tuple[list[Tried], Followed | None]:
@@ -179,7 +157,7 @@ def _try(number: int) -> Tried:
 def _follow() -> Followed | None:
     """What the first kind that must lead to a training does lead to, in a shadow of its own."""
     wanted = _GROUND[0].ground.spec.verify.continuous
-    kinds = [*wanted.retrains, *(kind for kind in wanted.kinds if not kind.of_feed)]
+    kinds = [*wanted.retrains, *(kind for kind in wanted.kinds if kind.of_world)]
     # Rows of its own: two processes that train the same would write the same place.
     trial = prepared(_GROUND[0], wanted.repetitions + 1)
     for kind in dict.fromkeys(kinds):
@@ -189,62 +167,62 @@ def _follow() -> Followed | None:
     return None
 
 
-def _steady(ground: Ground, contract: Calm) -> Calm:
-    """The windows as they came: what the contract stops, and what alarms behind a champion."""
+def _steady(ground: Ground) -> Calm:
+    """The windows as they came, behind the champion that the first of them make."""
     spec, names = ground.spec, list(ground.windows)
     first = {window: ground.windows[window] for window in names[: ground.first]}
     shadow = train_shadow(spec, first, ground.feed.known_at(list(first)[-1]))
-    told, retrains, past = list(contract.told), 0, Past()
+    stream, alarms, retrains = Stream(shadow), [], 0
     watched = names[ground.first :]
     for window in watched:
         until = {name: ground.windows[name] for name in names[: names.index(window) + 1]}
         table = described(spec, until, ground.feed.known_at(window))
-        verdict = shadow.verdict(window, ground.windows[window], table)
-        conclusion = conclude(verdict, past, spec.policy.model_copy(update={"every": None}))
-        if loud(conclusion):
-            told.append(f"{window}: {conclusion.action}: {verdict.reasons[0]}")
-            retrains += conclusion.action is Action.RETRAIN
+        heard = stream.follows(window, ground.windows[window], table)
+        if heard.is_loud:
+            alarms.append(f"{window}: {heard.conclusion.action}: {heard.verdict.reasons[0]}")
+            retrains += heard.trains
+    return _calm(ground, len(watched), alarms, retrains)
+
+
+def _calm(ground: Ground, windows: int, alarms: Sequence[str], retrains: int) -> Calm:
+    """Windows without a shift; all of their alarms count, and the first ones are told."""
     return Calm(
-        windows=len(names),
-        years=ground.years(len(names)),
-        alarms=len(told),
+        windows=windows,
+        years=ground.years(windows),
+        alarms=len(alarms),
         retrains=retrains,
-        told=tuple(told[:_TOLD]),
+        told=tuple(alarms[:TOLD]),
     )
 
 
 def _added_up(
-    ground: Ground,
-    found: list[Tried],
-    through: Followed | None,
-    contract: Calm,
-    steady: Calm | None,
+    ground: Ground, found: Sequence[Tried], through: Followed | None, steady: Calm | None
 ) -> Continuous:
-    wanted, calm = ground.spec.verify.continuous, sum(each.calm for each in found)
+    spec, wanted = ground.spec, ground.spec.verify.continuous
     alarms = [alarm for each in found for alarm in each.alarms]
     injections = tuple(injection for each in found for injection in each.injections)
     return Continuous(
-        model=ground.spec.name,
+        model=spec.name,
         passed=False,
         failures=(),
         seed=wanted.seed,
         repetitions=wanted.repetitions,
-        grain=ground.spec.data.grain,
+        grain=spec.data.grain,
         source_windows=len(ground.windows),
         max_false_alarms=wanted.max_false_alarms,
         max_delay=wanted.max_delay,
-        contract=contract,
-        unshifted=Calm(
-            windows=calm,
-            years=ground.years(calm),
-            alarms=len(alarms),
-            retrains=sum(each.retrains for each in found),
-            told=tuple(alarms[:_TOLD]),
+        contract=ground.contract,
+        unshifted=_calm(
+            ground, sum(each.calm for each in found), alarms, sum(each.retrains for each in found)
         ),
         steady=steady,
+        unlabelled_windows=ground.left_out,
+        unlabelled_rows=ground.unlabelled,
         shifts=tuple(shifts(injections)),
-        left_out=found[0].left_out if found else {},
+        left_out={name: why for each in found for name, why in each.left_out.items()},
         followed=through,
+        channels=tuple(dict.fromkeys(name for rule in spec.alerts for name in rule.to)),
+        untold=untold(injections, spec.alerts),
         injections=injections,
         seconds=0.0,
     )

@@ -1,5 +1,6 @@
 """A stream of windows under the declared policy: what the monitor says, and what is done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -7,7 +8,40 @@ import pandas as pd
 from deployments.proof.ground import Deal
 from deployments.shadow.champion import Shadow
 from tasks.governance.policy import Past, PolicySpec, Training, conclude, judged
-from tasks.references import Action, Conclusion, DriftVerdict
+from tasks.references import Action, Conclusion, DriftVerdict, FeatureTable
+
+Said = Callable[[pd.DataFrame], pd.DataFrame]
+"""What becomes of the predictions of a window before the monitor meets them."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the monitor said of a window, and what the policy made of it."""
+
+    verdict: DriftVerdict
+    conclusion: Conclusion
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether anybody is told: an alarm where nothing moved, a detection where it did."""
+        return self.conclusion.action.rank >= Action.ALERT.rank
+
+    @property
+    def trains(self) -> bool:
+        """Whether a training follows."""
+        return self.conclusion.action is Action.RETRAIN
+
+    @property
+    def gravest(self) -> tuple[str, ...]:
+        """The kinds of what lies beyond its limit, the gravest first."""
+        beyond = [each.kind.value for each in self.verdict.causes if each.action is not Action.REST]
+        return tuple(dict.fromkeys(beyond))
+
+    def says_more_than(self, calm: "Heard") -> bool:
+        """Whether it is loud for a reason that is not there without a shift, or asks for more."""
+        more = self.conclusion.action.rank > calm.conclusion.action.rank
+        new = set(self.gravest) - set(calm.gravest)
+        return self.is_loud and (more or not calm.is_loud or bool(new))
 
 
 @dataclass
@@ -18,41 +52,57 @@ class Stream:
 
     Attributes:
         shadow: the champion, in charge all the time.
-        deal: where the windows are from.
         past: what was concluded before.
-        rows: how many rows each window had that came.
     """
 
     shadow: Shadow
-    deal: Deal
     past: Past = field(default_factory=Past)
-    rows: dict[str, int] = field(default_factory=dict)
 
     @property
     def policy(self) -> PolicySpec:
         """What is declared, without the calendar."""
         return self.shadow.spec.policy.model_copy(update={"every": None})
 
-    def comes(self, window: str, rows: pd.DataFrame) -> tuple[DriftVerdict, Conclusion]:
-        """What follows from a window's rows; it counts among what was before the next."""
-        self.rows[window] = len(rows)
-        verdict = self.shadow.verdict(
-            window, self.deal.timed(window, rows), self.deal.table(window, self.rows)
-        )
+    def follows(
+        self, window: str, rows: pd.DataFrame, table: FeatureTable, said: Said | None = None
+    ) -> Heard:
+        """What follows from a window; it counts among what was before the next.
+
+        Args:
+            window: its name.
+            rows: key, times, label and features.
+            table: the windows up to this one.
+            said: what becomes of its predictions; left out, they are all there in time.
+        """
+        verdict = self.shadow.verdict(window, rows, table, said)
         conclusion = conclude(verdict, self.past, self.policy)
         self.past = replace(self.past, seen=(*self.past.seen, judged(verdict)))
         if conclusion.action is Action.RETRAIN:
             training = Training(verdict.as_of)
             self.past = replace(self.past, trainings=(*self.past.trainings, training))
-        return verdict, conclusion
+        return Heard(verdict, conclusion)
 
 
-def loud(conclusion: Conclusion) -> bool:
-    """Whether anybody is told: an alarm where nothing moved, a detection where something did."""
-    return conclusion.action.rank >= Action.ALERT.rank
+@dataclass
+class DealtStream:
+    """A stream of windows that were dealt anew.
 
+    Attributes:
+        shadow: the champion.
+        deal: where the windows are from.
+        rows: how many rows each window had that came.
+    """
 
-def gravest(verdict: DriftVerdict) -> tuple[str, ...]:
-    """The kinds of what lies beyond its limit, the gravest first."""
-    beyond = [each.kind.value for each in verdict.causes if each.action is not Action.REST]
-    return tuple(dict.fromkeys(beyond))
+    shadow: Shadow
+    deal: Deal
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing before."""
+        self._stream = Stream(self.shadow)
+
+    def comes(self, window: str, rows: pd.DataFrame, said: Said | None = None) -> Heard:
+        """What follows from a window's rows, of which some may have never come."""
+        self.rows[window] = len(rows)
+        timed, table = self.deal.timed(window, rows), self.deal.table(window, self.rows)
+        return self._stream.follows(window, timed, table, said)

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from deployments.proof.result import Continuous, Injection, Shift
-from tasks.references import Action
+from infra.errors import few
+from tasks.governance.notices import AlertSpec, Occasion
+from tasks.references import Action, Cause
 from tasks.verification.spec import ContinuousSpec, ShiftKind
 
 
@@ -31,17 +33,46 @@ def shifts(injections: Sequence[Injection]) -> Iterator[Shift]:
         )
 
 
+def untold(
+    injections: Sequence[Injection], rules: Sequence[AlertSpec]
+) -> dict[Occasion, tuple[ShiftKind, ...]]:
+    """What gross shifts lead to that no rule tells anybody of, each with the kinds of shifts."""
+    known = {occasion for rule in rules for occasion in rule.on}
+    found: dict[Occasion, dict[ShiftKind, None]] = {}
+    for each in injections:
+        if each.gross and each.followed in set(Occasion) and each.followed not in known:
+            found.setdefault(Occasion(each.followed), {})[each.kind] = None
+    return {occasion: tuple(kinds) for occasion, kinds in found.items()}
+
+
 def failures(proof: Continuous, wanted: ContinuousSpec) -> tuple[str, ...]:
     """What falls short, a sentence each; nothing where the proof passes."""
-    return (*_of_calm(proof, wanted), *_of_shifts(proof, wanted), *_of_consequences(proof, wanted))
+    return (
+        *_of_nothing(proof),
+        *_of_calm(proof, wanted),
+        *_of_shifts(proof, wanted),
+        *_of_consequences(proof, wanted),
+    )
+
+
+def _of_nothing(proof: Continuous) -> Iterator[str]:
+    if not proof.shifts:
+        yield "No shift could be tried: the model has nothing that the declared kinds hit."
 
 
 def _of_calm(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]:
-    calm, steady = proof.unshifted, proof.steady
+    calm, contract, steady = proof.unshifted, proof.contract, proof.steady
+    may = f" a year; {wanted.max_false_alarms:g} may."
     if calm.alarms_a_year > wanted.max_false_alarms:
         yield (
             f"{calm.alarms} of {calm.windows} windows without a shift alarmed, "
-            f"{calm.alarms_a_year:.2f} a year; {wanted.max_false_alarms:g} may. {calm.told[0]}"
+            f"{calm.alarms_a_year:.2f}{may} {calm.told[0]}"
+        )
+    if contract.alarms_a_year > wanted.max_false_alarms or (steady and contract.alarms):
+        yield (
+            f"The contract stops {contract.alarms} of {contract.windows} windows as they came, "
+            f"{contract.alarms_a_year:.2f}{' a year; nothing moves in them.' if steady else may} "
+            f"{contract.told[0]}"
         )
     if steady is not None and steady.alarms:
         yield (
@@ -68,28 +99,54 @@ def _of_shifts(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]:
 
 
 def _of_consequences(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]:
-    learned = [each for each in proof.injections if each.kind.of_feed and each.trained]
+    learned = [each for each in proof.injections if not each.kind.of_world and each.trained]
     if learned:
         first = learned[0]
         yield (
-            f"{len(learned)} faults of the feed led to a training; first {first.kind} of "
-            f"{first.size:g} in {first.where}: {first.says}"
+            f"{len(learned)} faults of a feed or of predictions led to a training; first "
+            f"{first.kind} of {first.size:g} in {first.where}: {first.says}"
         )
     for kind in wanted.retrains:
         idle = [
             each
             for each in proof.injections
-            if each.kind is kind and each.gross and Action.RETRAIN not in each.actions
+            if each.kind is kind and each.gross and not each.would_train
         ]
         if idle:
             yield (
                 f"The gross {kind} led to no training in {len(idle)} of {proof.repetitions} "
                 f"shadows, but to {idle[0].followed or 'nothing'}."
             )
-    if proof.followed is None:
-        yield "No shift of the world led to anything: nobody would be told."
-    elif not proof.followed.delivered:
-        yield "A verdict asked for an alert, and no message came to the receiver."
+    yield from _of_what_followed(proof)
+    alone = proof.untold.get(Occasion.ALERT, ())
+    if proof.channels and alone:
+        yield (
+            f"No more than an alert follows from the gross {few([each.value for each in alone])}, "
+            f"and no rule under `alerts` tells it to anybody."
+        )
+
+
+def _of_what_followed(proof: Continuous) -> Iterator[str]:
+    found = proof.followed
+    if found is None:
+        if any(each.kind.of_world for each in proof.shifts):
+            yield "No shift of the world led to anything: nobody would be told."
+        return
+    unheard = [name for name in found.wanted if name not in found.told]
+    if unheard:
+        yield f"A verdict was to be told to {few(unheard)}, and no message came to the receiver."
+    if found.conclusion is not Action.RETRAIN:
+        return
+    asked = found.started
+    if asked is None:
+        yield "A verdict asked for a training, and none was started."
+        return
+    wanted = (f"train/{proof.model}", Cause.DRIFT, found.as_of)
+    if (asked.deployment, asked.cause, asked.as_of) != wanted:
+        yield (
+            f"A verdict asked for a training for drift as of {found.as_of:%F}; what was started is "
+            f"{asked.deployment}, cause {asked.cause}, as of {asked.as_of}."
+        )
 
 
 def _frequent(words: Iterator[str]) -> tuple[str, ...]:

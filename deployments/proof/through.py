@@ -1,126 +1,156 @@
-"""What a verdict leads to, tried once: somebody is told, and a training runs before the gates."""
+"""What a verdict leads to, tried once: what `monitor` does of it, and the training behind it."""
 
-import json
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from deployments.proof.result import Followed
-from deployments.proof.streams import Stream
+import pandas as pd
+
+from deployments.proof.receiving import receiver
+from deployments.proof.result import Followed, Started
+from deployments.proof.standins import Notebook, without_servers
 from deployments.proof.trying import Trial
 from deployments.proof.worlds import shifted
 from deployments.shadow.champion import train_shadow
-from infra.alerts import send
-from infra.errors import PerennialError
-from infra.settings import settings
 from tasks.evaluation import compare, judge
-from tasks.governance.alerting import message_of
-from tasks.governance.notices import AlertSpec, Occasion, channels, drift_notice
-from tasks.references import Action, Conclusion, DriftVerdict
+from tasks.governance import (
+    alert,
+    drift_notice,
+    evidence_for_drift,
+    follow,
+    record_drift,
+    request_review,
+    request_training,
+)
+from tasks.governance.notices import AlertSpec, Occasion, channels
+from tasks.references import Action, Cause, Conclusion, DriftVerdict
 from tasks.verification.spec import ShiftKind
 
-_CHANNEL: Final = "proof"
-_RULE: Final = AlertSpec(
-    on=(Occasion.ALERT, Occasion.ASK, Occasion.RETRAIN, Occasion.ROLLBACK), to=(_CHANNEL,)
+ASSUMED: Final = (
+    AlertSpec(
+        on=(Occasion.ALERT, Occasion.ASK, Occasion.RETRAIN, Occasion.ROLLBACK), to=("proof",)
+    ),
 )
+"""Who is told where a model declares nobody, so that the way there is tried all the same."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A window that led to something, and what was done of it.
+
+    Attributes:
+        verdict: of the window.
+        conclusion: what the policy made of it.
+        told: title of the message that each channel got.
+        came: the rows of all windows so far, by window.
+    """
+
+    verdict: DriftVerdict
+    conclusion: Conclusion
+    told: dict[str, str]
+    came: dict[str, pd.DataFrame]
 
 
 def followed(trial: Trial, kind: ShiftKind) -> Followed | None:
-    """What the gross shift of a kind leads to; None where nobody is even told of it.
+    """What the gross shift of a kind leads to; None where nothing follows.
 
-    The notice goes through the declared kind of rule and Apprise to a receiver on this machine. A
-    training learns from the windows so far, those of the moved world among them, the newest held
-    out, and the gates compare it with the champion there; it is registered nowhere.
+    Every window is done with as `monitor` does: the policy with what is on record, the evidence,
+    the record, the alert by the declared rules, and the run that it starts. The channels lead to a
+    receiver on this machine; ledger and Prefect are stood in for. A training that was asked for
+    learns from the windows so far, those of the moved world among them, the newest held out, and
+    the gates compare it with the champion there; it is registered nowhere.
 
     Args:
         trial: a shadow.
         kind: of the world.
     """
-    size = trial.wanted.kinds[kind][-1]
-    stream, came, last = Stream(trial.shadow, trial.dealt), trial.dealt.learned(), None
-    for window in trial.dealt.watched()[: trial.wanted.windows]:
-        rows = shifted(
-            kind, size, trial.dealt.rows(window), trial.faults.ground, trial.shadow, trial.number
-        )
-        came[window] = rows
-        last = stream.comes(window, rows)
-        if last[1].action is Action.RETRAIN:
-            break
-    if last is None or last[1].action is Action.REST:
+    rules = trial.shadow.spec.alerts or ASSUMED
+    with without_servers() as book:
+        done = _until_something_follows(trial, kind, rules)
+    if done is None:
         return None
-    verdict, conclusion = last
-    message = _told(verdict, conclusion)
+    verdict, conclusion = done.verdict, done.conclusion
+    notice = drift_notice(verdict, conclusion)
     found = Followed(
         kind=kind,
         verdict=verdict.reasons[0],
+        as_of=verdict.as_of,
         conclusion=conclusion.action,
-        delivered=message is not None,
-        message=message or "",
-        trained_rows=0,
+        declared=bool(trial.shadow.spec.alerts),
+        wanted=tuple(channels(notice, rules)),
+        told=tuple(done.told),
+        message=next(iter(done.told.values()), ""),
+        started=_started(book),
         metric=trial.shadow.spec.evaluation.metric,
-        champion=None,
-        challenger=None,
-        gates="",
     )
-    if conclusion.action is not Action.RETRAIN:
+    if found.started is None or found.started.cause is None:
         return found
+    return found.model_copy(update=_trained(trial, done, found.started.cause))
+
+
+def _until_something_follows(
+    trial: Trial, kind: ShiftKind, rules: Sequence[AlertSpec]
+) -> _Done | None:
+    """The first window that starts a training, or else the last one that led to anything."""
+    came, rows_of, done = trial.dealt.learned(), dict[str, int](), None
+    for window in trial.dealt.watched()[: trial.wanted.windows]:
+        rows = shifted(
+            kind,
+            trial.wanted.kinds[kind][-1],
+            trial.dealt.rows(window),
+            trial.faults.ground,
+            trial.shadow,
+            trial.number,
+        )
+        came[window], rows_of[window] = trial.dealt.timed(window, rows), len(rows)
+        table = trial.dealt.table(window, rows_of)
+        verdict = trial.shadow.verdict(window, came[window], table)
+        conclusion, told = _monitored(trial, verdict, tuple(rules))
+        if conclusion.action is not Action.REST:
+            done = _Done(verdict, conclusion, told, dict(came))
+        if conclusion.action is Action.RETRAIN:
+            break
+    return done
+
+
+def _monitored(
+    trial: Trial, verdict: DriftVerdict, rules: tuple[AlertSpec, ...]
+) -> tuple[Conclusion, dict[str, str]]:
+    """What `monitor` does of a verdict, step by step; the calendar alone starts nothing here."""
+    policy = trial.shadow.spec.policy.model_copy(update={"every": None})
+    conclusion = follow.fn(verdict, trial.shadow.champion.since, None, policy)
+    evidence = evidence_for_drift.fn(verdict, conclusion)
+    record_drift.fn(evidence, verdict, conclusion)
+    with receiver({name for rule in rules for name in rule.to}) as got:
+        alert(drift_notice(verdict, conclusion), rules)
+    match conclusion.action:
+        case Action.RETRAIN:
+            request_training(evidence)
+        case Action.ASK:
+            request_review(evidence)
+    return conclusion, got
+
+
+def _started(book: Notebook) -> Started | None:
+    if not book.asked:
+        return None
+    run = book.asked[-1]
+    cause, as_of = run.parameters.get("cause"), run.parameters.get("as_of")
+    return Started(
+        deployment=run.deployment, cause=Cause(cause) if cause else None, as_of=as_of, key=run.key
+    )
+
+
+def _trained(trial: Trial, done: _Done, cause: Cause) -> dict[str, object]:
+    """What the training that was asked for comes to before the gates."""
     spec, champion = trial.shadow.spec, trial.shadow.champion
-    timed = {window: trial.dealt.timed(window, rows) for window, rows in came.items()}
-    challenger = train_shadow(spec, timed, verdict.as_of, trial.number).champion.candidate
+    trained = train_shadow(spec, done.came, done.verdict.as_of, trial.number).champion.candidate
+    challenger = trained.model_copy(update={"cause": cause})
     gained = compare.fn(challenger, champion, spec.evaluation, spec.gates, spec.data.label)
     gates = judge.fn(challenger, gained, spec.gates, spec.approval)
-    return found.model_copy(
-        update={
-            "trained_rows": challenger.fitted.rows,
-            "champion": gained.incumbent,
-            "challenger": gained.challenger,
-            "gates": f"{gates.kind}: {gates.why}",
-        }
-    )
-
-
-def _told(verdict: DriftVerdict, conclusion: Conclusion) -> str | None:
-    """The title that a receiver of this machine got; None where nothing came."""
-    notice = drift_notice(verdict, conclusion)
-    with _receiver() as posts:
-        for channel in channels(notice, (_RULE,)):
-            try:
-                send(channel, message_of(notice))
-            except PerennialError:
-                return None
-    return posts[0]["title"] if posts else None
-
-
-@contextmanager
-def _receiver() -> Iterator[list[dict[str, str]]]:
-    """A webhook on loopback that the channel leads to, and what was posted to it."""
-    posts: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    before = os.environ.get("PERENNIAL_ALERTS")
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        address = f"json://127.0.0.1:{server.server_port}/"
-        os.environ["PERENNIAL_ALERTS"] = json.dumps({_CHANNEL: address})
-        settings.cache_clear()
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield posts
-        finally:
-            server.shutdown()
-            thread.join()
-            os.environ.pop("PERENNIAL_ALERTS")
-            if before is not None:
-                os.environ["PERENNIAL_ALERTS"] = before
-            settings.cache_clear()
+    return {
+        "trained_rows": challenger.fitted.rows,
+        "champion": gained.incumbent,
+        "challenger": gained.challenger,
+        "gates": f"{gates.kind}: {gates.why}",
+    }

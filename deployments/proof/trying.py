@@ -3,19 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import pandas as pd
 
 from deployments.proof.contracted import contracted
 from deployments.proof.faults import Faults, Target
 from deployments.proof.ground import Deal, deal
+from deployments.proof.promised import broken_promise, not_promised
 from deployments.proof.result import Injection
-from deployments.proof.streams import Stream, gravest, loud
+from deployments.proof.streams import DealtStream, Heard, Said
 from deployments.proof.worlds import hits, shifted
 from deployments.shadow.champion import Shadow, train_shadow
 from tasks.references import Action
 from tasks.verification.spec import ContinuousSpec, ShiftKind
 from tasks.windows import end_day, first_day
+
+_SECOND_LINE: Final = ("monitor", "causes", "actions", "calm")
+"""What is told of the monitor where the contract has stopped the fault."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +32,14 @@ class Tried:
         alarms: those that alarmed, each with its reason.
         retrains: those that led to a training.
         injections: what came of each shift.
-        left_out: kinds that this model has nothing for, with why.
+        left_out: kinds that this model has nothing for, and columns that one does not change.
     """
 
     calm: int
     alarms: tuple[str, ...]
     retrains: int
     injections: tuple[Injection, ...]
-    left_out: dict[ShiftKind, str]
+    left_out: dict[str, str]
 
 
 @dataclass
@@ -88,17 +93,40 @@ class Trial:
         }
 
     @cached_property
-    def left_out(self) -> dict[ShiftKind, str]:
-        """The kinds that there is nothing for, each with why."""
+    def calm(self) -> tuple[Heard, ...]:
+        """The same windows without a shift: whatever is heard of them, no shift was the reason."""
+        stream = DealtStream(self.shadow, self.dealt)
+        return tuple(
+            stream.comes(window, self.dealt.rows(window)) for window in self.dealt.watched()
+        )
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """The kinds that there is nothing for, and columns that one would not change, with why."""
         told = {}
         for kind in self.wanted.kinds:
-            if kind.of_feed and kind not in self.targets:
-                told[kind] = "no column of its tables can have it"
-            elif not kind.of_feed and not self._hits(kind):
-                told[kind] = "the model has no numeric feature"
+            if why := self._nothing_for(kind):
+                told[kind.value] = why
+            if kind.of_feed:
+                same = "it changes nothing: all values are alike, or there are none"
+                told |= {f"{kind} of {each}": same for each in self.faults.unchanged(kind)}
         return told
 
+    def _nothing_for(self, kind: ShiftKind) -> str:
+        if kind.of_predictions:
+            return not_promised(kind, self.shadow.spec.monitoring)
+        if kind.of_feed:
+            return "" if kind in self.targets else "no column of its tables can have it"
+        if not self._hits(kind):
+            return "the model has no numeric feature"
+        window, size = self.dealt.watched()[0], self.wanted.kinds[kind][-1]
+        rows = self.dealt.rows(window)
+        same = self._moved(kind, size, rows).equals(rows)
+        return f"it changes nothing of {self._hits(kind)}" if same else ""
+
     def _hits(self, kind: ShiftKind) -> str:
+        if kind.of_predictions:
+            return "predictions"
         return hits(kind, self.faults.ground, self.shadow)
 
     def _tried(self, draft: Injection) -> Injection:
@@ -107,7 +135,7 @@ class Trial:
         found = draft if target is None else contracted(draft, self.faults, target)
         seen = self._watched(draft, stopped=bool(found.by))
         if found.by:
-            second = {"monitor": seen.monitor, "causes": seen.causes, "actions": seen.actions}
+            second = {name: getattr(seen, name) for name in _SECOND_LINE}
             return found.model_copy(update=second)
         found = seen.model_copy(update={"contract": found.contract})
         if found.by or found.monitor is None:
@@ -120,39 +148,46 @@ class Trial:
         """What the monitor says, had nobody stopped it: from the first watched window on.
 
         A fault that was let in goes on for all of them: a training must not follow later either.
+        What is heard of the same window without the shift too is no detection.
         """
-        lasting = draft.kind.of_feed and not stopped
+        lasting = not draft.kind.of_world and not stopped
         patient = lasting or (draft.gross and draft.kind in self.wanted.retrains)
-        stream, actions, first = Stream(self.shadow, self.dealt), [], dict[str, object]()
-        for place, window in enumerate(self.dealt.watched()[: self.wanted.windows], start=1):
+        stream, actions, first = DealtStream(self.shadow, self.dealt), [], dict[str, object]()
+        watched = self.dealt.watched()[: self.wanted.windows]
+        for place, (window, calm) in enumerate(zip(watched, self.calm, strict=False), start=1):
             rows = self._rows(draft, window)
             if isinstance(rows, str):
                 refused = {"by": "builder", "delay": 1, "days": self._days(1), "says": rows}
                 return draft.model_copy(update={**refused, "followed": "failed"})
-            verdict, conclusion = stream.comes(window, rows)
-            actions.append(conclusion.action)
-            if loud(conclusion) and not first:
-                first = {
-                    "monitor": place,
-                    "causes": gravest(verdict),
-                    "says": verdict.reasons[0],
-                    "followed": conclusion.action.value,
-                }
-            if conclusion.action is Action.RETRAIN:
-                first["followed"] = conclusion.action.value
+            heard = stream.comes(window, rows, self._said(draft))
+            actions.append(heard.conclusion.action)
+            if heard.says_more_than(calm) and not first:
+                first = {"monitor": place, **_told(heard, calm)}
+            if heard.trains and not calm.trains:
+                first["followed"] = Action.RETRAIN.value
                 break
             if stopped or (first and not patient):
                 break
-        return draft.model_copy(update={**first, "actions": tuple(actions)})
+        without = tuple(each.conclusion.action for each in self.calm[: len(actions)])
+        return draft.model_copy(update={**first, "actions": tuple(actions), "calm": without})
 
     def _rows(self, draft: Injection, window: str) -> pd.DataFrame | str:
-        target, ground = self.targets.get(draft.kind), self.faults.ground
+        target = self.targets.get(draft.kind)
         if target is not None:
             places = self.dealt.places[window]
             return self.faults.features(draft.kind, target, places, draft.size)
-        seed = self.wanted.seed + self.number
         rows = self.dealt.rows(window)
-        return shifted(draft.kind, draft.size, rows, ground, self.shadow, seed)
+        return rows if draft.kind.of_predictions else self._moved(draft.kind, draft.size, rows)
+
+    def _moved(self, kind: ShiftKind, size: float, rows: pd.DataFrame) -> pd.DataFrame:
+        seed = self.wanted.seed + self.number
+        return shifted(kind, size, rows, self.faults.ground, self.shadow, seed)
+
+    def _said(self, draft: Injection) -> Said | None:
+        if not draft.kind.of_predictions:
+            return None
+        seed, rules = self.wanted.seed + self.number, self.shadow.spec.monitoring
+        return broken_promise(draft.kind, draft.size, rules, seed)
 
     def _days(self, windows: int) -> float:
         """From the beginning of the first watched window until the end of another one."""
@@ -182,16 +217,25 @@ def tried(faults: Faults, number: int) -> Tried:
         number: of the repetition, from 1.
     """
     trial = prepared(faults, number)
-    stream, alarms, retrains = Stream(trial.shadow, trial.dealt), [], 0
-    for window in trial.dealt.watched():
-        verdict, conclusion = stream.comes(window, trial.dealt.rows(window))
-        if loud(conclusion):
-            alarms.append(f"shadow {number}, {window}: {conclusion.action}: {verdict.reasons[0]}")
-            retrains += conclusion.action is Action.RETRAIN
+    alarms = tuple(
+        f"shadow {number}, {window}: {heard.conclusion.action}: {heard.verdict.reasons[0]}"
+        for window, heard in zip(trial.dealt.watched(), trial.calm, strict=True)
+        if heard.is_loud
+    )
     return Tried(
-        calm=len(trial.dealt.watched()),
-        alarms=tuple(alarms),
-        retrains=retrains,
+        calm=len(trial.calm),
+        alarms=alarms,
+        retrains=sum(heard.trains for heard in trial.calm),
         injections=tuple(trial.shifts()),
         left_out=trial.left_out,
     )
+
+
+def _told(heard: Heard, calm: Heard) -> dict[str, object]:
+    """What is told of a detection, by what is not heard without the shift."""
+    new = [kind for kind in heard.gravest if kind not in calm.gravest]
+    return {
+        "causes": tuple(new or heard.gravest),
+        "says": heard.verdict.reasons[0],
+        "followed": heard.conclusion.action.value,
+    }

@@ -1,22 +1,18 @@
 """Where a replay works, and where its page is put for people to look at."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from filelock import FileLock, Timeout
 
 from deployments.replay.page import render
 from deployments.replay.results import Replay
 from infra.addresses import addresses
-from infra.errors import ConfigError, ResourceError
+from infra.errors import ResourceError
 from infra.settings import settings
 from infra.stack import is_up
 from infra.store import digest_of, disk_error, put_bytes
-
-_KINDS: Final = (".html", ".png")
 
 
 @contextmanager
@@ -37,22 +33,6 @@ def alone(model: str) -> Iterator[Path]:
         raise ResourceError(
             f"Another replay of {model} runs in {place}.", hint="Wait until it has ended."
         ) from None
-
-
-def require_writable(out: Path | None) -> None:
-    """Nothing, where a file can be written at the end.
-
-    Raises:
-        ConfigError: it is neither a page nor a picture, or its folder is not there.
-    """
-    if out is None:
-        return
-    if out.suffix not in _KINDS:
-        raise ConfigError(
-            f"--out {out} is neither a page nor a picture.", hint="End it with .html or .png."
-        )
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise ConfigError(f"--out {out}: {out.parent} is no folder that this user may write.")
 
 
 def publish(replay: Replay, picture: bytes, out: Path | None) -> Path:

@@ -3,7 +3,7 @@
 What the steps store goes where this process keeps its home, so call them inside `shadow_home`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +18,7 @@ from tasks.features.splitting import split
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
 from tasks.monitoring import profile, sources
 from tasks.monitoring.drift import sample
+from tasks.monitoring.feed import SCORED_AT
 from tasks.monitoring.learned import Learned, learned
 from tasks.monitoring.observing import Watched, observe
 from tasks.monitoring.watching import conclude, rosters_of, said_by
@@ -57,20 +58,31 @@ class Shadow:
     model: Any
     holdout: pd.DataFrame
 
-    def verdict(self, window: str, rows: pd.DataFrame, table: FeatureTable) -> DriftVerdict:
+    def verdict(
+        self,
+        window: str,
+        rows: pd.DataFrame,
+        table: FeatureTable,
+        happens: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    ) -> DriftVerdict:
         """What monitoring concludes of a window of feature rows; no report is written.
 
         Args:
             window: its name.
             rows: key, times, label and features; a label that is missing has not come.
             table: the windows up to this one, with how many rows each has.
+            happens: what becomes of the predictions, a row for each in the order of the rows, each
+                made in time; left out, nothing does.
         """
         spec = self.spec
-        said = predicted_rows(self.model, rows, table.key, self._features, spec.data.label.kind)
+        made = predicted_rows(self.model, rows, table.key, self._features, spec.data.label.kind)
+        said = made.assign(**{SCORED_AT: made[PREDICTION_TIME]})
+        said = happens(said) if happens else said
         watching, usual = spec.monitoring, sources.usual_rows(window, table)
         parts = watching.slices.columns if watching.slices else ()
         extra = [*(each.column for each in watching.rosters), *parts]
-        shown = dict.fromkeys([*table.key, EVENT_TIME, LABEL_TIME, table.label, *extra])
+        times = (EVENT_TIME, PREDICTION_TIME, LABEL_TIME)
+        shown = dict.fromkeys([*table.key, *times, table.label, *extra])
         told = rows[list(shown)]
         predictions = Predictions(
             uri="",

@@ -1,7 +1,8 @@
 """Shifts that are known: what they do to rows, and nothing else.
 
 Those of the world act on feature rows, those of the feed on raw rows, before any contract has seen
-them. The rows that a share names are the last ones: a fault begins at a time and goes on.
+them, those of the predictions on what the champion said. The rows that a share names are the last
+ones, where nothing else is said: a fault begins at a time and goes on.
 
 Source:
     Kinds and grades follow Rabanser, Guennemann and Lipton, Failing Loudly: An Empirical Study of
@@ -9,6 +10,7 @@ Source:
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -143,6 +145,43 @@ def silenced(rows: pd.DataFrame, share: float) -> pd.DataFrame:
         share: of the rows.
     """
     return rows[~_last(len(rows), share)].reset_index(drop=True)
+
+
+def thinned(said: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Predictions of which some, here and there, were never made.
+
+    Args:
+        said: a row for each.
+        share: of them.
+        seed: of which ones.
+    """
+    return said[~_some(len(said), share, seed)]
+
+
+def delayed(said: pd.DataFrame, column: str, by: timedelta, share: float) -> pd.DataFrame:
+    """Predictions of which the last ones were made later than they should.
+
+    Args:
+        said: a row for each.
+        column: the time at which each was made.
+        by: how much later.
+        share: of them.
+    """
+    made = said[column]
+    late = made.mask(_last(len(said), share), made + pd.Timedelta(by))
+    return said.assign(**{column: late})
+
+
+def interrupted(said: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Predictions of which a stretch in the middle was never made.
+
+    Args:
+        said: a row for each, in the order of time.
+        share: of them.
+    """
+    gone = round(len(said) * share)
+    start = (len(said) - gone) // 2
+    return pd.concat([said.iloc[:start], said.iloc[start + gone :]])
 
 
 def _last(count: int, share: float) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -9,7 +9,7 @@ from tasks.sections import Section
 
 
 class ShiftKind(StrEnum):
-    """A shift that is injected: four of the world, then four of the feed."""
+    """A shift that is injected: four of the world, four of the feed, three of the predictions."""
 
     MEAN = "mean"
     VARIANCE = "variance"
@@ -19,11 +19,24 @@ class ShiftKind(StrEnum):
     UNIT = "unit"
     MISSING = "missing"
     SILENCE = "silence"
+    UNSCORED = "unscored"
+    LATE = "late"
+    OUTAGE = "outage"
 
     @property
     def of_feed(self) -> bool:
-        """Whether the feed broke; otherwise the world moved."""
+        """Whether the feed broke."""
         return self in {ShiftKind.SWAP, ShiftKind.UNIT, ShiftKind.MISSING, ShiftKind.SILENCE}
+
+    @property
+    def of_predictions(self) -> bool:
+        """Whether rows came as ever, and their predictions did not."""
+        return self in {ShiftKind.UNSCORED, ShiftKind.LATE, ShiftKind.OUTAGE}
+
+    @property
+    def of_world(self) -> bool:
+        """Whether the world moved: the only reason for which a training may start."""
+        return not (self.of_feed or self.of_predictions)
 
 
 SIZES: Final[dict[ShiftKind, tuple[float, ...]]] = {
@@ -35,6 +48,9 @@ SIZES: Final[dict[ShiftKind, tuple[float, ...]]] = {
     ShiftKind.UNIT: (0.05, 0.1, 0.25, 0.5, 1.0),
     ShiftKind.MISSING: (0.05, 0.1, 0.25, 0.5, 1.0),
     ShiftKind.SILENCE: (0.05, 0.1, 0.25, 0.5, 1.0),
+    ShiftKind.UNSCORED: (0.05, 0.1, 0.25, 0.5, 1.0),
+    ShiftKind.LATE: (0.05, 0.1, 0.25, 0.5, 1.0),
+    ShiftKind.OUTAGE: (0.05, 0.1, 0.25, 0.5, 1.0),
 }
 """Sizes from small to gross, which is the last.
 
@@ -48,7 +64,8 @@ class ContinuousSpec(Section):
 
     Known shifts are injected into a shadow of the model's own data. Its windows are dealt anew from
     the rows of all of them, so that there is no season in them; the last size of each kind is the
-    gross one. A shift of the feed that leads to a training fails, whatever its size.
+    gross one. A fault of the feed or of the predictions that leads to a training fails, whatever
+    its size.
     """
 
     max_false_alarms: float = Field(
@@ -85,9 +102,12 @@ class ContinuousSpec(Section):
         both = [kind.value for kind in self.retrains if kind in self.without]
         if both:
             raise ValueError(f"{both[0]} is left out, but must lead to a training")
-        wrong = [kind.value for kind in self.retrains if kind.of_feed]
+        wrong = [kind for kind in self.retrains if not kind.of_world]
         if wrong:
-            raise ValueError(f"{wrong[0]} is a fault of the feed, which no training may follow")
+            what = "feed" if wrong[0].of_feed else "predictions"
+            raise ValueError(f"{wrong[0]} is a fault of the {what}, which no training may follow")
+        if not self.kinds:
+            raise ValueError("every kind is left out: nothing would be put to the test")
         return self
 
     @property

@@ -2,17 +2,22 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
 from deployments.proof.picture import draw
-from deployments.proof.result import Calm, Continuous, Followed, Injection
-from deployments.proof.summing import failures, shifts
+from deployments.proof.result import Calm, Continuous, Followed, Injection, Started
+from deployments.proof.summing import failures, shifts, untold
+from deployments.proof.wording import notes
 from infra.settings import PROJECT
-from tasks.references import Action
+from tasks.governance.notices import AlertSpec, Occasion
+from tasks.references import Action, Cause
 from tasks.verification.spec import ContinuousSpec, ShiftKind
 
 WANTED = ContinuousSpec(retrains=(ShiftKind.FLIP,))
+AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
+STARTED = Started(deployment="train/rides", cause=Cause.DRIFT, as_of=AS_OF, key="train-rides-1")
 
 
 def injection(kind: ShiftKind = ShiftKind.FLIP, number: int = 1, **changes: object) -> Injection:
@@ -26,6 +31,7 @@ def injection(kind: ShiftKind = ShiftKind.FLIP, number: int = 1, **changes: obje
         "where": "a.b",
         "window": "2024-05",
         "actions": () if feed else (Action.RETRAIN,),
+        "calm": () if feed else (Action.REST,),
         "by": "contract" if feed else "monitor",
         "delay": 1,
         "days": 31.0,
@@ -34,21 +40,33 @@ def injection(kind: ShiftKind = ShiftKind.FLIP, number: int = 1, **changes: obje
     return Injection.model_validate({**facts, **changes})
 
 
+FOLLOWED = Followed(
+    kind=ShiftKind.FLIP,
+    verdict="roc_auc fell",
+    as_of=AS_OF,
+    conclusion=Action.RETRAIN,
+    declared=True,
+    wanted=("team",),
+    told=("team",),
+    message="rides 2024-05: retrain",
+    started=STARTED,
+    trained_rows=10,
+    metric="roc_auc",
+    champion=0.6,
+    challenger=0.7,
+    gates="promote: it gained",
+)
+STOPPED = Calm(windows=12, years=1.0, alarms=12, retrains=0, told=("May: hold: x",))
+
+
+def through(**changes: object) -> Followed:
+    """A gross flip that somebody was told of, and that a training was asked for by."""
+    return FOLLOWED.model_copy(update=changes)
+
+
 def proof(*injections: Injection, **changes: object) -> Continuous:
     """A proof of two shadows with forty silent months, but for the changes."""
     calm = Calm(windows=40, years=10 / 3, alarms=0, retrains=0)
-    followed = Followed(
-        kind=ShiftKind.FLIP,
-        verdict="roc_auc fell",
-        conclusion=Action.RETRAIN,
-        delivered=True,
-        message="rides 2024-05: retrain",
-        trained_rows=10,
-        metric="roc_auc",
-        champion=0.6,
-        challenger=0.7,
-        gates="promote: it gained",
-    )
     facts: dict[str, object] = {
         "model": "rides",
         "passed": True,
@@ -64,7 +82,7 @@ def proof(*injections: Injection, **changes: object) -> Continuous:
         "steady": None,
         "shifts": tuple(shifts(injections)),
         "left_out": {},
-        "followed": followed,
+        "followed": FOLLOWED,
         "injections": injections,
         "seconds": 1.0,
     }
@@ -123,11 +141,37 @@ def test_a_proof_in_which_all_is_seen_has_no_failure() -> None:
                     gross=False,
                     by="monitor",
                     actions=(Action.RETRAIN,),
+                    calm=(Action.REST,),
                     says="Features moved.",
                 )
             ),
-            "1 faults of the feed led to a training; first missing of 0.1 in a.b: Features moved.",
+            "1 faults of a feed or of predictions led to a training; first missing of 0.1 in a.b:",
         ),
+        (
+            proof(injection(), contract=STOPPED),
+            "The contract stops 12 of 12 windows as they came, 12.00 a year; 1 may. May: hold",
+        ),
+        (
+            proof(injection(actions=(Action.RETRAIN,), calm=(Action.RETRAIN,))),
+            "The gross flip led to no training in 1 of 2 shadows",
+        ),
+        (
+            proof(followed=through(told=())),
+            "A verdict was to be told to team, and no message came to the receiver.",
+        ),
+        (
+            proof(followed=through(started=None)),
+            "A verdict asked for a training, and none was started.",
+        ),
+        (
+            proof(followed=through(started=STARTED.model_copy(update={"cause": Cause.DATA}))),
+            "A verdict asked for a training for drift as of 2024-06-01; what was started is train",
+        ),
+        (
+            proof(injection(), channels=("team",), untold={Occasion.ALERT: (ShiftKind.SILENCE,)}),
+            "No more than an alert follows from the gross silence, and no rule under `alerts`",
+        ),
+        (proof(), "No shift could be tried"),
         (
             proof(unshifted=Calm(windows=12, years=1.0, alarms=2, retrains=0, told=("May: x",))),
             "2 of 12 windows without a shift alarmed, 2.00 a year; 1 may. May: x",
@@ -136,9 +180,11 @@ def test_a_proof_in_which_all_is_seen_has_no_failure() -> None:
             proof(steady=Calm(windows=4, years=4.0, alarms=1, retrains=1, told=("2017: retrain",))),
             "1 of 4 windows as they came alarmed, though nothing moves in them. 2017: retrain",
         ),
-        (proof(followed=None), "No shift of the world led to anything: nobody would be told."),
+        (
+            proof(injection(), followed=None),
+            "No shift of the world led to anything: nobody would be told.",
+        ),
     ],
-    ids=["late", "not trained on", "a fault learned", "false alarms", "not steady", "nobody told"],
 )
 def test_what_falls_short_is_told_in_a_sentence(broken: Continuous, told: str) -> None:
     """Each threshold of the declaration can fail, and says by how much."""
@@ -166,6 +212,78 @@ def test_a_proof_is_drawn_whatever_it_found() -> None:
     )
 
     assert draw(mixed).startswith(b"\x89PNG")
+
+
+def test_a_proof_without_any_shift_is_drawn_and_fails() -> None:
+    """Where nothing could be tried nothing is shown, and that is no success."""
+    empty = proof()
+
+    assert draw(empty).startswith(b"\x89PNG")
+    assert failures(empty, WANTED) != ()
+
+
+def test_a_fault_of_predictions_must_not_be_trained_on_either() -> None:
+    """Rows came as ever: there is nothing in them to learn."""
+    learned = injection(
+        ShiftKind.OUTAGE, by="monitor", actions=(Action.RETRAIN,), calm=(Action.REST,), says="x."
+    )
+
+    assert any(each.startswith("1 faults") for each in failures(proof(learned), WANTED))
+
+
+def test_what_a_calm_window_starts_too_is_no_fault_s_doing() -> None:
+    """A training that starts without the fault as well is none that the fault led to."""
+    both = (Action.ALERT, Action.RETRAIN)
+
+    assert not injection(ShiftKind.UNIT, by="monitor", actions=both, calm=both).trained
+    assert injection(ShiftKind.UNIT, by="monitor", actions=both, calm=both[::-1]).trained
+
+
+def test_what_no_channel_is_told_of_is_named_with_its_shifts() -> None:
+    """Rules for a training alone leave those of an alert to whoever looks."""
+    rules = (AlertSpec(on=(Occasion.RETRAIN,), to=("team",)),)
+    found = untold(
+        [
+            injection(),
+            injection(ShiftKind.SILENCE, followed="alert"),
+            injection(ShiftKind.SWAP, followed="quarantine"),
+            injection(ShiftKind.UNIT, followed="hold"),
+            injection(ShiftKind.MISSING, followed="hold", gross=False),
+        ],
+        rules,
+    )
+
+    assert found == {Occasion.ALERT: (ShiftKind.SILENCE,), Occasion.HOLD: (ShiftKind.UNIT,)}
+
+
+def test_what_was_left_out_and_who_would_be_told_is_said_plainly() -> None:
+    """A reader must not have to compare counts to find what was not put to the test."""
+    found = list(
+        notes(
+            proof(
+                injection(),
+                unlabelled_windows=("2024-09", "2024-10"),
+                unlabelled_rows=4,
+                left_out={"swap of rides.place": "it changes nothing"},
+            )
+        )
+    )
+
+    assert found[:4] == [
+        "2 windows without labels were not dealt: 2024-09, 2024-10.",
+        "4 rows without a label were not dealt.",
+        "swap of rides.place: not tried, it changes nothing.",
+        "The model declares no alerts: what follows is on record, and nobody is told of it.",
+    ]
+    assert "train/rides was asked for, cause drift" in found[-1]
+
+
+def test_what_is_printed_can_be_read_again() -> None:
+    """The JSON of a proof is one of its own schema, and means the same."""
+    found = proof(injection(), injection(ShiftKind.LATE))
+
+    assert Continuous.model_validate_json(found.model_dump_json()) == found
+    assert "alarms_a_year" in found.model_dump_json()
 
 
 def test_the_schema_of_the_result_is_documented() -> None:

@@ -1,5 +1,7 @@
 """Shifts that are known: each does what it says, to the rows that it names, and nothing else."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,15 @@ from tasks.data.spec import LabelSpec
 from tasks.verification.rates import Rate
 from tasks.verification.shifts import (
     NEW_SEGMENT,
+    delayed,
     emptied,
     flipped,
     in_unit,
+    interrupted,
     moved,
     silenced,
     swapped,
+    thinned,
     widened,
     with_segment,
 )
@@ -127,6 +132,30 @@ def test_silence_leaves_the_rows_before_it(rows: pd.DataFrame, share: float, lef
     assert silenced(rows, share).equals(rows.head(left))
 
 
+def test_predictions_are_missing_here_and_there_or_at_a_stretch(rows: pd.DataFrame) -> None:
+    """Both lose a quarter of them; only one of the two leaves a hole."""
+    some, same = (thinned(rows, 0.25, seed=1) for _ in range(2))
+    stretch = interrupted(rows, 0.25)
+
+    assert len(some) == len(stretch) == 15
+    assert some.equals(same)
+    assert stretch.index.tolist() == [*range(7), *range(12, 20)]
+    assert interrupted(rows, 1.0).empty
+
+
+def test_late_predictions_are_the_last_ones(rows: pd.DataFrame) -> None:
+    """They are made all the same, an hour later than the others."""
+    made = rows.assign(made=pd.Timestamp("2024-01-01", tz="UTC"))
+
+    found = delayed(made, "made", timedelta(hours=1), 0.1)
+
+    assert (found["made"] - made["made"]).tolist()[-3:] == [
+        timedelta(0),
+        timedelta(hours=1),
+        timedelta(hours=1),
+    ]
+
+
 def test_sizes_grow_and_the_last_is_gross() -> None:
     """Each kind has a size of its own scale."""
     assert set(SIZES) == set(ShiftKind)
@@ -140,6 +169,8 @@ def test_sizes_grow_and_the_last_is_gross() -> None:
         ({"sizes": {"flip": [0.5, 1.5]}}, "shares of the rows"),
         ({"retrains": ["flip"], "without": ["flip"]}, "left out, but must lead"),
         ({"retrains": ["unit"]}, "fault of the feed"),
+        ({"retrains": ["outage"]}, "fault of the predictions"),
+        ({"without": [kind.value for kind in ShiftKind], "retrains": []}, "every kind is left out"),
         ({"max_false_alarms": -1}, "greater than or equal to 0"),
     ],
 )
