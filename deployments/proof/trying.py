@@ -147,11 +147,13 @@ class Trial:
     def _watched(self, draft: Injection, *, stopped: bool) -> Injection:
         """What the monitor says, had nobody stopped it: from the first watched window on.
 
-        A fault that was let in goes on for all of them: a training must not follow later either.
+        A fault that was let in goes on for all of them: a training must not follow later either. Of
+        the predictions, whose rows are the calm ones, only the gross fault does.
         What is heard of the same window without the shift too is no detection.
         """
-        lasting = not draft.kind.of_world and not stopped
-        patient = lasting or (draft.gross and draft.kind in self.wanted.retrains)
+        lasting = draft.kind.of_feed and not stopped
+        long = draft.kind.of_predictions or draft.kind in self.wanted.retrains
+        patient = lasting or (draft.gross and long)
         stream, actions, first = DealtStream(self.shadow, self.dealt), [], dict[str, object]()
         watched = self.dealt.watched()[: self.wanted.windows]
         for place, (window, calm) in enumerate(zip(watched, self.calm, strict=False), start=1):

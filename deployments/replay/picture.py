@@ -16,6 +16,9 @@ _COLOURS: Final = (
 
 _STYLE: Final = {"fontsize": 9, "color": INK, "loc": "left"}
 _HALF: Final = 0.5
+_ABOVE: Final = 0.42
+"""Where the alarms of a policy lie, above what it did."""
+
 _FEW: Final = 24
 """Windows whose names fit side by side."""
 
@@ -28,15 +31,16 @@ Axes = Any
 def draw(replay: Replay) -> bytes:
     """A PNG of three panels over the same windows: metric, gain, and what was done.
 
-    Lines that lie on each other are drawn from broad to narrow, so that each shows.
+    Lines are drawn from broad to narrow, those above in ever shorter dashes: where courses are
+    alike, each shows through the gaps of the next.
     """
     names = [each.window for each in replay.arrivals]
     courses = replay.courses
     rows = len(courses)
     figure = Figure(
-        figsize=(12, 6.6 + 0.36 * rows), dpi=110, layout="constrained", facecolor="white"
+        figsize=(12, 6.6 + 0.44 * rows), dpi=110, layout="constrained", facecolor="white"
     )
-    panels = figure.subplots(3, 1, sharex=True, height_ratios=(3.2, 2.2, 0.7 + 0.5 * rows))
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=(3.2, 2.2, 0.7 + 0.6 * rows))
     top, middle, bottom = panels
     _metric(top, replay, names)
     _gains(middle, replay, names)
@@ -63,7 +67,7 @@ def _metric(axes: Axes, replay: Replay, names: list[str]) -> None:
     _name_ends(axes, replay.courses, names)
     axes.set_title(
         f"{replay.metric} of the champion of the time ({better} is better); a ring: what was "
-        "trained on this window's labels took charge of the next",
+        "trained when this window's labels were in took charge then",
         **_STYLE,
     )
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -138,6 +142,10 @@ def _deeds(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
         axes.axhline(row, color=FAINT, linewidth=0.8, zorder=0)
         for each in course.windows:
             across = names.index(each.window)
+            if each.alarm.rank >= Action.ALERT.rank:
+                axes.scatter(
+                    across, row + _ABOVE, s=30, marker="^", facecolors="none", edgecolors=colour
+                )
             if each.training:
                 filled = colour if each.training.promoted else "white"
                 axes.scatter(
@@ -150,17 +158,15 @@ def _deeds(axes: Axes, courses: Sequence[Course], names: list[str]) -> None:
                 axes.text(across, row, "?", ha="center", va="center", color=colour, **_BOLD)
             elif each.action is Action.ROLLBACK:
                 axes.scatter(across, row, s=70, marker="<", color=colour)
-            elif each.action is Action.ALERT:
-                axes.scatter(across, row, s=46, marker="^", facecolors="none", edgecolors=colour)
         axes.text(
             len(names) - 0.72, row, f"{course.cpu_s:,.0f} CPU s", va="center", fontsize=9,
             color=colour,
         )  # fmt: skip
     axes.set_yticks(range(len(courses)), [_told(each) for each in reversed(courses)], fontsize=9)
-    axes.set_ylim(-_HALF - 0.1, len(courses) - _HALF + 0.1)
+    axes.set_ylim(-_HALF - 0.1, len(courses) - _HALF + 0.25)
     axes.set_title(
-        "● trained and took charge   ○ trained and turned down   △ alert   ? a person was asked   "
-        "◁ rolled back",
+        "● trained and took charge   ○ trained and turned down   △ (above) alarm   "
+        "? a person was asked   ◁ rolled back",
         **_STYLE,
     )
 
@@ -186,7 +192,11 @@ def _points(course: Course, names: list[str], field: str) -> tuple[list[int], li
 
 
 def _line(place: int, count: int) -> dict[str, Any]:
-    return {"color": _colour(place), "linewidth": 1.5 + 0.9 * (count - 1 - place), "alpha": 0.9}
+    """The look of a course: the first whole and broad, each one above it narrower and shorter."""
+    width = 1.7 + 0.7 * (count - 1 - place)
+    dash = max(2.0, 7.0 - 1.6 * place)
+    style = "-" if place == 0 else (0, (dash, dash * 0.7))
+    return {"color": _colour(place), "linewidth": width, "linestyle": style, "alpha": 0.95}
 
 
 def _colour(place: int) -> str:

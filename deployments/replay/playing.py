@@ -145,6 +145,11 @@ def _turns(
         yield from ((window, track) for track in tracks) if labels else [(window, None)]
 
 
+def alarms_of(watched: Sequence[Watch]) -> int:
+    """Windows in which something was amiss: what was due by the calendar is not."""
+    return sum(each.alarm.rank >= Action.ALERT.rank for each in watched)
+
+
 def _course(world: World, track: Track, watched: Sequence[Watch], against: Track) -> Course:
     known = [each for each in watched if each.metric is not None]
     values = np.array([each.metric for each in known], dtype="float64")
@@ -159,7 +164,7 @@ def _course(world: World, track: Track, watched: Sequence[Watch], against: Track
         worst=known[int((sign * values).argmin())].window if known else None,
         trainings=len(trainings),
         promotions=sum(each.promoted for each in trainings),
-        alarms=sum(each.action.rank >= Action.ALERT.rank for each in watched),
+        alarms=alarms_of(watched),
         questions=sum(each.action is Action.ASK for each in watched)
         + sum(each.verdict == "ask" for each in trainings),
         cpu_s=round(sum(each.cpu_s for each in trainings), 1),

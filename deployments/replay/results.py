@@ -43,6 +43,9 @@ class Watch(Reference):
     money: float | None = Field(None, description="Worth of the window, where it is declared.")
     verdict: Action = Action.REST
     action: Action = Field(Action.REST, description="What the policy made of the verdict.")
+    alarm: Action = Field(
+        Action.REST, description="Likewise, the calendar left out: what was due is no alarm."
+    )
     kinds: tuple[WatchKind, ...] = ()
     why: tuple[str, ...] = ()
     training: Retraining | None = None
@@ -68,7 +71,9 @@ class Course(Reference):
     worst: str | None = Field(description="The window with the worst metric.")
     trainings: int
     promotions: int
-    alarms: int = Field(description="Windows that led to an alert or more.")
+    alarms: int = Field(
+        description="Windows that would lead to an alert or more without the calendar."
+    )
     questions: int = Field(description="Windows on which a person was asked.")
     cpu_s: float = Field(description="Of its trainings; shared ones count for each policy.")
     gpu_hours: float = Field(0.0, description="Of its trainings, counted alike.")

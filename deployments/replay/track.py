@@ -1,14 +1,23 @@
 """One policy on its way through history: who is in charge by it, and what it has done so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from deployments.replay.policies import Rules
+from deployments.replay.reigning import nobody_for
 from deployments.replay.results import Retraining, Watch
 from deployments.replay.world import Trained, World, crowned
 from infra.errors import DataError
-from tasks.governance.policy import Past, Training, conclude, seen_before
+from tasks.governance.policy import (
+    Past,
+    Training,
+    Tried,
+    conclude,
+    seen_before,
+    still_declined,
+    still_tried,
+)
 from tasks.references import (
     Action,
     Ask,
@@ -53,7 +62,8 @@ class Track:
     trained: datetime | None = None
     verdicts: list[DriftVerdict] = field(default_factory=list)
     predictions: dict[str, Predictions] = field(default_factory=dict)
-    declined: list[tuple[datetime, frozenset[WatchKind]]] = field(default_factory=list)
+    declined: list[tuple[DriftVerdict, frozenset[WatchKind]]] = field(default_factory=list)
+    tried: Tried | None = None
     turned_down: Candidate | None = None
 
     def live(self, world: World, window: str, reviewer: Reviewer) -> Watch:
@@ -62,6 +72,9 @@ class Track:
         try:
             if not self.reigns:
                 return self._first(world, window, reviewer)
+            nobody = nobody_for(window, world.times(window, as_of), self.reigns)
+            if nobody:
+                return Watch(window=window, as_of=as_of, failed=nobody)
             *before, champion = self.reigns
             made = world.predict(champion, tuple(before), window, as_of)
             contest = Contest(champion=champion, turned_down=self.turned_down)
@@ -69,7 +82,9 @@ class Track:
         except DataError as error:
             return Watch(window=window, as_of=as_of, failed=str(error.args[0]))
         self.predictions[window] = made
-        conclusion = conclude(verdict, self._past(verdict), self.rules.policy)
+        past, policy = self._past(verdict), self.rules.policy
+        conclusion = conclude(verdict, past, policy)
+        asked_of_it = conclude(verdict, past, policy.model_copy(update={"every": None}))
         self.verdicts.append(verdict)
         training, failed = self._act(world, verdict, conclusion, reviewer)
         metric = world.spec.evaluation.metric
@@ -83,6 +98,7 @@ class Track:
             money=verdict.metrics.get("value"),
             verdict=verdict.action,
             action=conclusion.action,
+            alarm=asked_of_it.action,
             kinds=conclusion.kinds,
             why=(*conclusion.why, *verdict.reasons),
             training=training,
@@ -96,15 +112,33 @@ class Track:
         return Watch(window=window, as_of=as_of, training=training)
 
     def _past(self, verdict: DriftVerdict) -> Past:
-        champion = self.reigns[-1]
         line = line_of(each.version for each in self.reigns)
         return Past(
             trainings=tuple(self.trainings),
             trained=self.trained,
             seen=seen_before(self.verdicts, verdict.window, self.rules.policy.persist.of),
-            declined=tuple(kinds for at, kinds in self.declined if at >= champion.since),
+            declined=tuple(self._declined(verdict)),
+            tried=self._tried(verdict),
             predecessor=line[-2] if len(line) > 1 else None,
         )
+
+    def _declined(self, verdict: DriftVerdict) -> Iterator[frozenset[WatchKind]]:
+        """What a person wanted no training for, since the last one, and as long as that counts."""
+        last = self.trainings[-1].as_of if self.trainings else self.reigns[-1].since
+        growth = self.rules.policy.min_growth
+        for asked, kinds in self.declined:
+            if asked.as_of > last and still_declined(asked, verdict, growth):
+                yield kinds
+
+    def _tried(self, verdict: DriftVerdict) -> Tried | None:
+        """The last training that a verdict started by itself, as far as it speaks against one."""
+        tried, champion = self.tried, self.reigns[-1]
+        if tried is None or (not tried.promoted and tried.as_of < champion.since):
+            return None
+        since = [each for each in self.verdicts if each.as_of > tried.as_of]
+        asked = any(each.as_of > tried.as_of for each, _ in self.declined)
+        growth = self.rules.policy.min_growth
+        return still_tried(tried, since, verdict, asked=asked, min_growth=growth)
 
     def _act(
         self, world: World, verdict: DriftVerdict, conclusion: Conclusion, reviewer: Reviewer
@@ -115,15 +149,19 @@ class Track:
             back = [each for each in self.reigns if each.version == conclusion.version][-1]
             self._crown(back.candidate, as_of)
         if conclusion.action is Action.ASK and not reviewer.drift:
-            self.declined.append((as_of, frozenset(conclusion.kinds)))
+            self.declined.append((verdict, frozenset(conclusion.kinds)))
         asked = conclusion.action is Action.ASK and reviewer.drift
         if conclusion.action is not Action.RETRAIN and not asked:
             return None, ""
         hours = 0.0
         try:
-            made = world.train(as_of, Cause.DRIFT)
+            made = world.train(as_of, conclusion.cause)
             hours = made.candidate.gpu_hours
-            return self._before_the_gates(world, made, reviewer), ""
+            became = self._before_the_gates(world, made, reviewer)
+            if conclusion.cause is Cause.DRIFT:
+                kinds = frozenset() if asked else frozenset(conclusion.kinds)
+                self.tried = Tried(became.version, as_of, became.promoted, kinds) if kinds else None
+            return became, ""
         except DataError as error:
             return None, str(error.args[0])
         finally:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from deployments.replay.results import Arrival
 from deployments.shadow.feed import Feed
 from infra.errors import DataError
@@ -23,6 +25,7 @@ from tasks.data.spec import DataSpec
 from tasks.evaluation import compare, evaluate, judge
 from tasks.evaluation.spec import EvaluationSpec
 from tasks.features import build_features, split_by_time
+from tasks.frames import PREDICTION_TIME, feature_rows
 from tasks.monitoring import profile
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.packaging import predict
@@ -69,8 +72,8 @@ class World:
 
     @property
     def trainings(self) -> int:
-        """How many different ones were asked for."""
-        return len(self._trained)
+        """How many different ones were done: what they were for makes no other version of them."""
+        return len({as_of for as_of, _ in self._trained})
 
     def ends(self, window: str) -> datetime:
         """When a window is over, and its rows come in."""
@@ -155,9 +158,17 @@ class World:
         """What the gates say of a candidate against who is in charge."""
         spec = self.spec
         against = outside(compare, spec.name)(
-            candidate, incumbent, spec.evaluation, spec.gates, spec.data.label
+            alike(candidate), incumbent, spec.evaluation, spec.gates, spec.data.label
         ).value
         return against, judge.fn(candidate, against, spec.gates, spec.approval)
+
+    def times(self, window: str, as_of: datetime) -> pd.DataFrame:
+        """When each row of a window is to be predicted.
+
+        Raises:
+            DataError: the features lack the window.
+        """
+        return feature_rows(self.table(as_of), [window], [PREDICTION_TIME])
 
     def predict(
         self, champion: Champion, before: tuple[Champion, ...], window: str, as_of: datetime
@@ -177,14 +188,19 @@ class World:
         ).value
 
 
+def alike(candidate: Candidate) -> Candidate:
+    """A candidate without what it was trained for, which policies differ in that share it."""
+    return candidate.model_copy(update={"cause": Cause.SCHEDULE})
+
+
 def crowned(candidate: Candidate, since: datetime) -> Champion:
-    """A candidate in charge from a time on."""
+    """A candidate in charge from a time on; whatever it was trained for, it predicts alike."""
     bento = Bento(tag="", uri=candidate.fitted.uri, digest="", version=candidate.version)
     return Champion(
         model=candidate.model,
         version=candidate.version,
         since=since,
-        candidate=candidate,
+        candidate=alike(candidate),
         bento=bento,
         entry=digest_of(candidate.digest, since),
     )

@@ -48,9 +48,9 @@ SIZES: Final[dict[ShiftKind, tuple[float, ...]]] = {
     ShiftKind.UNIT: (0.05, 0.1, 0.25, 0.5, 1.0),
     ShiftKind.MISSING: (0.05, 0.1, 0.25, 0.5, 1.0),
     ShiftKind.SILENCE: (0.05, 0.1, 0.25, 0.5, 1.0),
-    ShiftKind.UNSCORED: (0.05, 0.1, 0.25, 0.5, 1.0),
-    ShiftKind.LATE: (0.05, 0.1, 0.25, 0.5, 1.0),
-    ShiftKind.OUTAGE: (0.05, 0.1, 0.25, 0.5, 1.0),
+    ShiftKind.UNSCORED: (0.01, 0.1, 1.0),
+    ShiftKind.LATE: (0.01, 0.1, 1.0),
+    ShiftKind.OUTAGE: (0.01, 0.1, 1.0),
 }
 """Sizes from small to gross, which is the last.
 
