@@ -61,8 +61,8 @@ def _metric(axes: Axes, replay: Replay, names: list[str]) -> None:
         ]
         if promoted:
             axes.scatter(
-                *zip(*promoted, strict=True), s=58, zorder=4, facecolors="white",
-                edgecolors=_colour(place), linewidths=1.6,
+                *zip(*promoted, strict=True), s=58 + 70 * (len(replay.courses) - 1 - place),
+                zorder=4, facecolors="white", edgecolors=_colour(place), linewidths=1.6,
             )  # fmt: skip
     _name_ends(axes, replay.courses, names)
     axes.set_title(
