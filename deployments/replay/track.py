@@ -158,14 +158,14 @@ class Track:
             made = world.train(as_of, conclusion.cause)
             hours = made.candidate.gpu_hours
             became = self._before_the_gates(world, made, reviewer)
-            if conclusion.cause is Cause.DRIFT:
-                kinds = frozenset() if asked else frozenset(conclusion.kinds)
-                self.tried = Tried(became.version, as_of, became.promoted, kinds) if kinds else None
-            return became, ""
         except DataError as error:
             return None, str(error.args[0])
         finally:
             self.trainings.append(Training(as_of, hours))
+        if conclusion.cause is Cause.DRIFT:
+            kinds = frozenset() if asked else frozenset(conclusion.kinds)
+            self.tried = Tried(became.version, as_of, became.promoted, kinds) if kinds else None
+        return became, ""
 
     def _before_the_gates(self, world: World, made: Trained, reviewer: Reviewer) -> Retraining:
         candidate = made.candidate
