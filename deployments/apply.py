@@ -21,9 +21,10 @@ from infra.errors import ConfigError, few
 from infra.plugins import resolve
 from infra.pools import POOL, ensure_pool
 from infra.settings import PROJECT, settings
-from infra.signatures import unknown_signers
+from infra.signers import sharing_a_key, signers_in, without_key
 from tasks.calendars.rules import words
 from tasks.governance.reviews import reachable_prefect
+from tasks.governance.rules import standing_signers
 from tasks.spec import ModelSpec, declared_models, load_spec
 
 if TYPE_CHECKING:
@@ -163,12 +164,24 @@ def _require_signers(spec: ModelSpec) -> None:
     approval = spec.approval
     if not approval.signers:
         return
-    signers = spec.folder / approval.signers
-    unknown = unknown_signers(approval.reviewers, signers)
+    signers = signers_in(standing_signers(spec.folder, approval))
+    unknown = without_key(approval.reviewers, signers)
     if approval.signed and unknown:
         raise ConfigError(
-            f"{few(unknown)} may decide about {spec.name}, but has no key in {signers.name}.",
+            f"{few(unknown)} may decide about {spec.name}, but has no key in {approval.signers}.",
             hint="Add a line with the name and the public key, or take the name off reviewers.",
+        )
+    shared = sharing_a_key(approval.reviewers, signers)
+    if shared:
+        raise ConfigError(
+            f"{few(shared)} sign for {spec.name} with one key: nobody knows which of them did.",
+            hint=f"Give each a key of his own in {approval.signers}.",
+        )
+    if approval.approvals > 1 and any(e.has_patterns and not e.is_authority for e in signers):
+        raise ConfigError(
+            f"{approval.signers} of {spec.name} has a key that signs under any name of a pattern, "
+            f"where it takes {approval.approvals} people.",
+            hint="Spell the names out: a key is one person's.",
         )
 
 

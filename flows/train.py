@@ -55,7 +55,9 @@ def train(
     incumbent = champion(model, as_of)
     comparison = compare(candidate, incumbent, spec.evaluation, spec.gates, label)
     verdict = judge(candidate, comparison, spec.gates, spec.approval)
-    evidence = evidence_for_candidate(candidate, bento, comparison, verdict, incumbent)
+    evidence = evidence_for_candidate(
+        candidate, bento, comparison, verdict, incumbent, spec.triggers.code_paths
+    )
     record_verdict(evidence, verdict)
     review = request_review(evidence) if isinstance(verdict, Ask) else ""
     alert(gate_notice(evidence, verdict, review), spec.alerts)

@@ -98,13 +98,44 @@ def authors_between(
         folder: in the repository.
 
     Returns:
-        Authors and co-authors; None where git cannot tell.
+        Authors and co-authors; None where git cannot tell, as in a clone without its history.
     """
+    if _git(folder, "rev-parse", "--is-shallow-repository") != "false":
+        return None
     before, after = ((each or "").removesuffix("+dirty") for each in (known, made))
     span = f"{before}..{after}" if before else after
     names = "--format=%aN <%aE>%n%(trailers:key=Co-authored-by,valueonly)"
     told = _git(folder, "log", names, span, "--", *paths)
     return None if told is None else tuple(sorted({each for each in told.splitlines() if each}))
+
+
+def uncommitted(made: str, paths: Sequence[str], folder: Path = PROJECT) -> tuple[str, ...] | None:
+    """The files that are not what a commit holds: changed since, or unknown to git.
+
+    Args:
+        made: the commit, as `commit` tells it: only one that is ``+dirty`` was not all there was.
+        paths: files and folders to look at, from the repository's root or absolute.
+        folder: in the repository.
+
+    Returns:
+        Their names; None where git cannot tell.
+    """
+    held = made.removesuffix("+dirty")
+    changed: str | None = ""
+    if held != made:
+        changed = _git(folder, "diff", "--name-only", held, "--", *paths)
+    unknown = _git(
+        folder, "ls-files", "--full-name", "--others", "--exclude-standard", "--", *paths
+    )
+    if changed is None or unknown is None:
+        return None
+    return tuple(sorted({*changed.splitlines(), *unknown.splitlines()}))
+
+
+def is_committed(path: Path) -> bool:
+    """Whether a file is, to the letter, what the newest commit of its repository holds."""
+    held = _git(path.parent, "rev-parse", "--verify", f"HEAD:./{path.name}")
+    return held is not None and held == _git(path.parent, "hash-object", path.name)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

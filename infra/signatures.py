@@ -1,8 +1,9 @@
 """SSH signatures of texts, made and checked by OpenSSH: ``ssh-keygen -Y``."""
 
+import base64
+import binascii
+import hashlib
 import subprocess
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -14,6 +15,13 @@ _NAMESPACE: Final = "perennial-review"
 
 _ANSWER_S: Final = 120
 """Long enough to type a passphrase or to touch a key."""
+
+_MAGIC: Final = b"SSHSIG"
+_KEY_AT: Final = len(_MAGIC) + 4
+"""Where a signature holds its public key, behind a version.
+
+Source: OpenSSH, PROTOCOL.sshsig.
+"""
 
 
 def sign(text: str, key: Path) -> str:
@@ -34,45 +42,42 @@ def sign(text: str, key: Path) -> str:
     return done.stdout
 
 
-def unknown_signers(names: Iterable[str], signers: Path) -> tuple[str, ...]:
-    """Those of some names for which an allowed signers file has no key.
-
-    Args:
-        names: of people.
-        signers: the file, whose lines begin with patterns of names.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        lines = signers.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The allowed signers, {signers}, cannot be read: {error}.",
-            hint="Each line is a name and a public key; see `man ssh-keygen`, ALLOWED SIGNERS.",
-        ) from error
-    known = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
-    patterns = [each for one in known for each in one.strip('"').split(",")]
-    return tuple(name for name in names if not any(fnmatchcase(name, each) for each in patterns))
-
-
-def is_signed(text: str, signature: str, signer: str, signers: Path) -> bool:
+def is_signed(text: str, signature: str, signer: str, signers: str) -> bool:
     """Whether a signer who is allowed to made the signature of this very text.
 
     Args:
         text: what was signed.
         signature: in armoured form.
-        signer: the name that the file gives the key.
-        signers: an allowed signers file, as ``ssh-keygen`` describes it.
+        signer: the name that the allowed signers give the key.
+        signers: the text of an allowed signers file, as ``ssh-keygen`` describes it.
 
     Raises:
         ConfigError: OpenSSH is not here.
     """
     with TemporaryDirectory() as folder:
-        kept = Path(folder, "signature")
-        kept.write_text(signature)
-        asked = ("-f", str(signers), "-I", signer, "-s", str(kept))
+        kept, allowed = Path(folder, "signature"), Path(folder, "signers")
+        kept.write_text(signature, encoding="utf-8", errors="replace")
+        allowed.write_text(signers, encoding="utf-8")
+        asked = ("-f", str(allowed), "-I", signer, "-s", str(kept))
         return _keygen("verify", *asked, text=text).returncode == 0
+
+
+def fingerprint(signature: str) -> str:
+    """The key that made a signature, as OpenSSH shows it; empty where there is no signature.
+
+    >>> fingerprint("")
+    ''
+    """
+    body = "".join(line for line in signature.split("\n") if not line.startswith("-----"))
+    try:
+        data = base64.b64decode(body, validate=False)
+    except (binascii.Error, ValueError):
+        return ""
+    if not data.startswith(_MAGIC):
+        return ""
+    length = int.from_bytes(data[_KEY_AT : _KEY_AT + 4], "big")
+    key = data[_KEY_AT + 4 : _KEY_AT + 4 + length]
+    return f"SHA256:{base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip('=')}"
 
 
 def _keygen(verb: str, *options: str, text: str) -> "subprocess.CompletedProcess[str]":

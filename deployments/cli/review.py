@@ -4,9 +4,10 @@ import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 import typer
+from pydantic import ValidationError
 
 from deployments.cli.screen import show
 from infra.errors import ConfigError
@@ -15,8 +16,21 @@ from tasks.governance.answers import Answer, form
 from tasks.governance.evidence import read_evidence
 from tasks.governance.objections import objections, statement
 from tasks.governance.reviews import Pending, expire, find_pending, pending_reviews, submit
-from tasks.references import Diagnosis
+from tasks.governance.rules import rules_for
+from tasks.references import Diagnosis, Subject
 from tasks.spec import load_spec
+
+_DONE: Final = {
+    Subject.BATCH: "the batch is let in",
+    Subject.CANDIDATE: "the candidate is put in charge",
+    Subject.DRIFT: "a model is trained",
+}
+_DROPPED: Final = {
+    Subject.BATCH: "the batch stays out",
+    Subject.CANDIDATE: "the candidate is not put in charge",
+    Diagnosis.BROKEN: "people are told, and nothing is trained",
+    Diagnosis.EXPECTED: "nothing is done",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,9 +60,8 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
 ) -> None:
     """List the reviews that wait, or decide one."""
     if approve is not None or diagnosis is not None:
-        said = bool(approve) or diagnosis is Diagnosis.WORLD
-        given = Answer(approve=said, diagnosis=diagnosis, reason=reason, reviewer=reviewer)
-        _show_answer(answer(name or "", given, sign), said, as_json=as_json)
+        given = Answer(approve=approve, diagnosis=diagnosis, reason=reason, reviewer=reviewer)
+        _show_answer(answer(name or "", given, sign), as_json=as_json)
     elif expired:
         late = expire(datetime.now(UTC), name)
         _show(late, "Their declared default counts now", as_json=as_json)
@@ -61,8 +74,22 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
         _show(waiting, "Waiting for a person", as_json=as_json)
 
 
-def answer(run: str, given: Answer, key: Path | None = None) -> Pending:
-    """The review that an answer was handed to, checked as the form checks it.
+class Answered(NamedTuple):
+    """An answer that was handed over.
+
+    Attributes:
+        review: what it is about.
+        said: it, with its name and signature.
+        needed: how many must approve.
+    """
+
+    review: Pending
+    said: Answer
+    needed: int
+
+
+def answer(run: str, given: Answer, key: Path | None = None) -> Answered:
+    """What was handed to a review, checked as the form checks it.
 
     Args:
         run: name or id of the suspended run, or a model with one pending review.
@@ -74,18 +101,35 @@ def answer(run: str, given: Answer, key: Path | None = None) -> Pending:
         BackendError: the database or Prefect's server does not answer.
     """
     pending = find_pending(run)
-    who = {"reviewer": given.reviewer.strip() or getpass.getuser()}
-    named = form(pending.subject).model_validate(given.model_dump() | who)
+    signed = named(given, pending.subject)
     if key is not None:
-        signature = signature_of(statement(named, pending.evidence), key)
-        named = named.model_copy(update={"signature": signature})
-    approval = load_spec(pending.model).approval
+        signature = signature_of(statement(signed, pending.evidence), key)
+        signed = signed.model_copy(update={"signature": signature})
+    rules = rules_for(pending.model, pending.evidence, load_spec(pending.model).approval)
     evidence = read_evidence.fn(pending.evidence_uri)
-    wrong = objections(named, approval, evidence, pending.approved_by)
+    approved = dict(zip(pending.approved_by, pending.approved_with, strict=True))
+    wrong = objections(signed, rules, evidence, approved)
     if wrong:
-        raise ConfigError(" ".join(wrong), hint="Say it with --reason and --reviewer.")
-    submit(pending, named)
-    return pending
+        raise ConfigError(" ".join(wrong), hint="`perennial review --help` says how to decide.")
+    submit(pending, signed)
+    return Answered(pending, signed, rules.approval.approvals)
+
+
+def named(given: Answer, subject: Subject) -> Answer:
+    """An answer as the form of its subject takes it, with a name.
+
+    Raises:
+        ConfigError: its decision and its diagnosis contradict each other.
+    """
+    who = {"reviewer": given.reviewer.strip() or getpass.getuser()}
+    try:
+        return form(subject).model_validate(given.model_dump() | who)
+    except ValidationError as error:
+        said = "--approve" if given.approve else "--refuse"
+        raise ConfigError(
+            f"{said} and --diagnosis {given.diagnosis} contradict each other.",
+            hint="Of drift --diagnosis is enough: what is done follows from it.",
+        ) from error
 
 
 def _show(reviews: tuple[Pending, ...], title: str, *, as_json: bool) -> None:
@@ -106,10 +150,22 @@ def _row(each: Pending) -> tuple[str, ...]:
     return each.run, about, each.state, since, until, each.default
 
 
-def _show_answer(pending: Pending, approved: bool, *, as_json: bool) -> None:
-    verb = "approved" if approved else "refused"
+def _show_answer(answered: Answered, *, as_json: bool) -> None:
+    pending, said = answered.review, answered.said
     if as_json:
-        facts = pending.model_dump(mode="json") | {"approved": approved}
-        typer.echo(json.dumps(facts, indent=2))
+        facts = {"approved": said.approve is True, "diagnosis": said.diagnosis}
+        typer.echo(json.dumps(pending.model_dump(mode="json") | facts, indent=2))
     else:
-        typer.echo(f"{pending.title}: {verb}. The run goes on: {pending.run_url}")
+        typer.echo(f"{pending.title}: {follows(answered)} The run goes on: {pending.run_url}")
+
+
+def follows(answered: Answered) -> str:
+    """What was recorded of an answer, and what comes of it: a sentence."""
+    pending, said = answered.review, answered.said
+    so_far = len(pending.approved_by) + 1
+    word = said.diagnosis.value if said.diagnosis else ("approved" if said.approve else "refused")
+    if not said.approve:
+        return f"{word}, so {_DROPPED[said.diagnosis or pending.subject]}."
+    if so_far < answered.needed:
+        return f"{word}, {so_far} of {answered.needed} approvals; the others are waited for."
+    return f"{word}, so {_DONE[pending.subject]}, if what was shown is still so."

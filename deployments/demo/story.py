@@ -92,9 +92,17 @@ def review(evidence: Evidence) -> tuple[bool, str] | None:
     comparison = Comparison.model_validate(evidence.payload["comparison"])
     least = load_spec(MODEL).gates.min_gain
     interval = f"{comparison.gain:+.3f} [{comparison.lower:+.3f}, {comparison.upper:+.3f}]"
+    if comparison.lower > least and not _is_known(evidence):
+        return False, f"It gains {interval}, but git cannot tell who wrote what is new in it."
     if comparison.lower > least:
         return True, f"It gains {interval} on the newest month, more than {least:.3f} for certain."
     return False, f"{interval} may be noise: the champion stays."
+
+
+def _is_known(evidence: Evidence) -> bool:
+    """Whether git could tell who wrote what is new; else the approval of nobody counts."""
+    authors, changed = (evidence.payload.get(each) for each in ("authors", "uncommitted"))
+    return isinstance(authors, list) and not changed
 
 
 def _is_broken_delivery(evidence: Evidence) -> bool:

@@ -111,6 +111,8 @@ def _held_report() -> str:
 def _fill(page: Page) -> None:
     page.get_by_role("button", name="Resume").click()
     form = page.locator(".p-modal__card")
+    form.locator(".p-select").get_by_role("button").press("ArrowDown")
+    page.locator(".p-select-option", has_text="refuse").click()
     reason, reviewer = (form.locator("textarea").nth(place) for place in range(2))
     reason.fill(_REASON)
     reviewer.fill("reviewer on duty")

@@ -1,29 +1,80 @@
 """The form that a reviewer fills in, and what makes an answer one that counts."""
 
-from typing import Self
+from typing import Annotated, Any, Final, Self
 
 from prefect.input import RunInput
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
+from tasks.governance.people import plain
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Action, Diagnosis, DriftVerdict, Evidence, Subject, WatchKind
 
 DEADLINE = "deadline"
 """The actor of a decision that nobody took in time."""
 
-_SHORTEST_REASON = 3
+_SHORTEST_REASON: Final = 3
+_LONGEST: Final = {"reason": 2_000, "name": 200, "signature": 10_000}
+"""Characters: a reason is a sentence, no document, and SSH signs with 1,600 at most."""
 
-_MOVES = frozenset({WatchKind.FEATURES, WatchKind.PREDICTIONS})
+_MOVES: Final = frozenset({WatchKind.FEATURES, WatchKind.PREDICTIONS})
+_CHOICES: Final = {"approve": True, "refuse": False}
+
+
+def _chosen(said: object) -> object:
+    if not isinstance(said, str):
+        return said
+    if said not in _CHOICES:
+        raise ValueError("say approve or refuse")
+    return _CHOICES[said]
+
+
+def _word(approve: bool | None) -> str | None:
+    return None if approve is None else {value: word for word, value in _CHOICES.items()}[approve]
+
+
+Choice = Annotated[
+    bool | None,
+    BeforeValidator(_chosen),
+    PlainSerializer(_word, when_used="json"),
+    WithJsonSchema({"type": "string", "enum": list(_CHOICES)}),
+]
+"""Approve or refuse: words on the form, where a switch would have a decision before anybody has."""
+
+_Said = Annotated[
+    Diagnosis | None, WithJsonSchema({"type": "string", "enum": [each.value for each in Diagnosis]})
+]
+
+
+def _as_form(schema: dict[str, Any]) -> None:
+    """What the form demands: every field, none of them filled in but by a suggestion."""
+    shown = schema["properties"]
+    for each in shown.values():
+        if not each.get("default"):
+            each.pop("default", None)
+    schema["required"] = list(shown)
+    schema["additionalProperties"] = True  # the command hands over more than the form shows
 
 
 class Answer(RunInput):
-    """What a reviewer says; every field has a default, because a form may come back empty."""
+    """What a reviewer says; every field has a default, because a run may be resumed without."""
 
-    # What the form does not show, the command line may still hand over.
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+    model_config = ConfigDict(json_schema_extra=_as_form, populate_by_name=True)
 
-    approve: bool = Field(False, description="On: it goes ahead. Off: it is refused.")
+    approve: Choice = Field(
+        None,
+        alias="decision",
+        title="Decision",
+        description="Refusing is final, as approving is.",
+    )
     reason: str = Field("", description="Why, in a sentence; it is kept in the ledger.")
     reviewer: str = Field("", description="Your name; it is kept in the ledger.")
     diagnosis: SkipJsonSchema[Diagnosis | None] = None
@@ -33,20 +84,40 @@ class Answer(RunInput):
 class DriftAnswer(Answer):
     """What a reviewer says of drift: what it is, from which follows what is done."""
 
-    approve: SkipJsonSchema[bool] = False
-    diagnosis: Diagnosis | None = Field(None, description="What it is.")
+    approve: SkipJsonSchema[Choice] = Field(None, alias="decision")
+    diagnosis: _Said = Field(
+        None,
+        title="What is it?",
+        description="world: a model is trained again. broken (the model or a feed): people are "
+        "told, nothing is trained. expected: nothing is done.",
+    )
 
     @model_validator(mode="after")
     def _follows(self) -> Self:
         if self.diagnosis is None and self.approve:
             self.diagnosis = Diagnosis.WORLD
-        self.approve = self.diagnosis is Diagnosis.WORLD
+        trains = None if self.diagnosis is None else self.diagnosis is Diagnosis.WORLD
+        if trains is not None and self.approve not in {None, trains}:
+            raise ValueError(f"{_word(self.approve)} contradicts the diagnosis {self.diagnosis}")
+        self.approve = trains
         return self
 
 
 def form(subject: Subject) -> type[Answer]:
     """The form for what is decided about."""
     return DriftAnswer if subject is Subject.DRIFT else Answer
+
+
+def form_about(evidence: Evidence, description: str) -> type[Answer]:
+    """The form with a text above its fields, and of drift with a suggestion filled in."""
+    shown, guess = form(evidence.subject), suggested(evidence)
+    if guess is None:
+        return shown.with_initial_data(description=description)
+    # Prefect's own way to fill a field in would drop what is written beside it.
+    field = shown.model_fields["diagnosis"]
+    given = Field(guess, title=field.title, description=field.description)
+    filled: type[Answer] = create_model(shown.__name__, __base__=shown, diagnosis=(_Said, given))
+    return filled.with_initial_data(description=description)
 
 
 def suggested(evidence: Evidence) -> Diagnosis | None:
@@ -70,16 +141,28 @@ def faults(answer: Answer, approval: ApprovalSpec) -> tuple[str, ...]:
     found = []
     if len(answer.reason.strip()) < _SHORTEST_REASON:
         found.append(f"Give a reason of at least {_SHORTEST_REASON} characters.")
-    name = answer.reviewer.strip()
-    if not name:
-        found.append("Give your name as reviewer.")
-    elif name == DEADLINE:
-        found.append(f"{DEADLINE!r} is what the ledger calls the default; give your name.")
-    elif approval.reviewers and name not in approval.reviewers:
-        found.append(
-            f"{name} is no reviewer of this model; they are {', '.join(approval.reviewers)}."
-        )
-    return tuple(found)
+    said = {"reason": answer.reason, "name": answer.reviewer, "signature": answer.signature}
+    found += [
+        f"A {what} has at most {_LONGEST[what]:,} characters; this one has {len(text):,}."
+        for what, text in said.items()
+        if len(text) > _LONGEST[what]
+    ]
+    return (*found, *_of_the_name(answer.reviewer.strip(), approval))
+
+
+def _of_the_name(name: str, approval: ApprovalSpec) -> tuple[str, ...]:
+    if len(name) > _LONGEST["name"]:
+        return ()  # that was said
+    if not plain(name):
+        return ("Give your name as reviewer.",)
+    if not name.isprintable():
+        return (f"The name {name!a} holds a character that nobody sees; write it anew.",)
+    if plain(name) == DEADLINE:
+        return (f"{DEADLINE!r} is what the ledger calls the default; give your name.",)
+    if approval.reviewers and name not in approval.reviewers:
+        known = ", ".join(approval.reviewers)
+        return (f"{name} is no reviewer of this model; they are {known}.",)
+    return ()
 
 
 def default_answer(approval_default: str, deadline: str, so_far: str = "") -> Answer:

@@ -5,24 +5,33 @@ times: the question is recorded once, each try has a gate of its own key, and an
 given is read from where Prefect keeps it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import count
+from typing import Any, Final, NamedTuple
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
-from prefect.input import keyset_from_base_key, read_flow_run_input
+from prefect.input import read_flow_run_input
 from pydantic import ValidationError
 
+from infra.entries import canonical, storable
 from infra.errors import ConfigError
 from infra.ledger import Entry, Kind, Ledger, Recorded
 from tasks.governance.answering import record_answer
-from tasks.governance.answers import Answer, default_answer, form, suggested
-from tasks.governance.objections import objections
+from tasks.governance.answers import Answer, default_answer, form, form_about, suggested
+from tasks.governance.gates import gate_key, response_key
+from tasks.governance.objections import keys_of, objections
 from tasks.governance.pages import escaped
 from tasks.governance.recording import decided
+from tasks.governance.rules import kept, rules_for
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Evidence
+
+_DEFAULTS: Final = {"refuse": "refused", "approve": "approved"}
+_MOST_FAULTS: Final = 3
+_LONGEST_VALUE: Final = 80
 
 
 def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
@@ -47,30 +56,35 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
         )
     run = _this_run()
     question = _recorded(evidence, approval, run)
+    rules = rules_for(evidence.model, evidence.digest, approval)
     deadline = datetime.fromisoformat(str(question.payload["deadline"]))
+    default = str(question.payload["default"])
     said: tuple[Answer, ...] = ()
     why: tuple[str, ...] = ()
     for attempt in count(1):
         key = gate_key(evidence.digest, attempt)
-        answer = _given(evidence, key)
-        if answer is None:
+        heard = _given(evidence, key)
+        if heard is None:
             left_s = (deadline - Ledger().now()).total_seconds()
             if left_s < 1:
                 break
-            text = _text(evidence, why, _more(said, approval), deadline)
-            answer = _suspended(evidence, text, key, int(left_s))
-        why = objections(answer, approval, evidence, [each.reviewer for each in said])
+            text = _text(evidence, why, _more(said, rules.approval), _until(deadline, default))
+            heard = _Heard(_suspended(evidence, text, key, int(left_s)))
+        answer = heard.answer
+        why = heard.wrong or objections(answer, rules, evidence, keys_of(said))
         said = said if why else (*said, answer)
-        if not why and (not answer.approve or len(said) >= approval.approvals):
+        if not why and (not answer.approve or len(said) >= rules.approval.approvals):
             return said
-        record_answer(evidence, answer, why, f"{run.id}:{attempt}")
-    default, until = str(question.payload["default"]), deadline.isoformat(" ", "minutes")
-    return (*said, default_answer(default, until, _more(said, approval)))
+        record_answer(evidence, answer, why, f"{run.id}:{attempt}", heard.handed_over)
+    return (*said, default_answer(default, _minute(deadline), _more(said, rules.approval)))
 
 
-def gate_key(digest: str, attempt: int) -> str:
-    """Prefect's key of one try: each gate its own, or an earlier answer would count again."""
-    return f"{digest[:12]}-{attempt}"
+class _Heard(NamedTuple):
+    """What was handed over at a gate; what is wrong with it where it is no answer."""
+
+    answer: Answer
+    wrong: tuple[str, ...] = ()
+    handed_over: str = ""
 
 
 def _this_run() -> FlowRun:
@@ -105,54 +119,73 @@ def _recorded(evidence: Evidence, approval: ApprovalSpec, run: FlowRun) -> Recor
                 "name": run.name,
                 "deadline": deadline.isoformat(),
                 "default": approval.default,
+                **kept(evidence.model, approval),
             },
             key=key,
         )
     )
 
 
-def _given(evidence: Evidence, key: str) -> Answer | None:
+def _given(evidence: Evidence, key: str) -> _Heard | None:
     """What was submitted at a gate, if anything was."""
-    response = keyset_from_base_key(f"suspended-{key}")["response"]
-    value = read_flow_run_input(response, flow_run_id=_this_run().id)
+    value: Any = read_flow_run_input(response_key(key), flow_run_id=_this_run().id)
     if value is None:
         return None
     try:
-        return form(evidence.subject).model_validate(value)
-    except ValidationError:
-        return Answer()  # it does not count, and is asked for again
+        return _Heard(form(evidence.subject).model_validate(value))
+    except ValidationError as error:
+        return _Heard(_partly(value), _of_the_form(error), canonical(storable(value)))
+
+
+def _partly(value: Mapping[str, object]) -> Answer:
+    """Who said what, as far as it was told."""
+    reviewer, reason = (value.get(name) for name in ("reviewer", "reason"))
+    return Answer(
+        reviewer=reviewer if isinstance(reviewer, str) else "",
+        reason=reason if isinstance(reason, str) else "",
+    )
+
+
+def _of_the_form(error: ValidationError) -> tuple[str, ...]:
+    """Which fields were wrong, as sentences for the one who handed them over."""
+    found = []
+    for each in error.errors(include_url=False)[:_MOST_FAULTS]:
+        field = ".".join(map(str, each["loc"])) or "answer"
+        given = "" if field == "answer" else f" ({str(each['input'])[:_LONGEST_VALUE]!r})"
+        found.append(f"The field {field}{given} does not fit: {each['msg']}.")
+    return tuple(found)
 
 
 def _suspended(evidence: Evidence, description: str, key: str, timeout_s: int) -> Answer:
-    guess = suggested(evidence)
-    given = {} if guess is None else {"diagnosis": guess}
-    shown = form(evidence.subject).with_initial_data(description=description, **given)
+    shown = form_about(evidence, description)
     answer: Answer = suspend_flow_run(wait_for_input=shown, timeout=timeout_s, key=key)
     return answer
 
 
-def _text(evidence: Evidence, why: tuple[str, ...], more: str, deadline: datetime) -> str:
-    """What stands above the fields of the form."""
+def _text(evidence: Evidence, why: tuple[str, ...], more: str, until: str) -> str:
+    """What stands above the fields of the form: the question and its deadline come first."""
     again = f"**Your answer did not count.** {escaped(' '.join(why), 600)}\n\n" if why else ""
-    so_far = f"**{escaped(more, 600)}**\n\n" if more else ""
-    until = f"\n\nDecide by {deadline.isoformat(' ', 'minutes')}."
-    return f"{again}{so_far}{evidence.markdown}{_asked(evidence)}{until}"
+    so_far = f" {escaped(more, 600)}" if more else ""
+    guess = suggested(evidence)
+    speaks = f" The heaviest cause speaks for `{guess.value}`." if guess else ""
+    title, _, rest = evidence.markdown.partition("\n\n")
+    return f"{again}{title}\n\n**{until}**{so_far}{speaks}\n\n{rest}"
+
+
+def _minute(deadline: datetime) -> str:
+    return deadline.isoformat(" ", "minutes")
+
+
+def _until(deadline: datetime, default: str) -> str:
+    return f"Decide by {deadline:%Y-%m-%d %H:%M} UTC, or it is {_DEFAULTS[default]}."
 
 
 def _more(said: tuple[Answer, ...], approval: ApprovalSpec) -> str:
     """Who has approved, and how many must; empty where one is enough."""
     if approval.approvals == 1:
         return ""
-    names = " and ".join(each.reviewer.strip() for each in said) or "nobody"
-    return f"{len(said)} of {approval.approvals} people have approved: {names}."
-
-
-def _asked(evidence: Evidence) -> str:
-    guess = suggested(evidence)
-    if guess is None:
-        return ""
-    return (
-        "\n\n**What is it?** `world`: the world has changed, and the model is trained again. "
-        "`broken`: the model or a feed is broken; people are told, and nothing is trained. "
-        f"`expected`: nothing is done. The heaviest cause speaks for `{guess.value}`."
-    )
+    if not said:
+        return f"It takes {approval.approvals} people to approve; nobody has so far."
+    names = " and ".join(each.reviewer.strip() for each in said)
+    has = "has" if len(said) == 1 else "have"
+    return f"{len(said)} of {approval.approvals} people {has} approved: {names}."

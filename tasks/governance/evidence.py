@@ -1,5 +1,6 @@
 """Evidence: built once, stored before anyone is asked, named by its content."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -7,9 +8,8 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from infra import store
 from infra.entries import storable
 from infra.errors import IntegrityError
-from infra.identity import authors_between
-from infra.settings import PROJECT, settings
 from infra.steps import step
+from tasks.governance.authorship import Authorship, written
 from tasks.governance.pages import batch_page, candidate_page, drift_page
 from tasks.references import (
     Bento,
@@ -45,21 +45,20 @@ def evidence_for_candidate(
     comparison: Comparison,
     verdict: Verdict,
     incumbent: Champion | None = None,
+    paths: Sequence[str] = (),
 ) -> Evidence:
     """What a reviewer needs to decide whether a candidate takes over.
 
-    Who wrote what is new is told by git now, from the commit of the one in charge on.
+    Who wrote what is new is told by git now, from the commit of the one in charge on: in the
+    model's folder, its suites, and the paths that its trigger ``code`` names.
     """
-    known = incumbent.candidate.commit if incumbent else None
-    folders = (settings().models / candidate.model, PROJECT / "expectations" / candidate.model)
-    paths = [str(each) for each in folders if each.exists()]
-    authors = authors_between(known, candidate.commit, paths) if paths else None
+    new = written(candidate, incumbent, paths)
     return _stored(
         Subject.CANDIDATE,
         candidate.model,
         candidate.as_of,
-        candidate_page(candidate, bento, comparison, verdict, authors),
-        authors=authors,
+        candidate_page(candidate, bento, comparison, verdict, new),
+        new,
         candidate=candidate,
         bento=bento,
         comparison=comparison,
@@ -102,14 +101,14 @@ def _stored(
     model: str,
     as_of: datetime,
     page: tuple[str, str],
-    authors: tuple[str, ...] | None = None,
+    new: Authorship | None = None,
     **references: BaseModel,
 ) -> Evidence:
     payload: dict[str, JsonValue] = {
         name: storable(value.model_dump(mode="json")) for name, value in references.items()
     }
-    if authors is not None:
-        payload["authors"] = storable(authors)
+    if new is not None:
+        payload |= storable(new._asdict())
     draft = Evidence(
         subject=subject,
         model=model,

@@ -1,34 +1,39 @@
 """What keeps an answer from counting for the evidence that it was given to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from infra.entries import canonical
 from infra.errors import PerennialError
 from infra.settings import settings
-from infra.signatures import is_signed
+from infra.signatures import fingerprint, is_signed
 from tasks.governance.answers import Answer, faults
-from tasks.governance.people import among, authors_of
-from tasks.governance.spec import ApprovalSpec
+from tasks.governance.people import among
+from tasks.governance.rules import Rules, standing_signers
 from tasks.references import Evidence, Subject
+
+NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+"""No approvals before."""
 
 
 def objections(
-    answer: Answer, approval: ApprovalSpec, evidence: Evidence, approved: Sequence[str] = ()
+    answer: Answer, rules: Rules, evidence: Evidence, approved: Mapping[str, str] = NOBODY
 ) -> tuple[str, ...]:
     """What keeps an answer from counting, as sentences for the one who gave it; none if it counts.
 
     Args:
         answer: what was said.
-        approval: what the model declares.
+        rules: under which it was asked.
         evidence: what it was said about.
-        approved: the names of those who have approved before.
+        approved: the names of those who have approved before, to the key that each signed with;
+            an empty one where none did.
     """
-    found = list(faults(answer, approval))
-    if evidence.subject is Subject.DRIFT and answer.diagnosis is None:
-        found.append("Say what it is: the world, broken, or expected.")
+    found = [*faults(answer, rules.approval), *_of_the_decision(answer, evidence.subject)]
     if answer.approve:
-        found += _of_the_person(answer.reviewer, approval, evidence, approved)
-    return (*found, *_of_the_signature(answer, approval, evidence.model, evidence.digest))
+        found += _of_the_author(answer.reviewer.strip(), rules, evidence)
+        found += _of_the_others(answer, rules, approved)
+    return (*found, *_of_the_signature(answer, rules, evidence))
 
 
 def statement(answer: Answer, digest: str) -> str:
@@ -44,33 +49,76 @@ def statement(answer: Answer, digest: str) -> str:
     )
 
 
-def _of_the_person(
-    reviewer: str, approval: ApprovalSpec, evidence: Evidence, approved: Sequence[str]
-) -> Iterator[str]:
-    name = reviewer.strip()
-    if not approval.author_may_approve and among(name, authors_of(evidence)):
+def keys_of(answers: tuple[Answer, ...]) -> dict[str, str]:
+    """The names of those who answered, to the key that each signed with."""
+    return {each.reviewer.strip(): fingerprint(each.signature) for each in answers}
+
+
+def _of_the_decision(answer: Answer, subject: Subject) -> Iterator[str]:
+    if subject is Subject.DRIFT:
+        if answer.diagnosis is None:
+            yield "Say what it is: the world, broken, or expected."
+        return
+    if answer.approve is None:
+        yield "Say what you decide: approve or refuse."
+    if answer.diagnosis is not None:
+        yield f"{answer.diagnosis} is said of drift; of a {subject} say approve or refuse."
+
+
+def _of_the_author(name: str, rules: Rules, evidence: Evidence) -> Iterator[str]:
+    """Evidence of before authors were kept names none, and has no key for them."""
+    if rules.approval.author_may_approve or "authors" not in evidence.payload:
+        return
+    authors, uncommitted = (evidence.payload.get(each) for each in ("authors", "uncommitted"))
+    allow = "or let authors approve (approval: author_may_approve: true)"
+    if not isinstance(authors, list):
+        yield (
+            "Git could not tell who wrote what is new here, so no approval counts. Keep the "
+            f"model's folder in a git repository that the worker can read, {allow}, and train "
+            "again."
+        )
+    elif among(name, map(str, authors)):
         yield f"{name} wrote what is new here, and the author of a change may not approve it."
+    if uncommitted:
+        yield (
+            "It was trained by files that nobody has committed, so nobody knows whose they are and "
+            f"no approval counts. Commit them, {allow}, and train again."
+        )
+
+
+def _of_the_others(answer: Answer, rules: Rules, approved: Mapping[str, str]) -> Iterator[str]:
+    name, key = answer.reviewer.strip(), fingerprint(answer.signature)
+    people = rules.approval.approvals
     if among(name, approved):
-        yield f"{name} has approved already; it takes {approval.approvals} people."
+        yield f"{name} has approved already; it takes {people} people."
+    elif key and key in approved.values():
+        yield f"The key of {name} has signed an approval already; it takes {people} people."
 
 
-def _of_the_signature(
-    answer: Answer, approval: ApprovalSpec, model: str, digest: str
-) -> tuple[str, ...]:
+def _of_the_signature(answer: Answer, rules: Rules, evidence: Evidence) -> tuple[str, ...]:
+    approval = rules.approval
     if not answer.signature:
-        asked = f"This model wants signed decisions: perennial review {model} ... --sign KEY."
-        return (asked,) if approval.signed else ()
+        asked = f"This model wants signed decisions: perennial review {evidence.model} ... "
+        return (f"{asked}--sign KEY.",) if approval.signed else ()
     if not approval.signers:
         return ("This model declares no allowed signers, so no signature can be checked.",)
-    signers, name = settings().models / model / approval.signers, answer.reviewer.strip()
-    if not signers.is_file():
-        return (f"The file of allowed signers, {approval.signers}, is not there.",)
+    name = answer.reviewer.strip()
     try:
-        holds = name.isprintable() and is_signed(
-            statement(answer, digest), answer.signature, name, signers
-        )
+        standing = standing_signers(settings().models / evidence.model, approval)
+        of_then = standing if rules.signers is None else rules.signers
+        held = [_holds(answer, evidence.digest, each) for each in (standing, of_then)]
     except PerennialError as error:
         return (error.args[0],)
-    return (
-        () if holds else (f"This is not a signature of {name} under this decision and evidence.",)
+    if all(held):
+        return ()
+    if any(held):
+        changed = f"{approval.signers} was changed after this was asked, and the key of {name}"
+        return (f"{changed} is not in it both then and now.",)
+    return (f"This is not a signature of {name} under this decision and evidence.",)
+
+
+def _holds(answer: Answer, digest: str, signers: str) -> bool:
+    name = answer.reviewer.strip()
+    return name.isprintable() and is_signed(
+        statement(answer, digest), answer.signature, name, signers
     )

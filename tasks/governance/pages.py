@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from tasks.governance.authorship import Authorship
 from tasks.references import (
     Bento,
     Candidate,
@@ -13,6 +14,7 @@ from tasks.references import (
     Finding,
     Inspection,
     Verdict,
+    VerdictCause,
 )
 
 _MOST_ROWS: Final = 20
@@ -20,23 +22,25 @@ _MOST_ROWS: Final = 20
 
 _EXAMPLES: Final = 3
 _LONGEST_CELL: Final = 160
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$<>&@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+"""What would begin markup, HTML or a link; behind a backslash markdown shows it as it is.
+
+Prefect's pages show entities in letters, so none is written.
+"""
+
 _UNLINKABLE: Final = re.compile(r"[()<>\[\]\s]")
-_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 
 
 def escaped(text: object, longest: int = _LONGEST_CELL) -> str:
     r"""Text that markdown shows as it is: no markup, no HTML, no link, one line.
 
     >>> escaped("<b>|http://x")
-    '&lt;b&gt;\\|http&#58;//x'
+    '\\<b\\>\\|http\\://x'
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     if len(line) > longest:
         line = f"{line[: longest - 1]}…"
-    line = _SPECIAL.sub(r"\\\1", line)
-    line = "".join(_ENTITIES.get(character, character) for character in line)
-    return line.replace("://", "&#58;//").replace("www.", "www&#46;")
+    return _SPECIAL.sub(r"\\\1", line)
 
 
 def batch_page(inspection: Inspection) -> tuple[str, str]:
@@ -85,7 +89,7 @@ def candidate_page(
     bento: Bento,
     comparison: Comparison,
     verdict: Verdict,
-    authors: Sequence[str] | None = None,
+    new: Authorship | None = None,
 ) -> tuple[str, str]:
     """Title and markdown for a candidate that may replace the champion.
 
@@ -94,21 +98,25 @@ def candidate_page(
         bento: it, packaged.
         comparison: with the champion.
         verdict: of the gates.
-        authors: who wrote what is new of its folder since; None where git could not tell.
+        new: who wrote what is new of its folder since; None where nobody asked git.
     """
     title = f"{candidate.model}: may version {candidate.version} take over?"
-    stays = "no version" if comparison.against == "baseline" else _rival(comparison)
-    choice = _choice(
-        f"version {candidate.version} is put in charge.", f"{escaped(stays)} stays in charge."
-    )
-    facts = _candidate_facts(candidate, bento, comparison, verdict)
-    return title, _page(title, (choice, *facts, f"What is new in its folder: {_written(authors)}"))
+    alone = comparison.against == "baseline"
+    refused = "none is in charge" if alone else f"{escaped(_rival(comparison))} stays in charge"
+    choice = _choice(f"version {candidate.version} is put in charge.", f"{refused}.")
+    gates, links, *tables = _candidate_facts(candidate, bento, comparison, verdict)
+    said = f"What is new in its folder: {_written(new or Authorship())}"
+    return title, _page(title, (choice, gates, links, said, *tables))
 
 
-def _written(authors: Sequence[str] | None) -> str:
-    if authors is None:
-        return "who wrote it is not known, for git could not tell."
-    return f"written by {_names(authors)}." if authors else "nothing."
+def _written(new: Authorship) -> str:
+    told = "who wrote it is not known, for git could not tell."
+    if new.authors is not None:
+        nothing = "nothing that was committed." if new.uncommitted else "nothing."
+        told = f"written by {_names(new.authors)}." if new.authors else nothing
+    if not new.uncommitted:
+        return told
+    return f"{told} **Not committed, so nobody knows whose it is**: {_names(new.uncommitted)}."
 
 
 def _names(people: Sequence[str]) -> str:
@@ -166,20 +174,56 @@ def _candidate_facts(
 
 
 def drift_page(verdict: DriftVerdict, conclusion: Conclusion) -> tuple[str, str]:
-    """Title and markdown for a window in which the world may have moved."""
+    """Title and markdown for a window in which the world may have moved.
+
+    What decides comes first, for the form shows few lines before it is scrolled: the question, the
+    heaviest causes, and what nobody could judge.
+    """
     title = f"{verdict.model}: {verdict.window} differs; train again?"
-    said = (*conclusion.why, *verdict.reasons)
     most_first = sorted(verdict.drift.items(), key=lambda item: -item[1])
     body = (
         f"If the world has changed, a model is trained; else version {verdict.champion} goes on.",
         _links({"Drift report": verdict.report_url, "Picture": verdict.picture_url}),
-        "\n".join(f"- {escaped(each, 400)}" for each in said[:_MOST_ROWS]),
+        _numbers(verdict),
+        _causes(verdict),
+        _told("**Could not be judged**", verdict.unjudged),
+        _told("**The policy**", conclusion.why),
         f"### Performance on {verdict.rows:,} rows",
         _table(("metric", "value"), [(k, _number(v)) for k, v in verdict.metrics.items()]),
         "### Drift against the training data",
         _table(("column", "PSI"), [(name, _number(value)) for name, value in most_first]),
     )
     return title, _page(title, body)
+
+
+def _numbers(verdict: DriftVerdict) -> str:
+    """Three of them: how many rows, how the champion does on them, and what moved most."""
+    facts = [f"{verdict.rows:,} rows"]
+    facts += [f"{escaped(name)} {_number(value)}" for name, value in [*verdict.metrics.items()][:1]]
+    if verdict.drift:
+        column = max(verdict.drift, key=lambda name: verdict.drift[name])
+        facts.append(f"{escaped(column)} moved most, PSI {_number(verdict.drift[column])}")
+    return " · ".join(facts)
+
+
+def _causes(verdict: DriftVerdict) -> str:
+    """The heaviest first, each with its weight and rows; those of before weights as they are."""
+    heaviest = sorted(verdict.causes, key=lambda each: (-each.action.rank, -each.weight))
+    lines = [f"{escaped(each.sentence, 400)} {_weighed(each)}" for each in heaviest]
+    return _list(lines or [escaped(each, 400) for each in verdict.reasons])
+
+
+def _weighed(cause: VerdictCause) -> str:
+    facts = [cause.kind.value, f"weight {cause.weight:.2f}"]
+    facts += [f"{cause.rows:,} rows"] if cause.rows else []
+    facts += [f"in {len(cause.windows)} windows"] if len(cause.windows) > 1 else []
+    return f"*({', '.join(facts)})*"
+
+
+def _told(what: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    return f"{what}\n\n{_list([escaped(each, 400) for each in lines])}"
 
 
 def _rival(comparison: Comparison) -> str:

@@ -9,7 +9,8 @@ from infra.steps import step
 from tasks.governance.answers import DEADLINE, Answer
 from tasks.governance.currency import outdated
 from tasks.governance.drifts import conclusion_of, verdict_of
-from tasks.governance.objections import objections
+from tasks.governance.objections import keys_of, objections
+from tasks.governance.rules import Rules, rules_for
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import (
@@ -179,7 +180,7 @@ def decide(evidence: Evidence, answers: tuple[Answer, ...], approval: ApprovalSp
     Args:
         evidence: what was decided about.
         answers: the one that decides last, behind the approvals that came before it.
-        approval: what the model declares.
+        approval: what the model declares; what it declared when it was asked counts.
 
     Raises:
         ConfigError: an answer does not count, or too few have approved.
@@ -188,7 +189,7 @@ def decide(evidence: Evidence, answers: tuple[Answer, ...], approval: ApprovalSp
     earlier = decided(evidence.digest)
     if earlier is not None:
         return earlier
-    _require_counting(evidence, answers, approval)
+    _require_counting(evidence, answers, rules_for(evidence.model, evidence.digest, approval))
     *before, answer = answers
     people = [*(before if answer.approve else ()), answer]
     void = outdated(evidence)
@@ -212,16 +213,14 @@ def decide(evidence: Evidence, answers: tuple[Answer, ...], approval: ApprovalSp
     )
 
 
-def _require_counting(
-    evidence: Evidence, answers: tuple[Answer, ...], approval: ApprovalSpec
-) -> None:
-    names = [each.reviewer for each in answers]
+def _require_counting(evidence: Evidence, answers: tuple[Answer, ...], rules: Rules) -> None:
+    people = rules.approval.approvals
     for place, answer in enumerate(answers):
         if answer.reviewer == DEADLINE:
             continue
-        wrong = list(objections(answer, approval, evidence, names[:place]))
-        if answer.approve and answer is answers[-1] and len(answers) < approval.approvals:
-            wrong.append(f"It takes {approval.approvals} people.")
+        wrong = list(objections(answer, rules, evidence, keys_of(answers[:place])))
+        if answer.approve and answer is answers[-1] and len(answers) < people:
+            wrong.append(f"It takes {people} people.")
         if wrong:
             raise ConfigError(f"The answer does not count: {' '.join(wrong)}", hint="Answer again.")
 
@@ -245,7 +244,7 @@ def review_key(digest: str) -> str:
 def _said(evidence: Evidence, answer: Answer, void: str) -> dict[str, JsonValue]:
     """What the ledger keeps of an answer; one from a form is unsigned."""
     return {
-        "approved": answer.approve and not void,
+        "approved": answer.approve is True and not void,
         "subject": evidence.subject.value,
         "diagnosis": answer.diagnosis,
         "answered": answer.approve,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from infra.errors import BackendError, ConfigError, few
 from infra.ledger import Entry, Kind, Ledger, Recorded
 from tasks.governance.answering import approvers
 from tasks.governance.answers import DEADLINE, Answer, form
+from tasks.governance.gates import gate_key, response_key
 from tasks.governance.recording import review_key
 from tasks.references import Subject
 
@@ -50,7 +52,13 @@ class Pending(BaseModel):
     since: datetime
     deadline: datetime
     default: str
+    is_cut_off: bool = Field(
+        False, description="Its run was cancelled, failed or deleted: it asks nobody any more."
+    )
     approved_by: tuple[str, ...] = Field((), description="Those who have, where several must.")
+    approved_with: tuple[str, ...] = Field(
+        (), description="The key of each, as OpenSSH shows it; empty where it was not signed."
+    )
     evidence: str = Field(description="Digest of the evidence.")
     evidence_uri: str
 
@@ -75,7 +83,7 @@ def pending_reviews(model: str | None = None) -> tuple[Pending, ...]:
     runs = _runs([str(each.payload["run"]) for each in questions])
     said = approvers(model)
     return tuple(
-        _pending(each, runs.get(str(each.payload["run"])), said.get(each.evidence, ()))
+        _pending(each, runs.get(str(each.payload["run"])), said.get(each.evidence, {}))
         for each in questions
     )
 
@@ -107,12 +115,24 @@ def find_pending(run: str) -> Pending:
 def submit(pending: Pending, answer: Answer) -> None:
     """Hand an answer to the suspended run of a review, which then goes on.
 
+    One that was cancelled, or failed, is started again and finds the answer when it asks.
+
     Raises:
-        ConfigError: the run is not suspended, or its form refuses the answer.
+        ConfigError: the run is gone or not suspended, or its form refuses the answer.
         BackendError: Prefect's server does not answer, or fails to resume time and again.
     """
     with reachable_prefect() as client:
-        _resume(client, pending, answer)
+        if pending.state == _GONE:
+            raise ConfigError(
+                f"The run {pending.run} was deleted, and with it the question.",
+                hint="At its deadline the review is recorded as refused.",
+            )
+        run = client.read_flow_run(UUID(pending.run_id))
+        if run.state is not None and run.state.is_final() and not run.state.is_completed():
+            _leave(client, pending, answer)
+            _start_again(client, pending, "Answered", "It was over, and is answered.")
+        else:
+            _resume(client, pending, answer)
 
 
 def expire(now: datetime, model: str | None = None) -> tuple[Pending, ...]:
@@ -131,7 +151,7 @@ def expire(now: datetime, model: str | None = None) -> tuple[Pending, ...]:
             if each.state == _GONE:
                 _refuse_gone(each)
             else:
-                _start_again(client, each)
+                _start_again(client, each, "Overdue", "The deadline has passed.")
     return tuple(late)
 
 
@@ -167,7 +187,7 @@ def _pages(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))
 
 
-def _pending(question: Recorded, run: FlowRun | None, approved_by: tuple[str, ...]) -> Pending:
+def _pending(question: Recorded, run: FlowRun | None, approved: dict[str, str]) -> Pending:
     asked = question.payload
     return Pending(
         run=run.name if run else str(asked["name"]),
@@ -181,10 +201,33 @@ def _pending(question: Recorded, run: FlowRun | None, approved_by: tuple[str, ..
         since=question.at,
         deadline=datetime.fromisoformat(str(asked["deadline"])),
         default=str(asked["default"]),
-        approved_by=approved_by,
+        is_cut_off=run is None or (run.state is not None and run.state.is_final()),
+        approved_by=tuple(approved),
+        approved_with=tuple(approved.values()),
         evidence=question.evidence,
         evidence_uri=str(asked["uri"]),
     )
+
+
+def _leave(client: SyncPrefectClient, pending: Pending, answer: Answer) -> None:
+    """Put an answer where a run that is not suspended will look for it first: its next gate."""
+    run = UUID(pending.run_id)
+    inputs = client.filter_flow_run_input(run, key_prefix="", limit=_PAGE, exclude_keys=set())
+    held = {each.key for each in inputs}
+    gates = (response_key(gate_key(pending.evidence, attempt)) for attempt in count(1))
+    free = next(each for each in gates if each not in held)
+    value = json.dumps(_handed(answer))
+    try:
+        client.create_flow_run_input(flow_run_id=run, key=free, value=value)
+    except PrefectHTTPStatusError as error:
+        raise ConfigError(
+            f"{pending.run} took no answer: somebody else has just given one.",
+            hint=f"See {pending.run_url}.",
+        ) from error
+
+
+def _handed(answer: Answer) -> dict[str, object]:
+    return answer.model_dump(mode="json", by_alias=True)
 
 
 @retry(
@@ -195,7 +238,7 @@ def _pending(question: Recorded, run: FlowRun | None, approved_by: tuple[str, ..
 )
 def _resume(client: SyncPrefectClient, pending: Pending, answer: Answer) -> None:
     try:
-        result = client.resume_flow_run(UUID(pending.run_id), answer.model_dump(mode="json"))
+        result = client.resume_flow_run(UUID(pending.run_id), _handed(answer))
     except PrefectHTTPStatusError as error:
         raise NotYetError(f"Failed to resume {pending.run}: {error}.") from error
     if result.status == SetStateStatus.ACCEPT:
@@ -223,13 +266,10 @@ def _write_form(client: SyncPrefectClient, pending: Pending) -> None:
         )
 
 
-def _start_again(client: SyncPrefectClient, pending: Pending) -> None:
+def _start_again(client: SyncPrefectClient, pending: Pending, name: str, message: str) -> None:
     run = client.read_flow_run(UUID(pending.run_id))
-    if run.state is not None and run.state.type.value in _MOVING:
-        return
-    client.set_flow_run_state(
-        run.id, Scheduled(name="Overdue", message="The deadline has passed."), force=True
-    )
+    if run.state is None or run.state.type.value not in _MOVING:
+        client.set_flow_run_state(run.id, Scheduled(name=name, message=message), force=True)
 
 
 def _refuse_gone(pending: Pending) -> None:

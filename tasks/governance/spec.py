@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from tasks.governance.people import alike
 from tasks.references import Cause
 from tasks.sections import Section
 
@@ -52,8 +53,9 @@ class ApprovalSpec(Section):
 
     @model_validator(mode="after")
     def _can_be_approved(self) -> Self:
-        if len({each.casefold() for each in self.reviewers}) < len(self.reviewers):
-            raise ValueError("reviewers names somebody twice")
+        twice = alike(self.reviewers)
+        if twice is not None:
+            raise ValueError(f"reviewers names somebody twice: {twice[0]!r} and {twice[1]!r}")
         if self.reviewers and len(self.reviewers) < self.approvals:
             raise ValueError(
                 f"approvals asks for {self.approvals} people, but reviewers names "

@@ -92,3 +92,8 @@ class TriggersSpec(Section):
     events: tuple[EventTrigger, ...] = Field(
         (), description="When an event has come; `heed/NAME` is woken by it, and upkeep looks too."
     )
+
+    @property
+    def code_paths(self) -> tuple[str, ...]:
+        """What the trigger ``code`` names; empty where it names nothing of its own."""
+        return self.code.paths if self.code else ()

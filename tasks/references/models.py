@@ -94,6 +94,9 @@ class Candidate(Reference):
     profiled: Profiled | None = Field(None, description="Null for a version of before profiles.")
     data_version: str = Field(description="Digest of the history that it was trained from.")
     commit: str
+    model_commit: str = Field(
+        "", description="Of the repository that holds the model's folder; empty before it was kept."
+    )
     lock: str
     digest: str
 

@@ -8,6 +8,7 @@ from infra import identity
 from infra.errors import IntegrityError
 from infra.models import MODEL_FILE
 from infra.scratch import scratch
+from infra.settings import settings
 from infra.steps import step
 from infra.store import file_digest
 from infra.tracking import (
@@ -76,6 +77,7 @@ def _as_recorded(client: "MlflowClient", run_id: str) -> Candidate:
 
 def _registered(client: "MlflowClient", request: Request) -> Candidate:
     facts = record.tags(request, identity.commit(), identity.lock_digest())
+    facts["perennial.model_commit"] = identity.commit(settings().models / request.model)
     place = experiment(client, request.model)
     run = run_for(client, place.experiment_id, request.digest, request.title, facts)
     facts = {name: run.data.tags.get(name, value) for name, value in facts.items()}
@@ -96,6 +98,7 @@ def _registered(client: "MlflowClient", request: Request) -> Candidate:
         profiled=request.profiled,
         data_version=request.data_version,
         commit=facts["perennial.commit"],
+        model_commit=facts["perennial.model_commit"],
         lock=facts["perennial.lock"],
         digest=request.digest,
     )

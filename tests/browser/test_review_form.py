@@ -69,10 +69,9 @@ def form(seen: Seen, review: Pending) -> Locator:
     return modal
 
 
-def submit(modal: Locator, *, approve: bool, reason: str, reviewer: str) -> None:
+def submit(seen: Seen, modal: Locator, *, approve: bool, reason: str, reviewer: str) -> None:
     """Fill the form in and hand it over."""
-    if approve:
-        modal.get_by_role("switch").click()
+    choose(seen, modal, "approve" if approve else "refuse")
     for place, text in enumerate((reason, reviewer)):
         modal.locator("textarea").nth(place).fill(text)
     modal.get_by_role("button", name="Submit").click()
@@ -101,7 +100,7 @@ def test_a_reviewer_reads_the_evidence_and_approves(stack: Stack, made: Made, se
     elements = modal.locator("article img, article script").count()
     findings = [each.bounding_box() for each in modal.locator("article li").all()]
     card = modal.bounding_box()
-    submit(modal, approve=True, reason="The shop weighs in grams now.", reviewer="ann")
+    submit(seen, modal, approve=True, reason="The shop weighs in grams now.", reviewer="ann")
     expect(seen.page.get_by_text("Approved", exact=True).first).to_be_visible(timeout=60_000)
     seen.keep("approved")
 
@@ -109,6 +108,9 @@ def test_a_reviewer_reads_the_evidence_and_approves(stack: Stack, made: Made, se
     assert "rows that passed" in told
     assert "300 rows (100%)" in told
     assert "img src=x" in told, "what a cell held is shown"
+    assert "http://203.0.113.9/x" in told, "as it was"
+    assert "&" not in told
+    assert "Decide by" in told
     assert elements == 0, "and not run"
     assert reports == [_report_of("2024-02", stack)]
     assert card is not None
@@ -128,13 +130,20 @@ def test_an_answer_without_a_reason_is_asked_for_again(
     """The run is not failed by it; it suspends anew and its form says what was missing."""
     review = suspended("2024-03")
 
-    submit(form(seen, review), approve=True, reason="", reviewer="bob")
+    modal = form(seen, review)
+    modal.get_by_role("button", name="Submit").click()
+    seen.keep("empty")
+    demanded = modal.inner_text()
+    still = _gate(review)
+    submit(seen, modal, approve=True, reason="no", reviewer="bob")
     eventually(lambda: _gate(review).endswith("-2-schema"), 60)
     modal = form(seen, review)
     seen.keep("again")
     told = modal.inner_text()
-    submit(modal, approve=False, reason="Wait for kilograms.", reviewer="bob")
+    submit(seen, modal, approve=False, reason="Wait for kilograms.", reviewer="bob")
 
+    assert "(Optional)" not in demanded
+    assert still.endswith("-1-schema"), "an empty form is handed to nobody"
     assert "Give a reason of at least 3 characters." in told
     recorded = decision(review)
     assert (recorded.actor, recorded.payload["approved"]) == ("bob", False)
@@ -164,6 +173,8 @@ def test_a_reviewer_of_drift_sees_its_picture_and_says_what_it_is(
     seen.keep("ended")
 
     assert "What is it?" in told
+    assert "What a reviewer of drift says" not in told
+    assert "(Optional)" not in told
     assert "Approve" not in told
     assert links == [made.report, made.report.replace("index.html", "picture.png")]
     assert picture.ok

@@ -1,5 +1,7 @@
 """Who decides, on a real Prefect server: two people, no authors, signatures, nobody twice."""
 
+import hashlib
+import json
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.states import Cancelled, Failed
 from typer.testing import CliRunner
 
 from deployments.cli import build
@@ -34,7 +37,7 @@ from tests.support.asking_flow import asking
 from tests.support.crowning_flow import crowned
 from tests.support.homes import environment, home_on
 from tests.support.postgres import postgres_server
-from tests.support.repositories import committed, repository
+from tests.support.repositories import committed, git, repository
 from tests.support.small_model import write_model
 from tests.support.subjects import batch, bento, candidate, comparison, finding
 
@@ -80,9 +83,16 @@ def executed(run: UUID) -> FlowRun:
         return client.read_flow_run(run)
 
 
-def said(run: UUID, reviewer: str, *, approve: bool = True, signature: str = "") -> FlowRun:
+def said(
+    run: UUID,
+    reviewer: str,
+    *,
+    approve: bool = True,
+    reason: str = "It is well.",
+    signature: str = "",
+) -> FlowRun:
     """The run after somebody has answered."""
-    answer = Answer(approve=approve, reason="It is well.", reviewer=reviewer, signature=signature)
+    answer = Answer(approve=approve, reason=reason, reviewer=reviewer, signature=signature)
     submit(find_pending(str(run)), answer)
     return executed(run)
 
@@ -200,8 +210,83 @@ def key_of(home: Path, name: str) -> Path:
     )
     folder = home / "models" / "flights"
     folder.mkdir(parents=True, exist_ok=True)
-    folder.joinpath("allowed_signers").write_text(f"{name} {key.with_suffix('.pub').read_text()}")
+    git(home / "models", "init", "-q", ".")
+    public = key.with_suffix(".pub").read_text()
+    committed(home / "models", folder / "allowed_signers", f"{name} {public}")
     return key
+
+
+def test_what_waits_is_decided_by_the_rules_under_which_it_was_asked(home: Path) -> None:
+    """A change of the declaration, or of the keys, counts for what is asked after it."""
+    key = key_of(home, "ann")
+    strict = {"reviewers": ["ann"], "signed": True, "signers": "allowed_signers"}
+    write_model(home / "models", "flights", approval={"reviewers": ["eve"]})
+    with environment({"PERENNIAL_MODELS": str(home / "models")}):
+        run = asked(evidence(), **strict)
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run, parameters={**_parameters(run), "declared": {}})
+        command = ["review", str(run), "--approve", "--reason", "It is well.", "--reviewer"]
+
+        eve = CliRunner().invoke(build(), [*command, "eve"])
+        unsigned = said(run, "ann")
+        done = CliRunner().invoke(build(), [*command, "ann", "--sign", str(key)])
+        ended = executed(run)
+
+    assert "eve is no reviewer of this model; they are ann." in str(eve.exception)
+    assert unsigned.state_name == "Suspended"
+    assert done.exit_code == 0, done.output
+    assert ended.state_name == "Approved"
+
+
+def _parameters(run: UUID) -> dict[str, object]:
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run).parameters
+
+
+@pytest.mark.parametrize("state", [Cancelled(), Failed()])
+def test_a_review_whose_run_is_over_is_started_again_by_an_answer(
+    home: Path, state: State[None]
+) -> None:
+    """Somebody pressed Cancel; the question is still open, and says that nobody asks it."""
+    run = asked(evidence(), **TWO)
+    said(run, "ann")
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run, state, force=True)
+    waits = pending(run)
+
+    submit(waits, Answer(approve=True, reason="It is well.", reviewer="bob"))
+    with get_client(sync_client=True) as client:
+        due = client.read_flow_run(run)
+    done = executed(run)
+
+    assert waits.is_cut_off
+    assert (due.state_name, due.next_scheduled_start_time is not None) == ("Answered", True)
+    assert done.state_name == "Approved"
+    [review] = Ledger().entries("flights", Kind.REVIEW)
+    assert review.actor == "ann and bob"
+
+
+def test_what_is_no_answer_is_kept_as_it_came(home: Path) -> None:
+    """By Prefect's API anything can be handed over: the form says which field was wrong."""
+    run = asked(evidence())
+    given = {"decision": "approve", "reason": "It is well.", "reviewer": "ann"}
+    odd = given | {"diagnosis": "ill", "mood": "good"}
+    with get_client(sync_client=True) as client:
+        refused = client.resume_flow_run(run, run_input={"reason": "It is well."})
+        client.resume_flow_run(run, run_input=odd)
+    again = executed(run)
+    long = said(run, "ann", reason="x" * 3_000)
+
+    [first, second] = Ledger().entries("flights", Kind.ANSWER)
+    assert "'decision' is a required property" in str(refused.details)
+    assert (again.state_name, long.state_name) == ("Suspended", "Suspended")
+    assert (first.actor, first.reason) == ("ann", "It is well.")
+    assert "The field diagnosis ('ill') does not fit" in _why(first)
+    assert "The field mood" in _why(first)
+    assert json.loads(str(first.payload["handed_over"])) == odd
+    assert _why(second) == "A reason has at most 2,000 characters; this one has 3,000."
+    assert len(second.reason) == 2_000
+    assert second.payload["shortened"] == {"reason": hashlib.sha256(b"x" * 3_000).hexdigest()}
 
 
 def test_of_two_reviewers_at_once_one_decides(home: Path) -> None:
@@ -248,7 +333,7 @@ def test_a_candidate_is_decided_on_until_another_champion_is_in_charge(home: Pat
     """It was compared with version 1; beside version 3 nobody has seen it."""
     seen = evidence_for_candidate.fn(candidate(2), bento(2), comparison(), Ask(why="why"))
     crowned(1, candidate(2).as_of, reason="first", actor="gate")
-    run = asked(seen)
+    run = asked(seen, author_may_approve=True)  # its commit is no commit of any repository
     before = outdated(seen)
 
     crowned(3, candidate(2).as_of, reason="second", actor="gate")

@@ -84,9 +84,8 @@ def answered(run_id: UUID, *, approve: bool, reason: str) -> FlowRun:
     """A suspended run once it is over, after an answer through Prefect's API."""
     suspended(run_id)
     with get_client(sync_client=True) as client:
-        client.resume_flow_run(
-            run_id, run_input={"approve": approve, "reason": reason, "reviewer": "ann"}
-        )
+        said = {"decision": "approve" if approve else "refuse", "reason": reason}
+        client.resume_flow_run(run_id, run_input=said | {"reviewer": "ann"})
     return over(run_id)
 
 

@@ -58,7 +58,9 @@ def challenger(
 ) -> Evidence:
     """Evidence about a candidate of a training."""
     trained = candidate().model_copy(update={"as_of": as_of, "cause": cause, "model": model})
-    return evidence_for_candidate.fn(trained, bento(), comparison(gain), Ask(why="why"))
+    seen = evidence_for_candidate.fn(trained, bento(), comparison(gain), Ask(why="why"))
+    known = {"authors": ["Ann Lee <ann@example.org>"], "uncommitted": []}
+    return seen.model_copy(update={"payload": {**seen.payload, **known}})
 
 
 def ended(outcome: StateType, message: str = "") -> FlowRun:
@@ -110,6 +112,20 @@ def test_a_candidate_of_the_story_is_decided_by_its_gain(as_of: datetime, cause:
     assert large is not None
     assert small is not None
     assert (large[0], small[0]) == (True, False)
+
+
+@pytest.mark.parametrize("unknown", [{"authors": None}, {"uncommitted": ["trainer.py"]}])
+def test_a_candidate_is_refused_where_no_approval_of_it_would_count(
+    unknown: dict[str, object],
+) -> None:
+    """The demo runs in an archive and in a working tree with edits too."""
+    seen = challenger(close_of(FIRST[-1]), Cause.PERSON)
+
+    said = review(seen.model_copy(update={"payload": {**seen.payload, **unknown}}))
+
+    assert said is not None
+    assert said[0] is False
+    assert "git cannot tell who wrote what is new" in said[1]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from deployments.apply import check
 from infra.errors import ConfigError
 from tasks.governance.spec import ApprovalSpec
 from tasks.spec import load_spec
+from tests.support.repositories import committed, repository
 from tests.support.source_tree import ROOT
 
 
@@ -62,11 +63,34 @@ def test_a_reviewer_without_a_key_is_a_mistake_where_decisions_are_signed(
     suites: Path, tmp_path: Path
 ) -> None:
     """Nobody would learn of it before a run waits for him."""
-    (tmp_path / "signers").write_text("ann ssh-ed25519 AAAA\n")
     approval = ApprovalSpec(signed=True, signers="signers", reviewers=("ann", "bob"))
     spec = load_spec("flights").model_copy(update={"approval": approval})
+    folder = repository(tmp_path)
 
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="signers, is not there"):
         check(spec)
+    (folder / "signers").write_text("ann ssh-ed25519 AAAA\n")
+    with pytest.raises(ConfigError, match="not as it was committed"):
+        check(spec.model_copy(update={"folder": folder}))
+    committed(folder, folder / "signers", "ann ssh-ed25519 AAAA\n")
     with pytest.raises(ConfigError, match="bob may decide about flights, but has no key"):
-        check(spec.model_copy(update={"folder": tmp_path}))
+        check(spec.model_copy(update={"folder": folder}))
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("ann ssh-ed25519 AAAA\nbob ssh-ed25519 AAAA\n", "ann, bob sign for flights with one key"),
+        ("ann ssh-ed25519 AAAA\nbo? ssh-ed25519 BBBB\n", "signs under any name of a pattern"),
+    ],
+)
+def test_a_key_of_several_people_is_a_mistake_where_several_must_approve(
+    suites: Path, tmp_path: Path, lines: str, fault: str
+) -> None:
+    """Whoever holds it would be two."""
+    (tmp_path / "signers").write_text(lines)
+    two = ApprovalSpec(approvals=2, signers="signers", reviewers=("ann", "bob"))
+    spec = load_spec("flights").model_copy(update={"approval": two, "folder": tmp_path})
+
+    with pytest.raises(ConfigError, match=fault):
+        check(spec)

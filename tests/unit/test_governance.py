@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.governance.answers import DEADLINE, Answer, default_answer, faults
+from tasks.governance.authorship import Authorship
 from tasks.governance.pages import (
     batch_page,
     candidate_page,
@@ -17,7 +18,7 @@ from tasks.governance.pages import (
     trained_page,
 )
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Action, Ask, Conclusion
+from tasks.references import Action, Ask, Conclusion, VerdictCause, WatchKind
 from tests.support.subjects import batch, bento, candidate, comparison, drift, finding
 
 _HOSTILE = "=cmd()|<img src=x onerror=alert(1)> [a](javascript:x) `code` http://evil.example\n# h"
@@ -34,10 +35,15 @@ def test_escaped_text_holds_no_markup(text: str) -> None:
     shown = escaped(text)
 
     assert "\n" not in shown
-    assert "<" not in shown
-    assert ">" not in shown
-    assert "://" not in shown
-    assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[\]]", shown)
+    assert "://" not in shown.replace("\\://", "")
+    assert "www." not in shown.lower()
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|`*_\[\]<>&@]", shown)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=100))
+def test_escaped_text_is_the_text_behind_backslashes(text: str) -> None:
+    """Nothing is shown in the place of a character: Prefect's pages know few entities."""
+    assert re.sub(r"\\(.)", r"\1", escaped(text)) == text
 
 
 @given(st.text(max_size=100))
@@ -58,8 +64,8 @@ def test_a_batch_shows_its_numbers_its_findings_and_its_report() -> None:
     assert "| flights | 90 | 10 |" in markdown
     assert "distances look like kilometres" in markdown
     assert "(http://127.0.0.1:1/report.html)" in markdown
-    assert "<img" not in markdown
-    assert "http://evil.example" not in markdown
+    assert "\\<img" in markdown
+    assert "http\\://evil.example" in markdown
 
 
 def test_a_candidate_is_shown_beside_the_champion() -> None:
@@ -78,14 +84,17 @@ def test_a_candidate_is_shown_beside_the_champion() -> None:
 def test_a_candidate_names_who_wrote_what_is_new() -> None:
     """Who may not approve it; hostile names are shown as they are."""
     judged = (candidate(2), bento(2), comparison(0.02), Ask(why="by cause"))
-    people = ["Ann Lee <ann@example.org>", "<img src=x>", "Bob", "Eve"]
+    people = ("Ann Lee <ann@example.org>", "<img src=x>", "Bob", "Eve")
 
-    markdown = candidate_page(*judged, people)[1]
+    markdown = candidate_page(*judged, Authorship(people))[1]
+    dirty = candidate_page(*judged, Authorship((), ("trainer.py",)))[1]
 
-    assert "written by Ann Lee &lt;ann&#64;example.org&gt;" in markdown
+    assert "written by Ann Lee \\<ann\\@example.org\\>" in markdown
     assert "Bob and 1 more." in markdown
-    assert "<img" not in markdown
-    assert "What is new in its folder: nothing." in candidate_page(*judged, ())[1]
+    assert "\\<img" in markdown
+    assert "What is new in its folder: nothing." in candidate_page(*judged, Authorship(()))[1]
+    assert "nothing that was committed. **Not committed" in dirty
+    assert "trainer.py" in dirty
 
 
 def test_a_run_is_shown_what_came_of_it_without_a_question() -> None:
@@ -98,6 +107,52 @@ def test_a_run_is_shown_what_came_of_it_without_a_question() -> None:
     assert "distances look like kilometres" in ingested[1]
     assert "The gates say: by cause" in trained[1]
     assert "Approve" not in ingested[1] + trained[1]
+
+
+def test_a_first_candidate_has_nobody_to_stay_in_charge() -> None:
+    """Where it is refused, no version is in charge, as before."""
+    judged = (candidate(1), bento(1), comparison(0.02), Ask(why="by cause"))
+    first = judged[2].model_copy(update={"against": "baseline"})
+
+    markdown = candidate_page(*judged[:2], first, judged[3])[1]
+
+    assert "**Refuse**: none is in charge." in markdown
+
+
+def test_a_reviewer_of_drift_reads_first_what_weighs_most_and_what_nobody_could_judge() -> None:
+    """Before any table: the form shows few lines until it is scrolled."""
+    causes = (
+        VerdictCause(kind=WatchKind.FEATURES, action=Action.ALERT, weight=0.9, sentence="Moved."),
+        VerdictCause(kind=WatchKind.SLICES, action=Action.ASK, weight=0.2, sentence="A part."),
+        VerdictCause(
+            kind=WatchKind.PERFORMANCE,
+            action=Action.ASK,
+            weight=0.7,
+            sentence="It fell.",
+            rows=1234,
+            windows=("2013-06", "2013-07"),
+        ),
+    )
+    unjudged = ("Calibration: 12 labels are too few.",)
+    seen = drift().model_copy(update={"causes": causes, "unjudged": unjudged})
+
+    _, markdown = drift_page(seen, Conclusion(action=Action.ASK, why=("It asks once a week.",)))
+
+    places = [
+        markdown.index(each)
+        for each in (
+            "If the world has changed",
+            "(http://127.0.0.1:1/drift.html)",
+            "100 rows · roc\\_auc 0.6600 · hour moved most, PSI 0.3100",
+            "It fell. *(performance, weight 0.70, 1,234 rows, in 2 windows)*",
+            "A part.",
+            "Moved.",
+            "**Could not be judged**\n\n- Calibration",
+            "It asks once a week.",
+            "### Performance",
+        )
+    ]
+    assert places == sorted(places)
 
 
 def test_drift_is_shown_from_the_worst_column_on() -> None:
@@ -131,7 +186,11 @@ def test_an_address_that_no_browser_opens_is_no_link() -> None:
         ({"reason": "  ok  "}, "reason of at least 3 characters"),
         ({"reviewer": " "}, "your name"),
         ({"reviewer": DEADLINE}, "give your name"),
+        ({"reviewer": " Deadline "}, "give your name"),
+        ({"reviewer": "ann\u200b"}, "holds a character that nobody sees"),
         ({"reviewer": "eve"}, "no reviewer of this model; they are ann, bob"),
+        ({"reviewer": "x" * 201}, "A name has at most 200 characters; this one has 201."),
+        ({"reason": "x" * 2001}, "A reason has at most 2,000 characters; this one has 2,001."),
     ],
 )
 def test_an_answer_counts_only_with_a_reason_and_a_reviewer(
