@@ -167,7 +167,7 @@ def _text(evidence: Evidence, why: tuple[str, ...], more: str, until: str) -> st
     again = f"**Your answer did not count.** {escaped(' '.join(why), 600)}\n\n" if why else ""
     so_far = f" {escaped(more, 600)}" if more else ""
     guess = suggested(evidence)
-    speaks = f" The heaviest cause speaks for `{guess.value}`." if guess else ""
+    speaks = f" Suggested: `{guess.value}`." if guess else ""
     title, _, rest = evidence.markdown.partition("\n\n")
     return f"{again}{title}\n\n**{until}**{so_far}{speaks}\n\n{rest}"
 

@@ -21,6 +21,9 @@ _MOST_ROWS: Final = 20
 """Rows of a table on the page; a form is read, not scrolled. The report has them all."""
 
 _EXAMPLES: Final = 3
+_WEIGHTIEST: Final = 2
+"""Causes that stand before what could not be judged, so that both are seen without scrolling."""
+
 _LONGEST_CELL: Final = 160
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$<>&@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 """What would begin markup, HTML or a link; behind a backslash markdown shows it as it is.
@@ -181,13 +184,18 @@ def drift_page(verdict: DriftVerdict, conclusion: Conclusion) -> tuple[str, str]
     """
     title = f"{verdict.model}: {verdict.window} differs; train again?"
     most_first = sorted(verdict.drift.items(), key=lambda item: -item[1])
+    links = _links({"Drift report": verdict.report_url, "Picture": verdict.picture_url})
+    asked = (
+        f"If the world has changed, a model is trained; else version {verdict.champion} goes on."
+    )
+    causes = _causes(verdict)
     body = (
-        f"If the world has changed, a model is trained; else version {verdict.champion} goes on.",
-        _links({"Drift report": verdict.report_url, "Picture": verdict.picture_url}),
+        f"{asked} {links}".strip(),
         _numbers(verdict),
-        _causes(verdict),
-        _told("**Could not be judged**", verdict.unjudged),
-        _told("**The policy**", conclusion.why),
+        _list(causes[:_WEIGHTIEST]),
+        _told("**Could not be judged**", [escaped(each, 400) for each in verdict.unjudged]),
+        _told("**More causes**", causes[_WEIGHTIEST:]),
+        _told("**The policy**", [escaped(each, 400) for each in conclusion.why]),
         f"### Performance on {verdict.rows:,} rows",
         _table(("metric", "value"), [(k, _number(v)) for k, v in verdict.metrics.items()]),
         "### Drift against the training data",
@@ -206,24 +214,22 @@ def _numbers(verdict: DriftVerdict) -> str:
     return " · ".join(facts)
 
 
-def _causes(verdict: DriftVerdict) -> str:
-    """The heaviest first, each with its weight and rows; those of before weights as they are."""
+def _causes(verdict: DriftVerdict) -> list[str]:
+    """What asks for most first, then the heaviest; those of before weights as they are."""
     heaviest = sorted(verdict.causes, key=lambda each: (-each.action.rank, -each.weight))
     lines = [f"{escaped(each.sentence, 400)} {_weighed(each)}" for each in heaviest]
-    return _list(lines or [escaped(each, 400) for each in verdict.reasons])
+    return lines or [escaped(each, 400) for each in verdict.reasons]
 
 
 def _weighed(cause: VerdictCause) -> str:
-    facts = [cause.kind.value, f"weight {cause.weight:.2f}"]
+    facts = [f"{cause.kind.value} → {cause.action.value}", f"weight {cause.weight:.2f}"]
     facts += [f"{cause.rows:,} rows"] if cause.rows else []
     facts += [f"in {len(cause.windows)} windows"] if len(cause.windows) > 1 else []
     return f"*({', '.join(facts)})*"
 
 
 def _told(what: str, lines: Sequence[str]) -> str:
-    if not lines:
-        return ""
-    return f"{what}\n\n{_list([escaped(each, 400) for each in lines])}"
+    return f"{what}\n\n{_list(lines)}" if lines else ""
 
 
 def _rival(comparison: Comparison) -> str:

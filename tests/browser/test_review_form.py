@@ -108,7 +108,7 @@ def test_a_reviewer_reads_the_evidence_and_approves(stack: Stack, made: Made, se
     assert "rows that passed" in told
     assert "300 rows (100%)" in told
     assert "img src=x" in told, "what a cell held is shown"
-    assert "http://203.0.113.9/x" in told, "as it was"
+    assert "http://203.0.113.9/x a@b.c" in told, "as it was, and no link"
     assert "&" not in told
     assert "Decide by" in told
     assert elements == 0, "and not run"

@@ -338,7 +338,7 @@ def test_drift_is_answered_by_what_it_is(home: Path) -> None:
     ended = executed(run)
 
     assert "or it is refused" in form
-    assert "The heaviest cause speaks for `world`" in form
+    assert "Suggested: `world`." in form
     assert ended.state_name == "Broken"
     kept = Ledger().last("flights", Kind.REVIEW)
     assert kept is not None

@@ -16,7 +16,7 @@ from tasks.references import Action, Conclusion, Contest, DriftVerdict
 
 MODEL: Final = "shop"
 HOSTILE_MONTHS: Final = (2, 3)
-HOSTILE: Final = "<img src=x onerror=alert(1)>[go](javascript:alert(2)) http://203.0.113.9/x"
+HOSTILE: Final = "http://203.0.113.9/x a@b.c <img src=x onerror=alert(1)>[go](javascript:alert(2))"
 """A cell that would run, lead away or ask a server far away, where it is not shown as text."""
 
 

@@ -144,10 +144,10 @@ def test_a_reviewer_of_drift_reads_first_what_weighs_most_and_what_nobody_could_
             "If the world has changed",
             "(http://127.0.0.1:1/drift.html)",
             "100 rows · roc\\_auc 0.6600 · hour moved most, PSI 0.3100",
-            "It fell. *(performance, weight 0.70, 1,234 rows, in 2 windows)*",
+            "It fell. *(performance → ask, weight 0.70, 1,234 rows, in 2 windows)*",
             "A part.",
-            "Moved.",
             "**Could not be judged**\n\n- Calibration",
+            "**More causes**\n\n- Moved. *(features → alert, weight 0.90)*",
             "It asks once a week.",
             "### Performance",
         )
