@@ -146,7 +146,8 @@ def _show(reviews: tuple[Pending, ...], title: str, *, as_json: bool) -> None:
 def _row(each: Pending) -> tuple[str, ...]:
     since, until = (f"{time:%Y-%m-%d %H:%M}" for time in (each.since, each.deadline))
     approved = f"\nApproved by {', '.join(each.approved_by)}" if each.approved_by else ""
-    about = f"{each.title}\n{each.run_url}{approved}"
+    over = "\nIts run is over; an answer starts it again." if each.is_cut_off else ""
+    about = f"{each.title}\n{each.run_url}{approved}{over}"
     return each.run, about, each.state, since, until, each.default
 
 
