@@ -140,15 +140,21 @@ def _show(reviews: tuple[Pending, ...], title: str, *, as_json: bool) -> None:
         typer.echo("No review is pending.")
         return
     columns = ("run", "about", "state", "since", "deadline", "default")
-    show(columns, [_row(each) for each in reviews], title=title)
+    show(columns, [row(each) for each in reviews], title=title)
 
 
-def _row(each: Pending) -> tuple[str, ...]:
+def row(each: Pending) -> tuple[str, ...]:
+    """What the list shows of a review that waits."""
     since, until = (f"{time:%Y-%m-%d %H:%M}" for time in (each.since, each.deadline))
     approved = f"\nApproved by {', '.join(each.approved_by)}" if each.approved_by else ""
-    over = "\nIts run is over; an answer starts it again." if each.is_cut_off else ""
-    about = f"{each.title}\n{each.run_url}{approved}{over}"
+    about = f"{each.title}\n{each.run_url}{approved}{_over(each)}"
     return each.run, about, each.state, since, until, each.default
+
+
+def _over(each: Pending) -> str:
+    if each.is_gone:
+        return "\nIts run was deleted; at the deadline it is refused."
+    return "\nIts run is over; an answer starts it again." if each.is_cut_off else ""
 
 
 def _show_answer(answered: Answered, *, as_json: bool) -> None:

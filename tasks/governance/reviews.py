@@ -62,6 +62,11 @@ class Pending(BaseModel):
     evidence: str = Field(description="Digest of the evidence.")
     evidence_uri: str
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its run was deleted: no answer reaches it any more."""
+        return self.state == _GONE
+
 
 class NotYetError(BackendError):
     """Prefect's server could not resume the run now, and may be able to in a moment."""
@@ -122,7 +127,7 @@ def submit(pending: Pending, answer: Answer) -> None:
         BackendError: Prefect's server does not answer, or fails to resume time and again.
     """
     with reachable_prefect() as client:
-        if pending.state == _GONE:
+        if pending.is_gone:
             raise ConfigError(
                 f"The run {pending.run} was deleted, and with it the question.",
                 hint="At its deadline the review is recorded as refused.",
@@ -148,7 +153,7 @@ def expire(now: datetime, model: str | None = None) -> tuple[Pending, ...]:
     late = [each for each in pending_reviews(model) if each.deadline <= now]
     with reachable_prefect() as client:
         for each in late:
-            if each.state == _GONE:
+            if each.is_gone:
                 _refuse_gone(each)
             else:
                 _start_again(client, each, "Overdue", "The deadline has passed.")

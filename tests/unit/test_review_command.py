@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deployments.cli.review import Answered, follows, named
+from deployments.cli.review import Answered, follows, named, row
 from infra.errors import ConfigError
 from tasks.governance.answers import Answer
 from tasks.references import Diagnosis, Subject
@@ -48,6 +48,25 @@ def test_it_says_what_was_recorded_and_what_follows(
     answer = named(Answer.model_validate(said | {"reviewer": "ann"}), subject)
 
     assert follows(Answered(review, answer, 2)).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("Suspended", ""),
+        ("Cancelled", "an answer starts it again"),
+        ("Gone", "at the deadline it is refused"),
+    ],
+)
+def test_the_list_says_what_can_still_be_done(state: str, told: str) -> None:
+    """A run that was cancelled can be answered, one that was deleted cannot."""
+    since = datetime(2013, 5, 1, tzinfo=UTC)
+    change = {"state": state, "is_cut_off": state != "Suspended"}
+
+    shown = row(pending(since).model_copy(update=change))
+
+    assert told in shown[1]
+    assert shown[1].count("\n") == 1 + bool(told)
 
 
 def test_the_last_approval_says_what_it_brings() -> None:
