@@ -111,13 +111,15 @@ def form(subject: Subject) -> type[Answer]:
 def form_about(evidence: Evidence, description: str) -> type[Answer]:
     """The form with a text above its fields, and of drift with a suggestion filled in."""
     shown, guess = form(evidence.subject), suggested(evidence)
-    if guess is None:
-        return shown.with_initial_data(description=description)
-    # Prefect's own way to fill a field in would drop what is written beside it.
+    suggesting = shown if guess is None else _suggesting(shown, guess)
+    return suggesting.with_initial_data(description=description)
+
+
+def _suggesting(shown: type[Answer], guess: Diagnosis) -> type[Answer]:
+    """The form with a diagnosis filled in; Prefect's own way drops what is written beside it."""
     field = shown.model_fields["diagnosis"]
     given = Field(guess, title=field.title, description=field.description)
-    filled: type[Answer] = create_model(shown.__name__, __base__=shown, diagnosis=(_Said, given))
-    return filled.with_initial_data(description=description)
+    return create_model(shown.__name__, __base__=shown, diagnosis=(_Said, given))
 
 
 def suggested(evidence: Evidence) -> Diagnosis | None:
