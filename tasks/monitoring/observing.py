@@ -170,7 +170,8 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
         found["calibration_gap"] = seen.gap.value
     found |= _of_features(seen)
     found |= _of_arrival(seen)
-    found |= _of_age(seen)
+    if seen.age is not None:  # that of the data is told elsewhere: later windows change it
+        found["champion_days"] = seen.age.total_seconds() / 86_400
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
@@ -231,11 +232,6 @@ def _of_arrival(seen: Observation) -> dict[str, float]:
 def _set_aside(batch: Incident | None) -> float:
     """The contract's share; a batch that it let pass whole is no incident."""
     return batch.set_aside / max(batch.rows + batch.set_aside, 1) if batch else 0.0
-
-
-def _of_age(seen: Observation) -> dict[str, float]:
-    ages = {"champion_days": seen.age, "data_days": seen.data_age}
-    return {name: age.total_seconds() / 86_400 for name, age in ages.items() if age is not None}
 
 
 def course(watched: Watched, past: Mapping[str, Mapping[str, float]], seen: Observation) -> Course:

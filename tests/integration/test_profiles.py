@@ -203,8 +203,10 @@ def test_distances_are_those_that_evidently_shows() -> None:
     few = {"flag": (0.05, 0.5), "constant": (0.0, 1.0), "rare event": (0.08, 0.02)}
     for name, (then, now) in few.items():
         most = 8 if name == "rare event" else 1
-        before[name] = draws.integers(1, most, rows, endpoint=True) * (draws.random(rows) < then)
-        after[name] = draws.integers(1, most, rows, endpoint=True) * (draws.random(rows) < now)
+        before[name], after[name] = (
+            np.where(draws.random(rows) < share, draws.integers(1, most, rows, endpoint=True), 0.0)
+            for share in (then, now)
+        )
     profiled, _ = draw_profile(lambda: batches(before, rows), list(before), ["port"], seed=9)
 
     drift = compare(profiled, profiled.sketch(batches(after, 999)), {}).features

@@ -73,7 +73,7 @@ def test_a_long_verdict_is_cut_before_what_it_could_not_judge() -> None:
 
 def test_a_window_that_is_judged_again_on_the_same_data_is_not_told_again() -> None:
     """When it was judged is no news."""
-    seen = drift()
+    seen = drift().model_copy(update={"data_version": "data"})
     later = seen.model_copy(update={"as_of": seen.as_of + timedelta(hours=1), "digest": "another"})
 
     assert drift_notice(later, _ASKS).subject == drift_notice(seen, _ASKS).subject

@@ -10,9 +10,8 @@ from deployments.replay.playing import alarms_of
 from deployments.replay.reigning import nobody_for
 from deployments.replay.results import Arrival, Course, Replay, Retraining, Watch
 from tasks.governance.policy import Past, PolicySpec, conclude, named_policy
-from tasks.references import Action, Candidate, Cause, Champion, Conclusion, Ending, WatchKind
-from tasks.references.data import Split
-from tasks.references.models import Fitted
+from tasks.references import Action, Cause, Champion, Conclusion, Ending, WatchKind
+from tests.support.subjects import bento, candidate
 from tests.unit.test_policy import verdict
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -20,10 +19,18 @@ NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 def champion(since: datetime, *learned: str) -> Champion:
     """A version in charge from a time on, that was made of some windows."""
-    split = Split.model_construct(train=learned[:-1], holdout=learned[-1:])
-    fitted = Fitted.model_construct(split=split)
-    candidate = Candidate.model_construct(fitted=fitted)
-    return Champion.model_construct(version=3, since=since, candidate=candidate)
+    made = candidate(3)
+    windows = {"train": learned[:-1], "holdout": learned[-1:]}
+    split = made.fitted.split.model_copy(update=windows)
+    fitted = made.fitted.model_copy(update={"split": split})
+    return Champion(
+        model=made.model,
+        version=3,
+        since=since,
+        candidate=made.model_copy(update={"fitted": fitted}),
+        bento=bento(3),
+        entry="e",
+    )
 
 
 def times(*days: str) -> pd.DataFrame:

@@ -58,9 +58,7 @@ def test_a_quiet_window_has_a_number_for_each_thing_that_could_have_been_wrong()
     drift = Drift({"hour": FEATURE, "temp": lost}, severity=0.1, novelty=0.0)
     gap = Gap(value=-0.01, predicted=0.2, happened=0.21, noise=0.01)
 
-    found = told(
-        replace(QUIET, drift=drift, gap=gap, usual_rows=800.0, age=90 * DAY, data_age=DAY / 2)
-    )
+    found = told(replace(QUIET, drift=drift, gap=gap, usual_rows=800.0, age=90 * DAY))
 
     assert found == {
         "severity": 0.1,
@@ -76,7 +74,6 @@ def test_a_quiet_window_has_a_number_for_each_thing_that_could_have_been_wrong()
         "volume": 1.25,
         "unlabelled": 1,
         "champion_days": 90,
-        "data_days": 0.5,
     }
 
 
@@ -99,7 +96,7 @@ def test_what_came_wrong_is_a_number_within_its_limit_too() -> None:
 
 
 def test_a_window_without_rows_has_no_share_of_them() -> None:
-    """Nothing is told of nothing; ages are, for time goes on."""
-    found = told(Observation(rows=0, scored=0, labelled=0, data_age=40 * DAY))
+    """Nothing is told of nothing; the champion's age is, for time goes on."""
+    found = told(Observation(rows=0, scored=0, labelled=0, age=40 * DAY))
 
-    assert found == {"data_days": 40}
+    assert found == {"champion_days": 40}
