@@ -77,7 +77,8 @@ class Shadow:
         spec = self.spec
         made = predicted_rows(self.model, rows, table.key, self._features, spec.data.label.kind)
         said = made.assign(**{SCORED_AT: made[PREDICTION_TIME]})
-        said = happens(said) if happens else said
+        if happens:  # what is made only after the time of looking is not there yet
+            said = happens(said).loc[lambda made: ~(made[SCORED_AT] > table.as_of)]
         watching, usual = spec.monitoring, sources.usual_rows(window, table)
         parts = watching.slices.columns if watching.slices else ()
         extra = [*(each.column for each in watching.rosters), *parts]
