@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from prefect.client.schemas import filters
 from prefect.client.schemas.objects import StateType
 
 from infra.ledger import Kind, Ledger, Recorded
@@ -24,7 +22,7 @@ from tasks.governance.policy import (
     still_tried,
 )
 from tasks.governance.recording import is_refusal
-from tasks.governance.reviews import pending_reviews, reachable_prefect
+from tasks.governance.reviews import pending_reviews
 from tasks.governance.spending import spent_on, trained_by_itself
 from tasks.governance.trainings import (
     FOR_VERDICTS,
@@ -246,9 +244,7 @@ def _reviewing(verdict: DriftVerdict) -> str:
     waiting = {
         each.evidence: each
         for each in pending_reviews(verdict.model)
-        if each.subject is Subject.CANDIDATE
-        and each.as_of != verdict.as_of
-        and _is_there(each.run_id)
+        if each.subject is Subject.CANDIDATE and each.as_of != verdict.as_of and not each.is_cut_off
     }
     gates = Ledger().entries(verdict.model, Kind.GATE) if waiting else ()
     others = (
@@ -265,12 +261,6 @@ def _asking(verdict: DriftVerdict) -> str:
     others = (
         each.run
         for each in waiting
-        if each.subject is Subject.DRIFT and each.as_of != verdict.as_of and _is_there(each.run_id)
+        if each.subject is Subject.DRIFT and each.as_of != verdict.as_of and not each.is_cut_off
     )
     return next(others, "")
-
-
-def _is_there(run: str) -> bool:
-    with reachable_prefect() as client:
-        wanted = filters.FlowRunFilter(id=filters.FlowRunFilterId(any_=[UUID(run)]))
-        return bool(client.read_flow_runs(flow_run_filter=wanted, limit=1))
