@@ -61,6 +61,7 @@ _AGAIN_S: Final = 2.0
 
 _GONE = "Its process ended while its worker was away, and nobody saw how."
 _LOST = "Its process ended and its state was not told."
+_CANCELLED = "Flow run was cancelled successfully."
 _UNSEEN = "Its process ended before its flow had begun, while its worker was away"
 
 
@@ -202,8 +203,8 @@ class Keeper:
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
         )
         for run in await self._client.read_flow_runs(flow_run_filter=asked):
-            # Told first: a run that is ended and knows of no cancellation says that it crashed.
-            await self._told(run.id, Cancelled(message="Flow run was cancelled successfully."))
+            # Told first: a run that is ended says that it crashed, which its end puts right.
+            await self._told(run.id, Cancelled(message=_CANCELLED))
             self._end(mine[run.id])
 
     async def end_overdue(self) -> None:
@@ -329,6 +330,10 @@ class Keeper:
     async def _settle(self, kept: Kept, run: FlowRun) -> None:
         if run.state is None:
             return
+        told = await _told_before(self._client, run)
+        if told is not None:
+            await self._client.set_flow_run_state(run.id, told, force=True)
+            return
         leaves = kept.moving or (fell(run.state) and await self._leaves(kept))
         if leaves and await reschedule(self._client, run, kept.moving):
             return
@@ -365,3 +370,20 @@ class Keeper:
                 await anyio.sleep(_AGAIN_S)
             else:
                 return
+
+
+async def _told_before(client: PrefectClient, run: FlowRun) -> "State[Any] | None":
+    """The end that a run's crash has taken the place of: a process that is ended tells of a crash.
+
+    Returns:
+        What was told before it was ended, None where the crash is all there is to tell.
+    """
+    if run.state is None or run.state.type != StateType.CRASHED:
+        return None
+    before = [each for each in await client.read_flow_run_states(run.id) if each.id != run.state.id]
+    last = max(before, key=lambda each: each.timestamp, default=None)
+    if last is not None and last.type == StateType.CANCELLING:
+        return Cancelled(message=_CANCELLED)
+    if last is None or last.type not in {StateType.CANCELLED, StateType.FAILED}:
+        return None
+    return State(type=last.type, name=last.name, message=last.message)

@@ -224,7 +224,7 @@ def test_the_page_of_a_watched_window_leads_to_its_report(
 ) -> None:
     """The picture is there, and Evidently's page beside it draws without asking anybody."""
     open_artifact(seen, stack.addresses.run(made.runs["watching/rides"]), "monitor-rides")
-    link = seen.page.get_by_role("link", name="Report")
+    link = seen.page.get_by_role("link", name="Report", exact=True)
     expect(link).to_have_attribute("href", made.report, timeout=_PATIENCE_MS)
     seen.errors.clear()  # Prefect's page looks for icons that it does not have
 

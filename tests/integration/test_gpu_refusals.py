@@ -144,12 +144,13 @@ def test_a_run_ends_when_its_time_has_passed(small: Pool) -> None:
     with get_client(sync_client=True) as client:
         client.update_flow_run(run.id, empirical_policy=FlowRunPolicy(retries=2, retry_delay=60))
 
-    found = run.over()
+    run.over()
+    waited(lambda: not small.leases)
+    found = run.now
 
     assert found.state is not None
     assert (found.state.type.value, found.state.name) == ("FAILED", "TimedOut")
     assert "It ran for 0:00:03, its max_runtime" in str(found.state.message)
-    waited(lambda: not small.leases)
 
 
 def test_a_run_that_somebody_deleted_ends_when_its_time_has_passed(small: Pool) -> None:
