@@ -17,6 +17,10 @@ import numpy.typing as npt
 from infra.errors import ConfigError, few
 
 Array = npt.NDArray[np.float64]
+
+Scoring = Callable[[Array], float]
+"""What labels make of predictions that stay the same."""
+
 _SMALLEST: Final = float(np.finfo(np.float64).eps)
 
 
@@ -36,26 +40,44 @@ def roc_auc(labels: Array, scores: Array) -> float:
     Source:
         Mann and Whitney (1947): the U statistic over its largest value.
     """
-    positive = np.asarray(labels) > 0
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if not n_positive or not n_negative:
-        return float("nan")
+    return _roc_auc_of(scores)(labels)
+
+
+def _roc_auc_of(scores: Array) -> Scoring:
+    """The same of one row of scores and any labels: the scores are ranked once."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    above = ranks[place][positive].sum() - n_positive * (n_positive + 1) / 2
-    return float(above / (n_positive * n_negative))
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+
+    def of(labels: Array) -> float:
+        positive = np.asarray(labels) > 0
+        n_positive = int(np.count_nonzero(positive))
+        n_negative = len(positive) - n_positive
+        if not n_positive or not n_negative:
+            return float("nan")
+        above = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+        return float(above / (n_positive * n_negative))
+
+    return of
 
 
 def average_precision(labels: Array, scores: Array) -> float:
     """Mean precision over the recalls of the positive class: 0 to 1."""
+    return _average_precision_of(scores)(labels)
+
+
+def _average_precision_of(scores: Array) -> Scoring:
     order = np.argsort(-np.asarray(scores), kind="stable")
-    hits = np.cumsum(np.asarray(labels)[order] > 0)
-    if not len(hits) or not hits[-1]:
-        return float("nan")
-    ends = np.append(np.flatnonzero(np.diff(np.asarray(scores)[order])), len(hits) - 1)
-    precision = hits[ends] / (ends + 1)
-    recall = hits[ends] / hits[-1]
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    ends = np.append(np.flatnonzero(np.diff(np.asarray(scores)[order])), len(order) - 1)
+
+    def of(labels: Array) -> float:
+        hits = np.cumsum(np.asarray(labels)[order] > 0)
+        if not len(hits) or not hits[-1]:
+            return float("nan")
+        precision = hits[ends] / (ends + 1)
+        recall = hits[ends] / hits[-1]
+        return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+    return of
 
 
 def log_loss(labels: Array, predictions: Array) -> float:
@@ -99,10 +121,18 @@ def macro_f1(labels: Array, predictions: Array) -> float:
 
 def roc_auc_ovr(labels: Array, predictions: Array) -> float:
     """ROC AUC of each class against the others, averaged over the classes that are there."""
-    columns = np.asarray(predictions).T
-    found = [roc_auc((labels == k).astype(float), column) for k, column in enumerate(columns)]
-    known = [value for value in found if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
+    return _roc_auc_ovr_of(predictions)(labels)
+
+
+def _roc_auc_ovr_of(predictions: Array) -> Scoring:
+    columns = [_roc_auc_of(column) for column in np.asarray(predictions).T]
+
+    def of(labels: Array) -> float:
+        found = [column((labels == k).astype(float)) for k, column in enumerate(columns)]
+        known = [value for value in found if not np.isnan(value)]
+        return float(np.mean(known)) if known else float("nan")
+
+    return of
 
 
 def rmse(labels: Array, predictions: Array) -> float:
@@ -149,13 +179,21 @@ def score(name: str, kind: str, labels: Array, predictions: Array) -> float:
     Raises:
         ConfigError: labels of this kind have no such metric.
     """
-    direction(name)
-    if name not in _METRICS[kind]:
-        raise ConfigError(
-            f"{name} is no metric for {kind} labels.",
-            hint=f"These are: {few(list(_METRICS[kind]))}.",
-        )
-    return _METRICS[kind][name].of(labels, predictions)
+    return _metric(name, kind).of(labels, predictions)
+
+
+def scoring(name: str, kind: str, predictions: Array) -> Scoring:
+    """One metric of the same predictions under any labels, as `score` tells it.
+
+    What takes long, sorting the predictions, is done once.
+
+    Raises:
+        ConfigError: labels of this kind have no such metric.
+    """
+    metric = _metric(name, kind)
+    if metric.scoring is not None:
+        return metric.scoring(predictions)
+    return lambda labels: metric.of(labels, predictions)
 
 
 def measure(kind: str, labels: Array, predictions: Array) -> dict[str, float]:
@@ -164,26 +202,37 @@ def measure(kind: str, labels: Array, predictions: Array) -> dict[str, float]:
     return {name: value for name, value in found.items() if not np.isnan(value)}
 
 
+def _metric(name: str, kind: str) -> "_Metric":
+    direction(name)
+    if name not in _METRICS[kind]:
+        raise ConfigError(
+            f"{name} is no metric for {kind} labels.",
+            hint=f"These are: {few(list(_METRICS[kind]))}.",
+        )
+    return _METRICS[kind][name]
+
+
 @dataclass(frozen=True)
 class _Metric:
     of: Callable[[Array, Array], float]
     direction: int
+    scoring: Callable[[Array], Scoring] | None = None
 
 
 _METRICS: Final[dict[str, dict[str, _Metric]]] = {
     "binary": {
-        "roc_auc": _Metric(roc_auc, 1),
+        "roc_auc": _Metric(roc_auc, 1, _roc_auc_of),
         "log_loss": _Metric(log_loss, -1),
         "brier": _Metric(brier, -1),
         "calibration_gap": _Metric(calibration_gap, 0),
-        "average_precision": _Metric(average_precision, 1),
+        "average_precision": _Metric(average_precision, 1, _average_precision_of),
         "accuracy": _Metric(accuracy, 1),
     },
     "multiclass": {
         "accuracy": _Metric(accuracy, 1),
         "macro_f1": _Metric(macro_f1, 1),
         "log_loss": _Metric(log_loss, -1),
-        "roc_auc_ovr": _Metric(roc_auc_ovr, 1),
+        "roc_auc_ovr": _Metric(roc_auc_ovr, 1, _roc_auc_ovr_of),
     },
     "regression": {
         "rmse": _Metric(rmse, -1),

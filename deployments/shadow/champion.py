@@ -6,6 +6,7 @@ What the steps store goes where this process keeps its home, so call them inside
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import pandas as pd
@@ -17,11 +18,12 @@ from tasks.evaluation import evaluate
 from tasks.features.splitting import split
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
 from tasks.monitoring import profile, sources
+from tasks.monitoring.attribution import Contributions
 from tasks.monitoring.drift import sample
 from tasks.monitoring.feed import SCORED_AT
 from tasks.monitoring.learned import Learned, learned
 from tasks.monitoring.observing import Watched, observe
-from tasks.monitoring.watching import conclude, rosters_of, said_by
+from tasks.monitoring.watching import conclude, contributions, rosters_of
 from tasks.packaging.scored import predicted_rows
 from tasks.references import (
     Bento,
@@ -109,10 +111,14 @@ class Shadow:
             timezone=spec.data.timezone,
             rosters=rosters_of(spec.name, watching, self.known, usual or len(rows)),
             newest=sources.newest_end(table, spec.data.timezone),
-            say=said_by(self.champion, spec.data.label) if watching.attribution else None,
+            contributions=self._contributions,
         )
         rivals = Contest(champion=self.champion)
         return conclude(watched, observe(watched, spec.monitoring), rivals, table, spec.monitoring)
+
+    @cached_property
+    def _contributions(self) -> Contributions | None:
+        return contributions(self.champion, self.known, self.spec.data.label, self.spec.monitoring)
 
     @property
     def _features(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -41,51 +42,64 @@ class Attribution:
         return sorted(self.now, key=lambda name: -abs(self.now[name] - self.then[name]))[:count]
 
 
-def attribution(
-    say: Say, learned: pd.DataFrame, window: pd.DataFrame, spec: AttributionSpec, seed: int
-) -> Attribution | None:
-    """How the contributions of features changed; None where a model says the same of all rows.
+class Contributions:
+    """How far what a model says of a row changes when a feature is another row's.
 
-    Args:
-        say: what the model says of rows; it is asked once for each feature and side, and twice
-            for none.
-        learned: features of rows that it learned from, in its order.
-        window: the same of the window; of both at most as many as declared are looked at.
-        spec: how many rows.
-        seed: of the rows and of the shuffling.
-    """
-    sides = [_contributed(say, sample(each, spec.rows, seed), seed) for each in (learned, window)]
-    if any(not side.sum() > 0 for side in sides):
-        return None
-    then, now = (_shares(side) for side in sides)
-    names = [str(name) for name in learned]
-    return Attribution(
-        then=dict(zip(names, then.tolist(), strict=True)),
-        now=dict(zip(names, now.tolist(), strict=True)),
-        change=_change(then, now),
-        chance=_by_chance(np.concatenate(sides), len(sides[0]), seed),
-        rows=len(sides[1]),
-    )
-
-
-def _contributed(say: Say, rows: pd.DataFrame, seed: int) -> Array:
-    """How far what is said of each row changes when a feature is another row's.
-
-    Returns:
-        Shape (n_rows, n_features).
+    Attributes:
+        names: of the features, in the order of what it learned from.
 
     Source:
         Breiman, Random Forests (2001): permutation of a feature, here of what is said instead of
         what is lost, so that no label is needed.
     """
-    draws = np.random.default_rng(seed)
-    whole = say(rows)
-    found = np.empty((len(rows), rows.shape[1]))
-    for place, name in enumerate(rows.columns):
-        others = rows[name].iloc[draws.permutation(len(rows))].set_axis(rows.index)
-        moved = np.abs(say(rows.assign(**{str(name): others})) - whole)
-        found[:, place] = moved if moved.ndim == 1 else moved.sum(axis=1) / 2
-    return found
+
+    def __init__(self, say: Say, learned: pd.DataFrame, spec: AttributionSpec) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            say: what the model says of rows; it is asked once for each feature, and once for none.
+            learned: features of rows that it learned from.
+            spec: how many rows are looked at, of those and of each window.
+        """
+        self._say, self._learned, self._spec = say, learned, spec
+        self.names = [str(name) for name in learned]
+
+    @cached_property
+    def then(self) -> Array:
+        """Of rows that the model learned from; it is asked of them once, for all windows."""
+        return self.now(self._learned, 0)
+
+    def now(self, rows: pd.DataFrame, seed: int) -> Array:
+        """Of some of the rows, shape (n_rows, n_features)."""
+        draws, some = np.random.default_rng(seed), sample(rows[self.names], self._spec.rows, seed)
+        whole = self._say(some)
+        found = np.empty((len(some), len(self.names)))
+        for place, name in enumerate(self.names):
+            others = some[name].iloc[draws.permutation(len(some))].set_axis(some.index)
+            moved = np.abs(self._say(some.assign(**{name: others})) - whole)
+            found[:, place] = moved if moved.ndim == 1 else moved.sum(axis=1) / 2
+        return found
+
+
+def attribution(of: Contributions, window: pd.DataFrame, seed: int) -> Attribution | None:
+    """How the contributions of features changed; None where a model says the same of all rows.
+
+    Args:
+        of: the model, and what it learned from.
+        window: features of the window.
+        seed: of which rows are looked at, and of their shuffling.
+    """
+    sides = [of.then, of.now(window, seed)]
+    if any(not side.sum() > 0 for side in sides):
+        return None
+    then, now = (_shares(side) for side in sides)
+    return Attribution(
+        then=dict(zip(of.names, then.tolist(), strict=True)),
+        now=dict(zip(of.names, now.tolist(), strict=True)),
+        change=_change(then, now),
+        chance=_by_chance(np.concatenate(sides), len(sides[0]), seed),
+        rows=len(sides[1]),
+    )
 
 
 def _shares(contributed: Array) -> Array:

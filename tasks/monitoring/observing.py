@@ -12,7 +12,7 @@ import pyarrow as pa
 from infra.errors import DataError
 from tasks.data.spec import LabelSpec
 from tasks.metrics import Array
-from tasks.monitoring.attribution import Attribution, Say, attribution
+from tasks.monitoring.attribution import Attribution, Contributions, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
 from tasks.monitoring.drift import FALSE_ALARMS, Drift, compare
@@ -65,7 +65,7 @@ class Watched:
         rosters: who must have a prediction: as declared, and by name.
         incident: what the contract did not let pass whole of the window's batch.
         newest: the end of the newest window that is there.
-        say: what the champion says of rows; None where attribution is not declared.
+        contributions: of the features; None where they are not declared, or there is no profile.
     """
 
     predictions: Predictions
@@ -85,7 +85,7 @@ class Watched:
     rosters: tuple[tuple[RosterSpec, frozenset[str]], ...] = ()
     incident: Incident | None = None
     newest: datetime | None = None
-    say: Say | None = None
+    contributions: Contributions | None = None
 
     @property
     def within(self) -> Bounds | None:
@@ -139,7 +139,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         age=_since(watched, watched.champion.candidate.as_of),
         data_age=_since(watched, watched.newest),
         slices=_slices(watched, then, spec) if then else (),
-        attribution=_attribution(watched, spec),
+        attribution=_attribution(watched),
         spikes=_spikes(watched),
         renamings=_renamings(watched),
         prediction_spike=_spike(known.predictions, window[PREDICTION])
@@ -283,14 +283,11 @@ def _slices(
     return slices(watched.window, watched.label, yardstick, spec)
 
 
-def _attribution(watched: Watched, spec: MonitoringSpec) -> Attribution | None:
-    known, features = watched.learned, watched.features
-    if not (spec.attribution and watched.say and known and features and len(features.sample)):
+def _attribution(watched: Watched) -> Attribution | None:
+    if watched.contributions is None or watched.features is None or watched.features.sample.empty:
         return None
-    names = list(known.features.columns)
     seed = int(watched.predictions.digest[:8], 16)
-    sides = known.sample[names], features.sample[names]
-    return attribution(watched.say, *sides, spec.attribution, seed)
+    return attribution(watched.contributions, watched.features.sample, seed)
 
 
 def _since(watched: Watched, moment: datetime | None) -> timedelta | None:

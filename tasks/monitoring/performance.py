@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tasks.metrics import Array, direction, measure, score
+from tasks.metrics import Array, direction, measure, score, scoring
 
 ROUNDS: Final = 40
 """Draws of labels, or resamples of rows: a spread told to about a tenth of itself."""
@@ -183,9 +183,8 @@ def _if_honest(rows: Scored, metric: str, draws: np.random.Generator) -> Array:
     said = rows.predictions
     if size > DRAWN_ROWS:
         said = said[draws.choice(size, DRAWN_ROWS, replace=False)]
-    found = np.empty(ROUNDS)
-    for place in range(ROUNDS):
-        found[place] = score(metric, rows.kind, _drawn(said, draws), said)
+    scored = scoring(metric, rows.kind, said)
+    found = np.array([scored(_drawn(said, draws)) for _ in range(ROUNDS)])
     # Fewer rows are drawn than there are: the metric of all of them would move less.
     centre = np.nanmean(found)
     shrunk: Array = centre + (found - centre) * np.sqrt(len(said) / size)

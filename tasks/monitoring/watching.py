@@ -22,7 +22,7 @@ from tasks.references import (
 )
 
 if TYPE_CHECKING:
-    from tasks.monitoring.attribution import Say
+    from tasks.monitoring.attribution import Contributions
     from tasks.monitoring.causes import Observation
     from tasks.monitoring.learned import Learned
     from tasks.monitoring.observing import Watched
@@ -99,7 +99,7 @@ def read_window(
         rosters=rosters_of(champion.model, monitoring, known, usual or len(rows.frame)),
         incident=next((e for e in table.incidents if e.window == predictions.window), None),
         newest=sources.newest_end(table, data.timezone),
-        say=said_by(champion, label) if monitoring.attribution else None,
+        contributions=contributions(champion, known, label, monitoring),
     )
 
 
@@ -151,11 +151,20 @@ def conclude(
     )
 
 
-def said_by(champion: Champion, label: LabelSpec) -> "Say":
-    """What the champion says of rows of its features."""
+def contributions(
+    champion: Champion, known: "Learned | None", label: LabelSpec, monitoring: MonitoringSpec
+) -> "Contributions | None":
+    """What the features contribute to what the champion says; None where nobody declared it."""
+    from tasks.monitoring.attribution import Contributions
+
+    if monitoring.attribution is None or known is None:
+        return None
     fitted = champion.candidate.fitted
     model = load_model(fitted.uri, fitted.digest, fitted.trusted_types)
-    return lambda rows: predict_scores(model, rows, label.kind)
+    learned = known.sample[list(known.features.columns)]
+    return Contributions(
+        lambda rows: predict_scores(model, rows, label.kind), learned, monitoring.attribution
+    )
 
 
 def rosters_of(

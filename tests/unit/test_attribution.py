@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tasks.metrics import Array
-from tasks.monitoring.attribution import Attribution, attribution
+from tasks.monitoring.attribution import Attribution, Contributions, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.spec import AttributionSpec, MonitoringSpec
 from tasks.monitoring.verdict import judge
@@ -35,7 +35,7 @@ def said(rows: pd.DataFrame) -> Array:
 
 def found(window: pd.DataFrame, learned: int = 0) -> Attribution:
     """What is told of a window beside one of the training samples."""
-    told = attribution(said, frame(learned), window, DECLARED, seed=1)
+    told = attribution(Contributions(said, frame(learned), DECLARED), window, seed=1)
     assert told is not None
     return told
 
@@ -76,16 +76,20 @@ def test_windows_like_the_training_rest() -> None:
 
 
 def test_the_model_is_asked_once_for_each_feature_and_side() -> None:
-    """A window of a hundred million rows costs as much as one of a thousand."""
+    """A window of a hundred million rows costs as much as one of a thousand, the second half."""
     asked: list[int] = []
 
     def counted(rows: pd.DataFrame) -> Array:
         asked.append(len(rows))
         return said(rows)
 
-    attribution(counted, frame(0), frame(1, rows=5000), DECLARED, seed=1)
+    learned = Contributions(counted, frame(0), DECLARED)
+    attribution(learned, frame(1, rows=5000), seed=1)
 
     assert asked == [400] * 8
+
+    attribution(learned, frame(2, rows=5000), seed=2)
+    assert asked == [400] * 12
 
 
 def test_classes_are_told_by_all_of_their_chances() -> None:
@@ -95,7 +99,7 @@ def test_classes_are_told_by_all_of_their_chances() -> None:
         late = 1 / (1 + np.exp(-rows["heat"].to_numpy()))
         return np.column_stack([late, 1 - late, np.zeros(len(rows))])
 
-    told = attribution(chances, frame(0), frame(1), DECLARED, seed=1)
+    told = attribution(Contributions(chances, frame(0), DECLARED), frame(1), seed=1)
 
     assert told is not None
     assert told.now == pytest.approx({"heat": 1.0, "rain": 0.0, "place": 0.0})
@@ -103,4 +107,6 @@ def test_classes_are_told_by_all_of_their_chances() -> None:
 
 def test_a_model_that_says_the_same_of_all_has_no_contributions() -> None:
     """Nothing can be shared out."""
-    assert attribution(lambda rows: np.ones(len(rows)), frame(0), frame(1), DECLARED, 1) is None
+    same = Contributions(lambda rows: np.ones(len(rows)), frame(0), DECLARED)
+
+    assert attribution(same, frame(1), seed=1) is None

@@ -121,6 +121,18 @@ def test_calibration_gap_is_positive_for_a_model_that_says_too_much() -> None:
     assert ours.calibration_gap(labels, np.full(4, 0.4)) == pytest.approx(0.15)
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_predictions_that_stay_are_scored_under_other_labels_as_if_anew(kind: str) -> None:
+    """Every metric, to the last bit; where one class alone is there, neither can tell."""
+    labels, predictions = binary() if kind == "binary" else multiclass()
+    others = [labels, np.flip(labels), np.ones_like(labels)]
+
+    for name in ours.metric_names(kind):
+        scored = ours.scoring(name, kind, predictions)
+        anew = [ours.score(name, kind, each, predictions) for each in others]
+        assert [scored(each) for each in others] == pytest.approx(anew, abs=0, nan_ok=True)
+
+
 def test_direction_names_the_closest_metric_when_there_is_none() -> None:
     """A typo in a declaration is answered with what was meant."""
     with pytest.raises(ConfigError, match=r"Did you mean roc_auc\?"):
