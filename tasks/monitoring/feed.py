@@ -162,15 +162,15 @@ def _astray(frame: pd.DataFrame, within: Bounds | None) -> int:
 
 def _unsaid(frame: pd.DataFrame) -> Silence | None:
     """The longest run of rows without a prediction, by the time of their predictions."""
-    times = frame[PREDICTION_TIME]
-    order = np.argsort(times.to_numpy(), kind="stable")
+    times = pd.DatetimeIndex(frame[PREDICTION_TIME])
+    order = np.argsort(times.asi8, kind="stable")
     silent = np.concatenate([[False], frame[PREDICTION].isna().to_numpy()[order], [False]])
     turns = np.flatnonzero(np.diff(silent.astype(np.int8)))
     starts, ends = turns[::2], turns[1::2]
     if not len(starts):
         return None
     longest = int((ends - starts).argmax())
-    first, last = (times.iloc[order[place]] for place in (starts[longest], ends[longest] - 1))
+    first, last = (times[order[place]] for place in (starts[longest], ends[longest] - 1))
     if first == last:
         return None
     rows = int(ends[longest] - starts[longest])
