@@ -146,15 +146,19 @@ def load_spec(name: str, models: Path | None = None) -> ModelSpec:
         content = read_file(path, _MOST_BYTES)
     except DataError as error:
         raise ConfigError(f"The declaration of {shown(name)}: {error.args[0]}") from error
-    return _validated(_document(content, path), path, name)
+    return _validated(document(content, path), path, name)
 
 
-def _document(content: bytes, path: Path) -> object:
-    """What the YAML of a declaration says; aliases may repeat a part, but not without end."""
+def document(content: bytes, path: Path) -> object:
+    """What the YAML of a declaration says; aliases may repeat a part, but not without end.
+
+    Raises:
+        ConfigError: it is no YAML, is too large once it is unfolded, or a key comes twice.
+    """
     try:
         text = content.decode("utf-8-sig")
         _refuse_depth(text, path)
-        document = YAML(typ="safe").load(text)
+        found = YAML(typ="safe").load(text)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError(
@@ -170,8 +174,8 @@ def _document(content: bytes, path: Path) -> object:
     except _NO_YAML as error:
         said = shown(" ".join(str(error).split()))[:_LONGEST]
         raise ConfigError(f"{path} is no YAML: {said or 'it is nested too deeply'}.") from error
-    _refuse_bomb(document, path)
-    return document
+    _refuse_bomb(found, path)
+    return found
 
 
 def _refuse_depth(text: str, path: Path) -> None:
@@ -183,8 +187,8 @@ def _refuse_depth(text: str, path: Path) -> None:
             raise ConfigError(f"{path} is no YAML of a declaration: it nests {depth} levels deep.")
 
 
-def _refuse_bomb(document: object, path: Path) -> None:
-    left, seen = [document], 0
+def _refuse_bomb(found: object, path: Path) -> None:
+    left, seen = [found], 0
     while left:
         value, seen = left.pop(), seen + 1
         if seen > _MOST_VALUES:

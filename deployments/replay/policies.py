@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from infra.errors import ConfigError, DataError, fault, few
 from infra.files import read_file
 from tasks.governance.policy import PolicySpec, named_policy
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.spec import ModelSpec
+from tasks.spec import ModelSpec, document
 
 _SECTIONS: Final = ("policy", "monitoring")
 _MOST_BYTES: Final = 1 << 16
@@ -88,14 +86,13 @@ def _over(own: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
 
 def _sections(path: Path) -> dict[str, Any]:
     try:
-        document = YAML(typ="safe").load(read_file(path, _MOST_BYTES).decode("utf-8"))
-    except (DataError, OSError) as error:
+        content = read_file(path, _MOST_BYTES)
+    except DataError as error:
         raise ConfigError(f"The policy's file cannot be read: {error}") from error
-    except (YAMLError, ValueError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())[:300]}.") from error
-    if not isinstance(document, dict) or not set(document) <= set(_SECTIONS) or not document:
+    found = document(content, path)
+    if not isinstance(found, dict) or not set(found) <= set(_SECTIONS) or not found:
         raise ConfigError(
             f"{path} must hold the sections {few(list(_SECTIONS))}, or one of them, and no others.",
             hint="Write them as in model.yaml; what is left out stays as declared.",
         )
-    return document
+    return found

@@ -160,7 +160,7 @@ def _contract(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     batch = seen.incident
     if batch is None:
         return
-    share = batch.set_aside / max(batch.rows + batch.set_aside, 1)
+    share = batch.share
     if batch.set_aside:
         beyond = share > spec.max_set_aside
         yield Fault(

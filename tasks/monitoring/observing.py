@@ -210,7 +210,7 @@ def _of_arrival(seen: Observation) -> dict[str, float]:
     if seen.rows:
         feed = seen.feed
         found["unscored"] = 1 - seen.scored / seen.rows
-        found["set_aside"] = _set_aside(seen.incident)
+        found["set_aside"] = seen.incident.share if seen.incident else 0.0
         found["impossible_rows"] = feed.repeated + feed.strangers + feed.astray + feed.foretold
         found |= {"volume": seen.rows / seen.usual_rows} if seen.usual_rows else {}
     if seen.scored:
@@ -227,11 +227,6 @@ def _of_arrival(seen: Observation) -> dict[str, float]:
     if seen.absences:
         found["absent"] = sum(len(each.names) for each in seen.absences)
     return found
-
-
-def _set_aside(batch: Incident | None) -> float:
-    """The contract's share; a batch that it let pass whole is no incident."""
-    return batch.set_aside / max(batch.rows + batch.set_aside, 1) if batch else 0.0
 
 
 def course(watched: Watched, past: Mapping[str, Mapping[str, float]], seen: Observation) -> Course:

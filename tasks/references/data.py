@@ -152,6 +152,11 @@ class Incident(Reference):
         "", description="Digest of the ledger's entry by which a person let it in."
     )
 
+    @property
+    def share(self) -> float:
+        """Of its rows those that were not let in: 0 to 1."""
+        return self.set_aside / max(self.rows + self.set_aside, 1)
+
 
 class FeatureTable(Reference):
     """Features, labels and times of every window of a history, in one Delta table."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -42,6 +43,13 @@ def observer(_session_observer: Observer, gpus: SimulatedGpus) -> Observer:
 
 
 @pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A PostgreSQL server for homes: each test that takes one begins with an empty database."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def server_of_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """A Prefect server that the tests of workers share; whoever kills it starts it again."""
     with postgres_server() as database:
@@ -69,12 +77,11 @@ def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> I
 
 
 @pytest.fixture(scope="module")
-def database(api: str) -> Iterator[str]:
+def database(api: str, server: str) -> str:
     """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
     assert api
     deploy("flights", paused=True)
-    with postgres_server() as url:
-        yield url
+    return server
 
 
 @pytest.fixture
@@ -84,3 +91,17 @@ def home(database: str, tmp_path: Path) -> Iterator[Path]:
         for run in client.read_flow_runs():
             client.delete_flow_run(run.id)
         yield tmp_path
+
+
+@pytest.fixture
+def ledger_beside_runs(server: str, api: str, tmp_path: Path) -> Iterator[None]:
+    """An empty ledger, beside the runs of the Prefect server that the session shares."""
+    assert api
+    with home_on(server, tmp_path):
+        yield
+
+
+@pytest.fixture
+def model() -> str:
+    """A model that no other test of the server has runs of."""
+    return f"m{uuid4().hex[:8]}"

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,7 @@ from infra.settings import settings
 from tasks.governance.alerting import Told, alert, remind, sentences, tell_again
 from tasks.governance.notices import AlertSpec, Notice, Occasion
 from tasks.governance.spec import ApprovalSpec
-from tests.support.homes import environment, home_on
-from tests.support.postgres import postgres_server
+from tests.support.homes import environment
 from tests.support.subjects import pending
 from tests.support.webhooks import Webhook, receiver
 
@@ -79,20 +77,6 @@ def mail_server(box: Box, **options: Any) -> Iterator[str]:  # noqa: ANN401 - th
         post.stop()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def _ledger(server: str, api: str, tmp_path: Path) -> Iterator[None]:
-    assert api
-    with home_on(server, tmp_path):
-        yield
-
-
 @flow(name="telling")
 def telling() -> None:
     """Tells of a window."""
@@ -115,7 +99,7 @@ def test_mail_reaches_its_reader() -> None:
     assert "The predictions moved." in str(letter)
 
 
-@pytest.mark.usefixtures("_ledger")
+@pytest.mark.usefixtures("ledger_beside_runs")
 def test_a_run_that_is_repeated_tells_once(webhook: Webhook) -> None:
     """The message leads to the question, the report and the run; the ledger knows who was told."""
     with channels(team=webhook.address):
@@ -132,7 +116,7 @@ def test_a_run_that_is_repeated_tells_once(webhook: Webhook) -> None:
     assert "s3cret" not in told.model_dump_json()
 
 
-@pytest.mark.usefixtures("_ledger")
+@pytest.mark.usefixtures("ledger_beside_runs")
 def test_a_channel_that_fails_fails_no_run_and_is_told_later(webhook: Webhook) -> None:
     """The run's log and the ledger say so; the upkeep tries again, and once it went no more."""
     webhook.answer = 500
@@ -155,7 +139,7 @@ def test_a_channel_that_fails_fails_no_run_and_is_told_later(webhook: Webhook) -
     assert [post["title"] for post in webhook.posts] == [NOTICE.title]
 
 
-@pytest.mark.usefixtures("_ledger")
+@pytest.mark.usefixtures("ledger_beside_runs")
 def test_a_review_that_waits_is_told_of_once_and_again_where_that_failed(webhook: Webhook) -> None:
     """However often the upkeep comes by; a channel that failed is left to its second try."""
     asked = datetime.now(UTC)

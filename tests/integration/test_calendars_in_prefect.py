@@ -29,7 +29,6 @@ from tasks.schedules import called
 from tasks.spec import load_spec
 from tests.support.calendars import event, icalendar
 from tests.support.homes import environment, home_on
-from tests.support.postgres import postgres_server
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOLIDAYS = {"holidays": [{"country": "DE", "subdivision": "BE"}]}
@@ -42,11 +41,10 @@ FIRST_DAY = {
 
 
 @pytest.fixture(scope="module")
-def database(api: str) -> Iterator[str]:
+def database(api: str, server: str) -> str:
     """A PostgreSQL server of these tests; Prefect's is the one that the session shares."""
     assert api
-    with postgres_server() as url:
-        yield url
+    return server
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from tasks.governance import (
 from tasks.governance.contests import contest
 from tasks.references import Action, Ask, Cause, Champion, Conclusion, Refuse, Subject, Verdict
 from tests.support.homes import home_on
-from tests.support.postgres import postgres_server
 from tests.support.subjects import bento, candidate, comparison, drift
 
 _FIRST = candidate(1)
@@ -28,13 +27,6 @@ CHAMPION = Champion(
     bento=bento(1),
     entry="e",
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture(autouse=True)

@@ -36,20 +36,12 @@ from tasks.governance import evidence_for_candidate, heed_events, heeding, recor
 from tasks.governance.triggers import EventTrigger
 from tasks.references import Cause, FeaturePart, Manifest, Refuse, TableVersion
 from tests.support.homes import environment, home_on
-from tests.support.postgres import postgres_server
 from tests.support.small_model import rides, write_model
 from tests.support.stack import eventually
 from tests.support.subjects import bento, candidate, comparison
 from tests.unit.test_triggers import manifest
 
 OPENED = EventTrigger(event="airport.opened", resource="desk.*")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for the ledger."""
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture

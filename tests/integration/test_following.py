@@ -1,8 +1,7 @@
 """What a policy makes of a verdict, with the past of a real ledger and runs of a real server."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -40,31 +39,11 @@ from tests.support.concluded import (
     seen,
     trains,
 )
-from tests.support.homes import home_on
-from tests.support.postgres import postgres_server
 from tests.support.repositories import committed, repository
 from tests.support.subjects import bento, candidate, comparison
 from tests.unit.test_triggers import known
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def _ledger(server: str, api: str, tmp_path: Path) -> Iterator[None]:
-    assert api
-    with home_on(server, tmp_path):
-        yield
-
-
-@pytest.fixture
-def model() -> str:
-    """A model that no other test of the server has runs of."""
-    return f"m{uuid4().hex[:8]}"
+pytestmark = pytest.mark.usefixtures("ledger_beside_runs")
 
 
 def test_one_training_for_drift_at_a_time(model: str) -> None:

@@ -20,16 +20,8 @@ from infra.ledger import Ledger
 from tasks.governance import record_approved
 from tasks.references import Decision, Ending, Manifest
 from tests.support.homes import environment, home_on
-from tests.support.postgres import postgres_server
 
 _MAY = datetime(2013, 5, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture

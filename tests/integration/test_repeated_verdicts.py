@@ -1,9 +1,6 @@
 """Verdicts that come again: after a training, after an answer, beside another, after a kill."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -46,30 +43,10 @@ from tests.support.concluded import (
     runs_of,
     seen,
 )
-from tests.support.homes import home_on
-from tests.support.postgres import postgres_server
 from tests.support.subjects import bento, candidate, comparison, drift
 from tests.unit.test_triggers import known
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def _ledger(server: str, api: str, tmp_path: Path) -> Iterator[None]:
-    assert api
-    with home_on(server, tmp_path):
-        yield
-
-
-@pytest.fixture
-def model() -> str:
-    """A model that no other test of the server has runs of."""
-    return f"m{uuid4().hex[:8]}"
+pytestmark = pytest.mark.usefixtures("ledger_beside_runs")
 
 
 def test_what_a_freeze_held_back_starts_once_when_it_is_over(model: str) -> None:

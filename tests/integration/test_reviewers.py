@@ -36,19 +36,11 @@ from tasks.references import Ask, Evidence
 from tests.support.asking_flow import asking
 from tests.support.crowning_flow import crowned
 from tests.support.homes import environment, home_on
-from tests.support.postgres import postgres_server
 from tests.support.repositories import committed, git, repository
 from tests.support.small_model import write_model
 from tests.support.subjects import batch, bento, candidate, comparison, finding
 
 TWO = {"approvals": 2, "reviewers": ["ann", "bob", "eve"]}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture

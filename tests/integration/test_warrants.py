@@ -12,18 +12,10 @@ from infra.ledger import Ledger
 from tasks.registry import predecessors, require_champion, require_warrant
 from tests.support.crowning_flow import crowned
 from tests.support.homes import home_on
-from tests.support.postgres import postgres_server
 from tests.support.subjects import bento, candidate
 
 _MAY = datetime(2013, 5, 1, tzinfo=UTC)
 VERSION = candidate(2)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL server for this module."""
-    with postgres_server() as url:
-        yield url
 
 
 @pytest.fixture(autouse=True)
