@@ -17,8 +17,9 @@ from infra.private import read_private, write_private
 from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
-from tasks.governance.alerting import Told, remind, sentences, tell_again
+from tasks.governance.alerting import Told, remind, sentences, tell_again, tell_outside
 from tasks.governance.reviews import expire, pending_reviews, reachable_prefect
+from tasks.governance.taking_up import untold
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
 from tasks.schedules import called
@@ -59,7 +60,8 @@ def tend(now: datetime) -> Iterator[str]:
     """Do what becomes due while everything runs, a sentence for each thing that was done.
 
     That is `catch_up`; people are reminded of reviews that wait, those past their deadline go on
-    by their default, and channels that took no message are tried again.
+    by their default, channels that took no message are tried again, and what a monitor that was
+    killed did not tell is told.
 
     Args:
         now: the time.
@@ -108,6 +110,12 @@ def _told(now: datetime) -> Iterator[str]:
             yield f"Nobody was reminded of {review.title}. {error.args[0]}"
             continue
         told += remind(review, spec.approval, spec.alerts, now)
+    for model in declared:
+        try:
+            if (rules := load_spec(model).alerts) and (notice := untold(model, now)):
+                told += tell_outside(notice, rules)
+        except PerennialError as error:
+            yield f"What was concluded of {model} was told to nobody. {error.args[0]}"
     yield from sentences(told)
 
 

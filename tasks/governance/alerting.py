@@ -94,25 +94,34 @@ def remind(
 ) -> Iterator[Told]:
     """Tell people that a review still waits; what became of each message that was due now.
 
+    Raises:
+        BackendError: the database is gone.
+    """
+    for notice in waiting_notices(pending, approval, now):
+        yield from tell_outside(notice, rules)
+
+
+def tell_outside(notice: Notice, rules: tuple[AlertSpec, ...]) -> Iterator[Told]:
+    """Tell those who want to be told, once, where no run does; what became of each message.
+
     A channel that fails is tried again by `tell_again`.
 
     Raises:
         BackendError: the database is gone.
     """
-    for notice in waiting_notices(pending, approval, now):
-        for channel in channels(notice, rules):
-            key, message = _key(notice, channel), message_of(notice)
-            known = (Ledger().find(each) for each in (key, _failed(key)))
-            if any(each is not None for each in known):
-                continue
-            try:
-                send(channel, message)
-            except PerennialError as error:
-                _record(notice, channel, message, failure=str(error.args[0]))
-                yield Told(channel, notice.title, str(error.args[0]))
-            else:
-                _record(notice, channel, message)
-                yield Told(channel, notice.title)
+    for channel in channels(notice, rules):
+        key, message = _key(notice, channel), message_of(notice)
+        known = (Ledger().find(each) for each in (key, _failed(key)))
+        if any(each is not None for each in known):
+            continue
+        try:
+            send(channel, message)
+        except PerennialError as error:
+            _record(notice, channel, message, failure=str(error.args[0]))
+            yield Told(channel, notice.title, str(error.args[0]))
+        else:
+            _record(notice, channel, message)
+            yield Told(channel, notice.title)
 
 
 def sentences(told: Iterable[Told]) -> Iterator[str]:

@@ -1,9 +1,13 @@
 """What a verdict asked for and a run that was killed, or a freeze, has left undone."""
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from infra.runs import find
 from tasks.governance.consequences import (
+    parts_of,
     question_of,
     request_review,
     request_rollback,
@@ -12,11 +16,15 @@ from tasks.governance.consequences import (
 from tasks.governance.currency import outdated
 from tasks.governance.drifts import conclusion_of, verdict_of
 from tasks.governance.evidence import read_evidence
+from tasks.governance.notices import Notice, drift_notice
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.trainings import begun_for, going_on
 from tasks.references import Action, Conclusion, Evidence
 
-_ANSWERS = (Kind.QUESTION, Kind.REVIEW)
+_ANSWERS: Final = (Kind.QUESTION, Kind.REVIEW)
+_OWN: Final = timedelta(minutes=10)
+"""For so long after its verdict a monitor may still be telling."""
+_NEWS: Final = timedelta(days=1)
 
 
 def take_up(model: str, *, frozen: bool = False) -> str:
@@ -44,6 +52,32 @@ def take_up(model: str, *, frozen: bool = False) -> str:
         return ""
     evidence = read_evidence.fn(store.uri("evidence", model, f"{drift.evidence}.json"))
     return "" if outdated(evidence) else _started(evidence, asked)
+
+
+def untold(model: str, now: datetime) -> Notice | None:
+    """What a monitor that was killed has not told of the newest verdict, perhaps; None if nothing.
+
+    Whoever was told already is not told again, and a monitor that goes on tells it itself: the
+    first minutes are its own. Beyond a day it is no news.
+
+    Args:
+        model: its name.
+        now: the time.
+
+    Raises:
+        BackendError: the database or Prefect's server does not answer.
+        DataError: the evidence of the verdict is gone.
+    """
+    drift = Ledger().last(model, Kind.DRIFT)
+    if drift is None or not _OWN < now - drift.at < _NEWS:
+        return None
+    evidence = read_evidence.fn(store.uri("evidence", model, f"{drift.evidence}.json"))
+    verdict, asked = parts_of(evidence)
+    if asked.action is not Action.ASK:
+        return drift_notice(verdict, asked)
+    with reachable_prefect():
+        review = find("review", model, question_of(evidence))
+    return drift_notice(verdict, asked, str(review.id)) if review else None
 
 
 def _started(evidence: Evidence, asked: Conclusion) -> str:

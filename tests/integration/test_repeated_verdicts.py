@@ -1,6 +1,7 @@
 """Verdicts that come again: after a training, after an answer, beside another, after a kill."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -16,10 +17,12 @@ from tasks.governance import (
     request_training,
     train_on_new_data,
 )
+from tasks.governance.alerting import tell_outside
 from tasks.governance.currency import outdated
+from tasks.governance.notices import AlertSpec
 from tasks.governance.policy import BudgetSpec, PolicySpec
 from tasks.governance.spending import held_by_budget
-from tasks.governance.taking_up import take_up
+from tasks.governance.taking_up import take_up, untold
 from tasks.governance.triggers import DataTrigger
 from tasks.references import (
     Action,
@@ -43,7 +46,9 @@ from tests.support.concluded import (
     runs_of,
     seen,
 )
+from tests.support.homes import environment
 from tests.support.subjects import bento, candidate, comparison, drift
+from tests.support.webhooks import receiver
 from tests.unit.test_triggers import known
 
 pytestmark = pytest.mark.usefixtures("ledger_beside_runs")
@@ -152,6 +157,27 @@ def test_what_a_killed_monitor_had_concluded_is_started_once(
     assert first.endswith(("a monitor was cut off.", "a monitor was cut off before it did."))
     assert again == ""
     assert len(runs_of(model)) == 1
+
+
+@pytest.mark.parametrize("action", ["alert", "ask"])
+def test_what_a_killed_monitor_had_not_told_is_told_once(model: str, action: str) -> None:
+    """The first minutes are the monitor's own; a question is told of with where to answer it."""
+    deployed(model, "review")
+    recorded(seen(model, 0), Conclusion(action=Action(action)))
+    take_up(model)
+    run = next(iter(runs_of(model)), None)
+    rules = (AlertSpec.model_validate({"on": [action], "to": ["team"]}),)
+    soon, later = datetime.now(UTC) + timedelta(minutes=1), datetime.now(UTC) + timedelta(hours=1)
+
+    with receiver() as hook, environment({"PERENNIAL_ALERTS": json.dumps({"team": hook.address})}):
+        assert untold(model, soon) is None
+        notice = untold(model, later)
+        assert notice is not None
+        told = [list(tell_outside(notice, rules)) for _ in range(2)]
+
+    assert [len(each) for each in told] == [1, 0]
+    assert notice.review == (str(run.id) if run else "")
+    assert untold(model, later + DAY) is None
 
 
 def test_the_budget_holds_for_every_training_that_nobody_asked_for(model: str) -> None:
