@@ -23,7 +23,7 @@ from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec, GateSpec
 from tasks.features.spec import FeatureSpec
 from tasks.governance.notices import AlertSpec
-from tasks.governance.policy import PolicySpec
+from tasks.governance.policy_spec import PolicySpec
 from tasks.governance.spec import ApprovalSpec
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec

@@ -15,7 +15,7 @@ from infra.errors import PerennialError
 from infra.ledger import Ledger
 from tasks.governance.events import is_waiting
 from tasks.governance.notices import Occasion
-from tasks.governance.policy import WEEK
+from tasks.governance.policy_spec import WEEK
 from tasks.governance.recording import conclusion_of
 from tasks.references import Action, Cause, Champion, Ending, Subject
 from tasks.registry.crownings import champion_of

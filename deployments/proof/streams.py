@@ -7,7 +7,9 @@ import pandas as pd
 
 from deployments.proof.ground import Deal
 from deployments.shadow.champion import Shadow
-from tasks.governance.policy import Past, PolicySpec, Training, conclude, judged
+from tasks.governance.past import Past, Training, judged
+from tasks.governance.policy import conclude
+from tasks.governance.policy_spec import PolicySpec
 from tasks.references import Action, Conclusion, DriftVerdict, FeatureTable
 
 Said = Callable[[pd.DataFrame], pd.DataFrame]

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from infra.errors import ConfigError, DataError, fault, few
 from infra.files import read_file
-from tasks.governance.policy import PolicySpec, named_policy
+from tasks.governance.policy import named_policy
+from tasks.governance.policy_spec import PolicySpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.spec import ModelSpec, document
 

@@ -9,15 +9,8 @@ from deployments.replay.reigning import nobody_for
 from deployments.replay.results import Retraining, Watch
 from deployments.replay.world import Trained, World, crowned
 from infra.errors import DataError
-from tasks.governance.policy import (
-    Past,
-    Training,
-    Tried,
-    conclude,
-    seen_before,
-    still_declined,
-    still_tried,
-)
+from tasks.governance.past import Past, Training, Tried, seen_before, still_declined, still_tried
+from tasks.governance.policy import conclude
 from tasks.references import (
     Action,
     Ask,

@@ -9,18 +9,9 @@ from prefect.client.schemas.objects import StateType
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.drifts import conclusion_of, verdict_of
-from tasks.governance.policy import (
-    WEEK,
-    Past,
-    PersistSpec,
-    PolicySpec,
-    Training,
-    Tried,
-    conclude,
-    seen_before,
-    still_declined,
-    still_tried,
-)
+from tasks.governance.past import Past, Training, Tried, seen_before, still_declined, still_tried
+from tasks.governance.policy import conclude
+from tasks.governance.policy_spec import WEEK, PersistSpec, PolicySpec
 from tasks.governance.recording import is_refusal
 from tasks.governance.reviews import pending_reviews
 from tasks.governance.spending import spent_on, trained_by_itself

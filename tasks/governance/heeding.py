@@ -23,7 +23,7 @@ from infra.runs import start
 from infra.steps import step
 from infra.turns import turn
 from tasks.governance.events import WAITING, Heard, heard, in_order, remembered
-from tasks.governance.policy import BudgetSpec
+from tasks.governance.policy_spec import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.spending import held_by_budget
 from tasks.governance.trainings import going_on

@@ -7,41 +7,13 @@ from typing import Final
 
 from infra.errors import ConfigError, few
 from tasks.governance.past import (
-    Judged,
     Past,
     Training,
-    Tried,
-    judged,
     last_windows,
-    never_gone,
-    seen_before,
-    still_declined,
-    still_tried,
 )
 from tasks.governance.policy_spec import WEEK, BudgetSpec, PersistSpec, PolicySpec, lasting
 from tasks.references import Action, Cause, Conclusion, DriftVerdict, Restraint, WatchKind
 from tasks.windows import WindowName
-
-__all__ = [
-    "CALENDARS",
-    "MOST_TRIES",
-    "WEEK",
-    "BudgetSpec",
-    "Judged",
-    "Past",
-    "PersistSpec",
-    "PolicySpec",
-    "Training",
-    "Tried",
-    "conclude",
-    "judged",
-    "named_policy",
-    "never_gone",
-    "over_budget",
-    "seen_before",
-    "still_declined",
-    "still_tried",
-]
 
 MOST_TRIES: Final = 3
 """Trainings that verdicts start for one version of the data, each after the one before failed."""

@@ -8,7 +8,9 @@ from infra import store
 from infra.ledger import Kind, Ledger, Recorded
 from tasks.governance.drifts import conclusion_of
 from tasks.governance.evidence import read_evidence
-from tasks.governance.policy import WEEK, BudgetSpec, Training, over_budget
+from tasks.governance.past import Training
+from tasks.governance.policy import over_budget
+from tasks.governance.policy_spec import WEEK, BudgetSpec
 from tasks.governance.trainings import going_on, started_by
 from tasks.references import Action, Candidate, Cause
 

@@ -14,7 +14,7 @@ from infra.settings import PROJECT
 from infra.steps import step
 from tasks.governance.arrivals import enough_came
 from tasks.governance.evidence import read_evidence
-from tasks.governance.policy import BudgetSpec
+from tasks.governance.policy_spec import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.spending import held_by_budget
 from tasks.governance.trainings import going_on, started_by

@@ -17,7 +17,7 @@ from tasks.governance import (
     request_training,
     train_on_new_data,
 )
-from tasks.governance.policy import BudgetSpec, PolicySpec
+from tasks.governance.policy_spec import BudgetSpec, PolicySpec
 from tasks.governance.starting import repackage_on_new_code, train_on_new_code
 from tasks.governance.triggers import DataTrigger
 from tasks.references import (

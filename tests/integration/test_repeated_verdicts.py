@@ -20,7 +20,7 @@ from tasks.governance import (
 from tasks.governance.alerting import tell_outside
 from tasks.governance.currency import outdated
 from tasks.governance.notices import AlertSpec
-from tasks.governance.policy import BudgetSpec, PolicySpec
+from tasks.governance.policy_spec import BudgetSpec, PolicySpec
 from tasks.governance.spending import held_by_budget
 from tasks.governance.taking_up import take_up, untold
 from tasks.governance.triggers import DataTrigger

@@ -17,7 +17,7 @@ from deployments.replay.policies import rules_of
 from deployments.replay.results import Course, Replay
 from deployments.shadow.feed import read_feed
 from infra.settings import PROJECT, settings
-from tasks.governance.policy import PersistSpec, PolicySpec
+from tasks.governance.policy_spec import PersistSpec, PolicySpec
 from tasks.spec import load_spec
 from tests.support.small_model import DRIFTED, MONTHS, write_model
 from tests.support.stack import surroundings

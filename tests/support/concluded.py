@@ -22,7 +22,7 @@ from tasks.governance import (
     record_verdict,
     request_training,
 )
-from tasks.governance.policy import PolicySpec
+from tasks.governance.policy_spec import PolicySpec
 from tasks.references import (
     Action,
     Cause,

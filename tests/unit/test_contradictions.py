@@ -8,7 +8,7 @@ import pytest
 from infra.errors import ConfigError
 from tasks.contradictions import contradictions
 from tasks.governance.notices import AlertSpec
-from tasks.governance.policy import PolicySpec
+from tasks.governance.policy_spec import PolicySpec
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.spec import load_spec

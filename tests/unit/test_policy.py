@@ -8,16 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from infra.errors import ConfigError
-from tasks.governance.policy import (
-    CALENDARS,
-    BudgetSpec,
-    Past,
-    PolicySpec,
-    Training,
-    conclude,
-    judged,
-    named_policy,
-)
+from tasks.governance.past import Past, Training, judged
+from tasks.governance.policy import CALENDARS, conclude, named_policy
+from tasks.governance.policy_spec import BudgetSpec, PolicySpec
 from tasks.references import Action, Cause, DriftVerdict, TurnedDown, VerdictCause, WatchKind
 from tests.support.verdicts import AS_OF
 

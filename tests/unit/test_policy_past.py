@@ -1,14 +1,9 @@
 """The policy remembers: trainings that did not help, answers, and data that were trained on."""
 
 from tasks.governance.notices import drift_notice
-from tasks.governance.policy import (
-    Past,
-    PolicySpec,
-    Tried,
-    conclude,
-    never_gone,
-    still_declined,
-)
+from tasks.governance.past import Past, Tried, never_gone, still_declined
+from tasks.governance.policy import conclude
+from tasks.governance.policy_spec import PolicySpec
 from tasks.references import Action, WatchKind
 from tests.support.verdicts import AS_OF
 from tests.unit.test_policy import DAY, DECLARED, FALLS, NOVEL, cause, verdict

@@ -4,14 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from tasks.governance.policy import (
-    BudgetSpec,
-    Past,
-    PolicySpec,
-    Training,
-    conclude,
-    named_policy,
-)
+from tasks.governance.past import Past, Training
+from tasks.governance.policy import conclude, named_policy
+from tasks.governance.policy_spec import BudgetSpec, PolicySpec
 from tasks.references import Action, Restraint, WatchKind
 from tests.support.verdicts import AS_OF
 from tests.unit.test_policy import DECLARED, NOVEL, TRIED, verdict

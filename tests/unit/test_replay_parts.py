@@ -9,7 +9,9 @@ from deployments.replay.picture import draw
 from deployments.replay.playing import alarms_of
 from deployments.replay.reigning import nobody_for
 from deployments.replay.results import Arrival, Course, Replay, Retraining, Watch
-from tasks.governance.policy import Past, PolicySpec, conclude, named_policy
+from tasks.governance.past import Past
+from tasks.governance.policy import conclude, named_policy
+from tasks.governance.policy_spec import PolicySpec
 from tasks.references import Action, Cause, Champion, Conclusion, Ending, WatchKind
 from tests.support.subjects import bento, candidate
 from tests.unit.test_policy import verdict
