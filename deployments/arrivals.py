@@ -11,7 +11,7 @@ from tasks.spec import ModelSpec
 
 
 def train_on_what_came(spec: ModelSpec, now: datetime) -> str:
-    """What was started because of new data, a sentence; empty where nothing was to be started.
+    """What new data have started, or what waits and why; empty where nothing was to be started.
 
     Windows and rows count by what the last ingest knew, as it would have counted them itself, and
     the last training. Labels become known without any ingest, so they count by the time.
@@ -30,10 +30,10 @@ def train_on_what_came(spec: ModelSpec, now: datetime) -> str:
     if trigger is None or ingest is None or gate is None or going_on(spec.name):
         return ""
     came = read_history.fn(spec.name, max(ingest.as_of, gate.as_of))
-    budget = spec.policy.budget
-    said = train_on_new_data.fn(came, trigger, budget=budget)
+    budget, frozen = spec.policy.budget, spec.frozen("train", now)
+    said = train_on_new_data.fn(came, trigger, budget=budget, frozen=frozen)
     if said or trigger.labels is None or going_on(spec.name):
         return said
     known = read_history.fn(spec.name, now)
     table = build_features.fn(known, spec.features, spec.data)
-    return train_on_new_data.fn(known, trigger, table, budget)
+    return train_on_new_data.fn(known, trigger, table, budget, frozen)

@@ -8,6 +8,7 @@ from infra.settings import PROJECT
 from tasks.governance.heeding import heed_events
 from tasks.governance.spending import held_by_budget
 from tasks.governance.starting import repackage_on_new_code, train_on_new_code
+from tasks.governance.trainings import deciding
 from tasks.governance.triggers import ApplicationTrigger
 from tasks.references import Cause
 from tasks.registry.crownings import in_charge
@@ -30,8 +31,9 @@ def follow_code(models: Iterable[str], now: datetime) -> Iterator[str]:
     for model in models:
         try:
             spec = load_spec(model)
-            said = (_trained_by_code(spec, now), _trained_for_it(spec, now), _packaged(spec, now))
-            yield from filter(None, said)
+            with deciding(model):
+                said = [_trained_by_code(spec, now), _trained_for_it(spec, now)]
+            yield from filter(None, (*said, _packaged(spec, now)))
         except PerennialError as error:
             yield f"Whether the code of {model} has changed was not looked at. {error.args[0]}"
 

@@ -10,11 +10,11 @@ from tasks.spec import load_spec
 
 
 def follow_thaws(models: Iterable[str], now: datetime) -> Iterator[str]:
-    """Start what verdicts and new data asked for and nobody started, a sentence for each.
+    """Start what verdicts and new data asked for and nobody started, or say why it waits.
 
     A training waits for the end of a freeze; whatever a monitor has concluded and was killed
     before it began is taken up at once. What waited for commits and events is found by those who
-    look for them. Called again it finds nothing to do.
+    look for them. Called again it starts nothing; what still waits is said again.
 
     Args:
         models: their names.
@@ -27,8 +27,6 @@ def follow_thaws(models: Iterable[str], now: datetime) -> Iterator[str]:
         try:
             spec = load_spec(model)
             frozen = spec.frozen("train", now) is not None
-            said = [take_up(model, frozen=frozen)]
-            said.append("" if frozen else train_on_what_came(spec, now))
-            yield from filter(None, said)
+            yield from filter(None, (take_up(model, frozen=frozen), train_on_what_came(spec, now)))
         except PerennialError as error:
             yield f"What {model} has left undone was not looked at. {error.args[0]}"

@@ -75,7 +75,7 @@ def tend(now: datetime) -> Iterator[str]:
     yield from unsaid("orphans", orphans())
     yield from unsaid("code", follow_code(declared_models(), now))
     yield from unsaid("events", follow_events(declared_models(), now))
-    yield from follow_thaws(declared_models(), now)
+    yield from unsaid("thaws", follow_thaws(declared_models(), now))
     write_private(_noted(), now.isoformat())
 
 

@@ -10,17 +10,13 @@ from tasks.features import build_features
 from tasks.governance import (
     alert,
     contest,
+    deciding,
     drift_notice,
-    evidence_for_drift,
     follow,
-    record_drift,
-    request_review,
-    request_rollback,
-    request_training,
+    settle,
 )
 from tasks.monitoring import report, watch
 from tasks.packaging import find_predictions
-from tasks.references import Action
 from tasks.registry import fallback, require_champion
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
@@ -46,17 +42,11 @@ def monitor(
     rivals = contest(champion, as_of)
     verdict = watch(predictions, rivals, table, spec.monitoring, spec.data, spec.evaluation)
     frozen = spec.frozen("train", as_of)
-    conclusion = follow(verdict, champion.since, fallback(champion), spec.policy, frozen)
-    report(verdict, conclusion)
-    evidence = evidence_for_drift(verdict, conclusion)
-    record_drift(evidence, verdict, conclusion)
-    review = request_review(evidence) if conclusion.action is Action.ASK else ""
-    alert(drift_notice(verdict, conclusion, review), spec.alerts)
+    with deciding(model):
+        conclusion = follow(verdict, champion.since, fallback(champion), spec.policy, frozen)
+        report(verdict, conclusion)
+        review = settle(verdict, conclusion)
 
-    match conclusion.action:
-        case Action.RETRAIN if not conclusion.held:
-            request_training(evidence)
-        case Action.ROLLBACK:
-            request_rollback(evidence, conclusion)
+    alert(drift_notice(verdict, conclusion, review), spec.alerts)
     said = (*conclusion.why, *verdict.reasons, *verdict.remarks)
     return ended(conclusion.state, " ".join(said))

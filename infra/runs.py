@@ -1,6 +1,6 @@
 """What flows need of Prefect: their time, their names, how they end, and how one starts another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from prefect.client.orchestration import get_client
@@ -105,10 +105,18 @@ def start(flow: str, model: str, *, because: object, **parameters: object) -> st
 
 def find(flow: str, model: str, because: object) -> FlowRun | None:
     """The run that `start` has made for a reason, if it is there."""
-    key = filters.FlowRunFilterIdempotencyKey(any_=[_key(flow, model, because)])
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=filters.FlowRunFilter(idempotency_key=key))
+    runs = found(flow, model, [because])
     return runs[0] if runs else None
+
+
+def found(flow: str, model: str, reasons: Sequence[object]) -> list[FlowRun]:
+    """The runs that `start` has made for some reasons, as far as they are there."""
+    if not reasons:
+        return []
+    keys = [_key(flow, model, each) for each in reasons]
+    wanted = filters.FlowRunFilter(idempotency_key=filters.FlowRunFilterIdempotencyKey(any_=keys))
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=wanted)
 
 
 def _key(flow: str, model: str, because: object) -> str:

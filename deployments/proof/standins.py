@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 
 import infra.runs
 from infra.entries import Entry, Kind, Recorded
-from tasks.governance import alerting, following, recording, trainings
+from tasks.governance import alerting, following, recording, spending, trainings
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,14 @@ class Notebook:
         """The record under an idempotency key."""
         return next((each for each in self.records if each.key == key), None)
 
-    def entries(self, model: str, kinds: Collection[Kind], as_of: datetime) -> tuple[Recorded, ...]:
-        """Records of a model and of some kinds until a time, by their own times."""
-        found = [each for each in self.records if each.model == model and each.kind in kinds]
-        return tuple(sorted((each for each in found if each.as_of <= as_of), key=_by_time))
+    def entries(self, model: str, kinds: Collection[Kind]) -> tuple[Recorded, ...]:
+        """Records of a model and of some kinds, by their own times."""
+        found = (each for each in self.records if each.model == model and each.kind in kinds)
+        return tuple(sorted(found, key=_by_time))
+
+    def now(self) -> datetime:
+        """The time, as the database would tell it."""
+        return datetime.now(UTC)
 
     def start(
         self, name: str, *, parameters: dict[str, Any], idempotency_key: str, **_: object
@@ -79,7 +83,8 @@ def without_servers() -> Iterator[Notebook]:
     instead: tuple[tuple[ModuleType, str, object], ...] = (
         (infra.runs, "run_deployment", book.start),
         (alerting, "tell", alerting.tell.fn),  # a task needs Prefect's server, its body does not
-        *((module, "Ledger", lambda: book) for module in (alerting, following, recording)),
+        *((each, "Ledger", lambda: book) for each in (alerting, following, recording, spending)),
+        (spending, "begun_since", _none),
         (following, "going_on", _none),
         (following, "pending_reviews", _none),
         (trainings, "find", lambda *_: None),

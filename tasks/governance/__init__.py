@@ -27,7 +27,9 @@ from tasks.governance.recording import (
     record_drift,
     record_verdict,
 )
+from tasks.governance.settling import settle
 from tasks.governance.starting import train_on_new_data
+from tasks.governance.trainings import deciding
 
 __all__ = [
     "Answer",
@@ -36,6 +38,7 @@ __all__ = [
     "batch_notice",
     "contest",
     "decide",
+    "deciding",
     "decision_notice",
     "drift_notice",
     "evidence_for_batch",
@@ -54,5 +57,6 @@ __all__ = [
     "request_review",
     "request_rollback",
     "request_training",
+    "settle",
     "train_on_new_data",
 ]

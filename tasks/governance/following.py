@@ -1,8 +1,9 @@
 """What is done about a verdict: the declared policy, with what the ledger and Prefect know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from pathlib import PurePath
 
 from prefect.client.schemas.objects import StateType
 
@@ -67,12 +68,14 @@ class _Said:
         answers: reviews of such conclusions.
         gates: the candidates that came before the gates.
         since: from when the champion is in charge.
+        later: the same of the time after it, where a window is judged after a newer one.
     """
 
     drifts: dict[str, Recorded]
     answers: tuple[Recorded, ...]
     gates: tuple[Recorded, ...]
     since: datetime
+    later: "_Said | None" = None
 
     def refusals(self) -> Iterator[tuple[Recorded, Recorded]]:
         """The answers that wanted no training, each with what was concluded."""
@@ -87,8 +90,14 @@ class _Said:
 
 
 def _said(verdict: DriftVerdict, since: datetime) -> _Said:
-    before = verdict.as_of - timedelta(microseconds=1)
-    said = Ledger().entries(verdict.model, (Kind.DRIFT, Kind.REVIEW, Kind.GATE), before)
+    said = Ledger().entries(verdict.model, (Kind.DRIFT, Kind.REVIEW, Kind.GATE))
+    later = _sorted((each for each in said if each.as_of > verdict.as_of), since)
+    before = _sorted((each for each in said if each.as_of < verdict.as_of), since)
+    return replace(before, later=later)
+
+
+def _sorted(records: Iterable[Recorded], since: datetime) -> _Said:
+    said = tuple(records)
     return _Said(
         drifts={each.evidence: each for each in said if each.kind == Kind.DRIFT},
         answers=tuple(
@@ -121,11 +130,15 @@ def _past(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Past:
 
 
 def _trainings(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Iterator[Training]:
-    """The trainings for verdicts that there were, as far back as the policy looks.
+    """The trainings for verdicts that there were, as far as the policy looks, oldest first.
 
     One that was concluded and never started is none, as after a kill.
     """
-    back = max(policy.cooldown, WEEK)
+    if said.later is not None:
+        yield from _trainings(verdict, replace(said, later=None), policy)
+        yield from _trainings(verdict, said.later, policy)
+        return
+    reach = max(policy.cooldown, WEEK)
     approved = {each.evidence for each in said.answers if each.payload["approved"] is True}
     begun = {
         each.as_of: each
@@ -133,7 +146,7 @@ def _trainings(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Iterat
         if each.evidence in approved or conclusion_of(each).action is Action.RETRAIN
     }
     for as_of, each in sorted(begun.items(), key=lambda item: item[0]):
-        if verdict.as_of - as_of > back:
+        if abs(verdict.as_of - as_of) > reach:
             continue
         gate = said.trained(as_of)
         if gate is not None:
@@ -232,26 +245,42 @@ def _underway(verdict: DriftVerdict) -> str:
 
 def _reviewing(verdict: DriftVerdict) -> str:
     """The name of a run that asks about a challenger for drift, unless this very one led to it."""
-    waiting = {
-        each.evidence: each
-        for each in pending_reviews(verdict.model)
-        if each.subject is Subject.CANDIDATE and each.as_of != verdict.as_of and not each.is_cut_off
-    }
+    waiting = _open(verdict, Subject.CANDIDATE)
     gates = Ledger().entries(verdict.model, Kind.GATE) if waiting else ()
     others = (
-        waiting[gate.evidence].run
+        waiting[gate.evidence]
         for gate in gates
-        if gate.evidence in waiting and gate.payload.get("cause") == Cause.DRIFT
+        if gate.evidence in waiting
+        and gate.as_of != verdict.as_of
+        and gate.payload.get("cause") == Cause.DRIFT
     )
     return next(others, "")
 
 
 def _asking(verdict: DriftVerdict) -> str:
     """The name of a run that asks about drift, unless this very verdict has started it."""
-    waiting = pending_reviews(verdict.model)
-    others = (
-        each.run
-        for each in waiting
-        if each.subject is Subject.DRIFT and each.as_of != verdict.as_of and not each.is_cut_off
-    )
-    return next(others, "")
+    waiting = _open(verdict, Subject.DRIFT)
+    drifts = Ledger().entries(verdict.model, Kind.DRIFT) if waiting else ()
+    own = {each.evidence for each in drifts if each.as_of == verdict.as_of}
+    return next((name for evidence, name in waiting.items() if evidence not in own), "")
+
+
+def _open(verdict: DriftVerdict, subject: Subject) -> dict[str, str]:
+    """The names of the runs that ask about a subject, by the digest of the evidence they show.
+
+    Those that wait for a worker count too: they have put nothing on record yet.
+    """
+    asked = {
+        each.evidence: each.run
+        for each in pending_reviews(verdict.model)
+        if each.subject is subject and each.as_of != verdict.as_of and not each.is_cut_off
+    }
+    known = {
+        each.evidence for each in Ledger().entries(verdict.model, (Kind.QUESTION, Kind.REVIEW))
+    }
+    begun = {
+        PurePath(str(each.parameters.get("evidence"))).stem: each.name
+        for each in going_on(verdict.model, "review")
+        if each.parameters.get("subject") == subject
+    }
+    return asked | {digest: name for digest, name in begun.items() if digest not in known}

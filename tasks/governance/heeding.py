@@ -19,14 +19,14 @@ from pydantic import JsonValue
 
 from infra.entries import storable
 from infra.ledger import Entry, Kind, Ledger
-from infra.runs import start
+from infra.runs import found, start
 from infra.steps import step
 from infra.turns import turn
 from tasks.governance.events import WAITING, Heard, heard, in_order, remembered
 from tasks.governance.policy_spec import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.spending import held_by_budget
-from tasks.governance.trainings import going_on
+from tasks.governance.trainings import deciding, going_on
 from tasks.governance.triggers import EventTrigger
 from tasks.references import Cause
 
@@ -77,7 +77,8 @@ def heed_events(
         sent = _sent(model, triggers, "" if woken_by in known else woken_by)
         fresh = [each for each in sent if each.id not in known]
         waiting = remembered(records, triggers)
-        said = tuple(_heeded(model, fresh, waiting, frozen, budget or BudgetSpec()))
+        with deciding(model):
+            said = tuple(_heeded(model, fresh, waiting, frozen, budget or BudgetSpec()))
         return said or ((_standing(model, woken_by),) if woken_by else ())
 
 
@@ -123,8 +124,7 @@ def _trained(model: str, asked: Sequence[Heard]) -> str:
     """Start one training for some events, and put each of them on record with it."""
     # By the oldest: a look that was cut off before it wrote finds the training that it started.
     as_of = max(each.as_of for each in asked)
-    because = (Cause.EVENT.value, asked[0].id)
-    run = start("train", model, because=because, cause=Cause.EVENT, as_of=as_of)
+    run = start("train", model, because=_because(asked[0]), cause=Cause.EVENT, as_of=as_of)
     asked = [each for each in asked if each is asked[0] or _came_before(each, run)]
     names = ", ".join(sorted({each.event for each in asked}))
     said = f"A training of {model} was asked for by {names}."
@@ -144,8 +144,17 @@ def _wait(model: str, frozen: str | None) -> str:
 
 
 def _spent(model: str, asked: Sequence[Heard], budget: BudgetSpec) -> str:
-    """Why the budget lets no training start for some events."""
-    return held_by_budget(model, budget, max(each.as_of for each in asked)).rstrip(".")
+    """Why the budget lets no training start for some events; one that they began does not count."""
+    if budget == BudgetSpec():
+        return ""
+    with reachable_prefect():
+        begun = found("train", model, [_because(each) for each in asked])
+    own = [str(each.id) for each in begun]
+    return held_by_budget(model, budget, Ledger().now(), own).rstrip(".")
+
+
+def _because(oldest: Heard) -> object:
+    return (Cause.EVENT.value, oldest.id)
 
 
 def _cooling(model: str, each: Heard) -> str:

@@ -69,7 +69,7 @@ class Past:
     """What was done before a verdict.
 
     Attributes:
-        trainings: that verdicts started, oldest first.
+        trainings: that verdicts started, oldest first; where windows are caught up, later ones too.
         others: that new data, commits and events started within seven days.
         trained: when the newest of all trainings was, by its own time.
         underway: name of the run that trains for drift now; empty for none.

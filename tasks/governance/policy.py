@@ -275,14 +275,18 @@ def _question(asked: Conclusion, past: Past) -> Conclusion:
 
 
 def _cooling(verdict: DriftVerdict, past: Past, policy: PolicySpec) -> str:
-    if not past.trainings or verdict.as_of - past.trainings[-1].as_of >= policy.cooldown:
+    """Why it is too soon after a training, or too shortly before one: windows may be caught up."""
+    times = [each.as_of for each in past.trainings]
+    near = [each for each in times if abs(verdict.as_of - each) < policy.cooldown]
+    if not near:
         return ""
-    last, cooldown = past.trainings[-1].as_of, lasting(policy.cooldown)
+    last, cooldown = near[-1], lasting(policy.cooldown)
     return f"The last training for drift was as of {last:%F}; the cooldown is {cooldown}."
 
 
 def _spent(verdict: DriftVerdict, past: Past, policy: PolicySpec) -> str:
-    week = [e for e in (*past.trainings, *past.others) if verdict.as_of - e.as_of < WEEK]
+    trained = (*past.trainings, *past.others)
+    week = [each for each in trained if abs(verdict.as_of - each.as_of) < WEEK]
     return over_budget(week, policy.budget)
 
 

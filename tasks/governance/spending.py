@@ -1,8 +1,11 @@
 """What trainings took that nobody asked for, and whether another one may start."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from itertools import zip_longest
 from typing import Final
+
+from prefect.client.schemas.objects import FlowRun
 
 from infra import store
 from infra.ledger import Kind, Ledger, Recorded
@@ -11,20 +14,28 @@ from tasks.governance.evidence import read_evidence
 from tasks.governance.past import Training
 from tasks.governance.policy import over_budget
 from tasks.governance.policy_spec import WEEK, BudgetSpec
-from tasks.governance.trainings import going_on, started_by
+from tasks.governance.trainings import begun_since, started_by
 from tasks.references import Action, Candidate, Cause
 
 TRIGGERED: Final = frozenset({Cause.DATA, Cause.CODE, Cause.APPLICATION, Cause.EVENT})
 """Causes that no verdict, no schedule and nobody by hand starts a training for."""
 
+BY_THE_CLOCK: Final = frozenset({Cause.CODE, Cause.APPLICATION, Cause.EVENT})
+"""Causes whose trainings count by when they began: an event may name any time to train for."""
 
-def held_by_budget(model: str, budget: BudgetSpec, as_of: datetime) -> str:
+
+_For = tuple[Cause, datetime]
+"""What a training is for: its cause and its time."""
+
+
+def held_by_budget(model: str, budget: BudgetSpec, at: datetime, own: Collection[str] = ()) -> str:
     """Why no training may start by itself now, a sentence; empty where one may.
 
     Args:
         model: its name.
         budget: what is declared.
-        as_of: the time that the training would be for.
+        at: the time: for new data that which they are known at, for the rest the clock's.
+        own: ids of runs that do not count: what is asked for has started them.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
@@ -32,33 +43,50 @@ def held_by_budget(model: str, budget: BudgetSpec, as_of: datetime) -> str:
     """
     if budget == BudgetSpec():
         return ""
-    return over_budget(trained_by_itself(model, as_of, budget, verdicts=True), budget)
+    return over_budget(trained_by_itself(model, at, budget, verdicts=True, own=own), budget)
 
 
 def trained_by_itself(
-    model: str, as_of: datetime, budget: BudgetSpec, *, verdicts: bool = False
+    model: str,
+    at: datetime,
+    budget: BudgetSpec,
+    *,
+    verdicts: bool = False,
+    own: Collection[str] = (),
 ) -> tuple[Training, ...]:
-    """The trainings of the seven days before a time that nobody asked for, oldest first.
+    """The trainings within seven days of a time that nobody asked for, oldest first.
+
+    Each run counts that began, whatever became of it. Those for verdicts and new data count by the
+    time that they are for, so that a year can be played again; those for commits and events by when
+    they began. What was trained for a time soon after counts too, as where windows are caught up.
 
     Args:
         model: its name.
-        as_of: the time.
+        at: the time.
         budget: what is declared; without GPU hours what they took is not looked up.
         verdicts: those for drift too.
+        own: ids of runs that do not count.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
         DataError: the evidence of a training is gone.
     """
+    ledger = Ledger()
+    said = ledger.entries(model, (Kind.DRIFT, Kind.GATE))
     counted = {*TRIGGERED, *([Cause.DRIFT] if verdicts else [])}
-    said = Ledger().entries(model, (Kind.DRIFT, Kind.GATE), as_of)
-    due = {each.as_of for each in said if verdicts and _is_due(each)}
-    found = {at: 0.0 for cause, at in _running(model) if cause in counted or at in due}
-    for each in said:
-        if each.kind == Kind.GATE and (each.payload.get("cause") in counted or each.as_of in due):
-            found[each.as_of] = spent_on(each) if budget.gpu_hours else 0.0
-    within = [at for at in found if timedelta(0) < as_of - at < WEEK]
-    return tuple(Training(at, found[at]) for at in sorted(within))
+    due = {(Cause.SCHEDULE, each.as_of) for each in said if verdicts and _is_due(each)}
+    runs = _runs(begun_since(model, ledger.now() - WEEK))
+    gates = _gates(each for each in said if each.kind == Kind.GATE)
+    found = []
+    for wanted in runs.keys() | gates.keys():
+        if wanted not in due and wanted[0] not in counted:
+            continue
+        for run, gate in zip_longest(runs.get(wanted, ()), gates.get(wanted, ())):
+            if run is None or str(run.id) not in own:
+                hours = spent_on(gate) if gate and budget.gpu_hours else 0.0
+                found.append(Training(_counted_at(wanted, run, gate), hours))
+    within = (each for each in found if abs(at - each.as_of) < WEEK)
+    return tuple(sorted(within, key=lambda each: each.as_of))
 
 
 def spent_on(gate: Recorded) -> float:
@@ -81,8 +109,30 @@ def _is_due(said: Recorded) -> bool:
     return asked.action is Action.RETRAIN and asked.cause is Cause.SCHEDULE
 
 
-def _running(model: str) -> Iterator[tuple[Cause, datetime]]:
-    for run in going_on(model):
-        begun = started_by(run)
-        if begun is not None:
-            yield begun
+def _runs(begun: Iterable[FlowRun]) -> dict[_For, list[FlowRun]]:
+    found: dict[_For, list[FlowRun]] = {}
+    for run in begun:
+        wanted = started_by(run)
+        if wanted is not None:
+            found.setdefault(wanted, []).append(run)
+    return found
+
+
+def _gates(said: Iterable[Recorded]) -> dict[_For, list[Recorded]]:
+    """The candidates that came before the gates, each once however often it did."""
+    versions: dict[_For, dict[str, Recorded]] = {}
+    for gate in said:
+        cause = str(gate.payload.get("cause", ""))
+        if cause in set(Cause):
+            wanted = (Cause(cause), gate.as_of)
+            versions.setdefault(wanted, {}).setdefault(str(gate.payload["version"]), gate)
+    return {wanted: list(each.values()) for wanted, each in versions.items()}
+
+
+def _counted_at(wanted: _For, run: FlowRun | None, gate: Recorded | None) -> datetime:
+    cause, as_of = wanted
+    if cause not in BY_THE_CLOCK:
+        return as_of
+    if run is not None:
+        return run.created or as_of
+    return gate.at if gate is not None else as_of

@@ -12,12 +12,12 @@ from infra.ledger import Kind, Ledger
 from infra.runs import find, start
 from infra.settings import PROJECT
 from infra.steps import step
-from tasks.governance.arrivals import enough_came
+from tasks.governance.arrivals import Enough, enough_came
 from tasks.governance.evidence import read_evidence
 from tasks.governance.policy_spec import BudgetSpec
 from tasks.governance.reviews import reachable_prefect
 from tasks.governance.spending import held_by_budget
-from tasks.governance.trainings import going_on, started_by
+from tasks.governance.trainings import deciding, going_on, started_by
 from tasks.governance.triggers import DataTrigger
 from tasks.references import Candidate, Cause, Champion, FeatureTable, History
 
@@ -28,17 +28,20 @@ def train_on_new_data(
     trigger: DataTrigger,
     table: FeatureTable | None = None,
     budget: BudgetSpec | None = None,
+    frozen: str | None = None,
 ) -> str:
     """What was started because of new data, a sentence; empty where nothing was to be started.
 
     None is started before the first training of all, which is a person's, nor beside one that
-    goes on, nor beyond the budget: the next look finds what has come.
+    goes on. Beyond the budget and in a freeze the sentence says what waits, and the next look finds
+    what has come.
 
     Args:
         history: what is known.
         trigger: what is declared.
         table: its features, where labels are to be counted too.
         budget: what the policy declares.
+        frozen: why no training may start now, if there is a reason.
 
     Raises:
         BackendError: the database or Prefect's server does not answer.
@@ -49,15 +52,24 @@ def train_on_new_data(
     enough = enough_came(history, last, trigger, table) if last else None
     if enough is None:
         return ""
-    if any(started_by(each) != (Cause.DATA, history.as_of) for each in going_on(history.model)):
+    with deciding(history.model):
+        return _trained_on(history, enough, budget or BudgetSpec(), frozen)
+
+
+def _trained_on(history: History, enough: Enough, budget: BudgetSpec, frozen: str | None) -> str:
+    model, because = history.model, (Cause.DATA.value, *enough.because)
+    if any(started_by(each) != (Cause.DATA, history.as_of) for each in going_on(model)):
         return ""
-    if budget and held_by_budget(history.model, budget, history.as_of):
-        return ""
-    because = (Cause.DATA.value, *enough.because)
     with reachable_prefect():
-        begun = find("train", history.model, because)
-    start("train", history.model, because=because, cause=Cause.DATA, as_of=history.as_of)
-    said = f"A training of {history.model} was asked for, cause data: {enough.why}"
+        begun = find("train", model, because)
+    if begun is None:
+        waits = frozen or held_by_budget(model, budget, history.as_of).rstrip(".")
+        if waits:
+            return f"A training of {model}, cause data, waits ({waits}): {enough.why}"
+    elif frozen:
+        return ""
+    start("train", model, because=because, cause=Cause.DATA, as_of=history.as_of)
+    said = f"A training of {model} was asked for, cause data: {enough.why}"
     return "" if begun else said
 
 

@@ -18,7 +18,7 @@ from tasks.governance.drifts import conclusion_of, verdict_of
 from tasks.governance.evidence import read_evidence
 from tasks.governance.notices import Notice, drift_notice
 from tasks.governance.reviews import reachable_prefect
-from tasks.governance.trainings import begun_for, going_on
+from tasks.governance.trainings import begun_for, deciding, going_on
 from tasks.references import Action, Conclusion, Evidence
 
 _ANSWERS: Final = (Kind.QUESTION, Kind.REVIEW)
@@ -42,6 +42,11 @@ def take_up(model: str, *, frozen: bool = False) -> str:
         ConfigError: the model has no deployment of what is to be started.
         DataError: the evidence of the verdict is gone.
     """
+    with deciding(model):
+        return _taken_up(model, frozen=frozen)
+
+
+def _taken_up(model: str, *, frozen: bool) -> str:
     drift = Ledger().last(model, Kind.DRIFT)
     asked = conclusion_of(drift) if drift else None
     if drift is None or asked is None or asked.action.rank < Action.ASK.rank:

@@ -1,15 +1,21 @@
-"""The trainings of a model that go on now, and what each was started by."""
+"""The trainings of a model that go on now or have begun, and what each was started by."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Final
 
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 
 from infra.runs import find
+from infra.turns import turn
 from tasks.governance.policy import MOST_TRIES
 from tasks.governance.reviews import reachable_prefect
 from tasks.references import Cause, DriftVerdict
+
+_PAGE: Final = 200
+"""Runs that Prefect's server returns at most for one question."""
 
 FOR_VERDICTS: Final = frozenset({Cause.DRIFT, Cause.SCHEDULE})
 """What a policy starts trainings for: a verdict, or that one is due; see `Conclusion.cause`."""
@@ -23,22 +29,44 @@ _GOES_ON = (
 )
 
 
-def going_on(model: str) -> list[FlowRun]:
-    """The trainings that run or wait for a worker; what a calendar has made for later does neither.
+def deciding(model: str) -> AbstractContextManager[None]:
+    """The turn to decide whether a model is trained, and to start what follows.
+
+    Whoever starts a training without a person decides inside it, so that each sees what the one
+    before has started. It is held once at a time, also by one process.
+
+    Raises:
+        BackendError: the database cannot be reached.
+    """
+    return turn("trainings", model)
+
+
+def going_on(model: str, flow: str = "train") -> list[FlowRun]:
+    """The runs that go on or wait for a worker; what a calendar has made for later does neither.
+
+    Args:
+        model: its name.
+        flow: whose runs; trainings by default.
 
     Raises:
         BackendError: Prefect's server does not answer.
     """
     state = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=list(_GOES_ON)))
-    with reachable_prefect() as client:
-        runs = client.read_flow_runs(
-            flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=["train"])),
-            deployment_filter=filters.DeploymentFilter(
-                name=filters.DeploymentFilterName(any_=[model])
-            ),
-            flow_run_filter=filters.FlowRunFilter(state=state),
-        )
-    return [each for each in runs if not _lies_ahead(each)]
+    return _read(flow, model, filters.FlowRunFilter(state=state))
+
+
+def begun_since(model: str, since: datetime) -> list[FlowRun]:
+    """The trainings that began or were asked for since a time, oldest first.
+
+    It does not matter what became of them; one that was cancelled before it began is none.
+
+    Raises:
+        BackendError: Prefect's server does not answer.
+    """
+    due = filters.FlowRunFilterExpectedStartTime(after_=since)
+    runs = _read("train", model, filters.FlowRunFilter(expected_start_time=due))
+    began = (each for each in runs if each.start_time or each.state_type != StateType.CANCELLED)
+    return sorted(began, key=lambda each: each.created or since)
 
 
 def started_by(run: FlowRun) -> tuple[Cause, datetime] | None:
@@ -108,6 +136,27 @@ def _tries(verdict: DriftVerdict) -> list[FlowRun | None]:
 def _failed(run: FlowRun, verdict: DriftVerdict) -> bool:
     """Whether another verdict has started the run, and it failed."""
     return run.state_type is StateType.FAILED and not is_own(run, verdict)
+
+
+def _read(flow: str, model: str, wanted: filters.FlowRunFilter) -> list[FlowRun]:
+    """The runs of a deployment, all pages of them, without those that a calendar made for later."""
+    runs: list[FlowRun] = []
+    with reachable_prefect() as client:
+        while len(runs) % _PAGE == 0:
+            page = client.read_flow_runs(
+                flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=[flow])),
+                deployment_filter=filters.DeploymentFilter(
+                    name=filters.DeploymentFilterName(any_=[model])
+                ),
+                flow_run_filter=wanted,
+                sort=FlowRunSort.ID_DESC,
+                limit=_PAGE,
+                offset=len(runs),
+            )
+            runs += page
+            if not page:
+                break
+    return [each for each in runs if not _lies_ahead(each)]
 
 
 def _lies_ahead(run: FlowRun) -> bool:

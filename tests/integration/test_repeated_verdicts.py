@@ -190,7 +190,7 @@ def test_the_budget_holds_for_every_training_that_nobody_asked_for(model: str) -
         return held_by_budget(model, budget, verdict.as_of + days * DAY)
 
     assert held(3) == "1 trainings began within seven days; 1 may."
-    assert (held(0), held(7)) == ("", "")
+    assert (held(0), held(7)) == (held(3), "")
     assert held_by_budget(model, BudgetSpec(), verdict.as_of + DAY) == ""
 
     def started(days: int) -> str:
@@ -199,8 +199,10 @@ def test_the_budget_holds_for_every_training_that_nobody_asked_for(model: str) -
         )
         return train_on_new_data.fn(history, DataTrigger(windows=1), budget=budget)
 
-    assert started(3) == ""
-    assert started(8) != ""
+    waits = "cause data, waits (1 trainings began within seven days; 1 may): "
+    assert waits in started(3)
+    assert "was asked for, cause data" in started(8)
+    assert started(8) == "", "it goes on"
 
 
 def test_a_challenger_that_waits_for_a_person_holds_back_another(model: str) -> None:
