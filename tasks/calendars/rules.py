@@ -75,6 +75,17 @@ def times(schedule: SCHEDULE_TYPES, first: datetime, last: datetime) -> Iterator
     Raises:
         ConfigError: the rule names no time at all.
     """
+    return (moment for moment, _ in keyed_times(schedule, first, last))
+
+
+def keyed_times(
+    schedule: SCHEDULE_TYPES, first: datetime, last: datetime
+) -> Iterator[tuple[datetime, str]]:
+    """The same moments, each as the server writes it in the key of its run.
+
+    Raises:
+        ConfigError: the rule names no time at all.
+    """
     from prefect.server.schemas import schedules as served
 
     kind = getattr(served, type(schedule).__name__)
@@ -84,7 +95,7 @@ def times(schedule: SCHEDULE_TYPES, first: datetime, last: datetime) -> Iterator
             found = asyncio.run(held.get_dates(_AT_ONCE, start=first, end=last))
         except (ValueError, OverflowError) as error:
             raise ConfigError(f"The schedule {schedule} names no time: {error}.") from error
-        yield from (datetime.fromtimestamp(each.timestamp(), UTC) for each in found)
+        yield from ((datetime.fromtimestamp(each.timestamp(), UTC), str(each)) for each in found)
         if len(found) < _AT_ONCE:
             return
         first = found[-1] + timedelta(microseconds=1)

@@ -10,7 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterCreatedBy,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterId,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.states import Scheduled
@@ -202,6 +207,53 @@ def test_what_an_outage_swallowed_is_made_up_for_once(
     assert len(starts(runs)) == len(set(starts(runs)))
     assert starts(of_newest)[0] > later - timedelta(days=1)
     assert {each.parameters["cause"] for each in made_up} == {"schedule"}
+
+
+def test_a_run_that_was_there_is_not_made_up_for(client: SyncPrefectClient, tmp_path: Path) -> None:
+    """Neither where 300 others of its deployment came after it, nor where somebody deleted it."""
+    now = datetime.now(UTC)
+    soon = now + timedelta(minutes=3)
+    nightly = {"flow": "train", "cron": f"{soon.minute} {soon.hour} * * *", "active": True}
+    often = {"flow": "train", "name": "often", "interval": "PT1M", "active": True}
+    declare(tmp_path, schedules=[nightly, often])
+    deploy()
+    there = held(client)
+    many = {"min_runs": 300, "max_runs": 300, "end_time": (now + timedelta(hours=9)).isoformat()}
+    client.request("POST", "/deployments/{id}/schedule", path_params={"id": there.id}, json=many)
+    by_night = {"train-1": called(load_spec("employment").schedules)["train-1"]}
+    [of_night] = [each.id for each in there.schedules if each.slug == "train-1"]
+    asked = FlowRunFilter(
+        created_by=FlowRunFilterCreatedBy(id_=[of_night]),
+        expected_start_time=FlowRunFilterExpectedStartTime(before_=now + timedelta(hours=9)),
+    )
+
+    made = make_up(client, there, by_night, now + timedelta(hours=8))
+    [run] = client.read_flow_runs(flow_run_filter=asked)
+    client.delete_flow_run(run.id)
+    again = make_up(client, there, by_night, now + timedelta(hours=9))
+
+    assert (made, again) == (0, 0)
+    assert client.read_flow_runs(flow_run_filter=asked) == []
+
+
+def test_prefect_makes_no_run_beside_one_that_was_made_up_for(
+    client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    """Should its scheduler look at the very moment, it finds the run there by its own key."""
+    declare(tmp_path, schedules=[{**FIRST_DAY, "business_day": {"nth": 1, "at": "02:30"}}])
+    deploy()
+    there = held(client)
+    later = datetime.now(UTC) + timedelta(days=200)
+    all_of_them = {"min_runs": 10, "max_runs": 10, "end_time": later.isoformat()}
+
+    made = make_up(client, there, called(load_spec("employment").schedules), later)
+    client.request(
+        "POST", "/deployments/{id}/schedule", path_params={"id": there.id}, json=all_of_them
+    )
+
+    runs = starts(runs_of(client, there.id))
+    assert made >= 2
+    assert len(runs) == len(set(runs)) >= 6
 
 
 def test_late_runs_that_nobody_wants_are_skipped_with_the_reason(

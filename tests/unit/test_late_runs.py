@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prefect.client.schemas.objects import DeploymentSchedule, FlowRun
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 
 from deployments.renewal import last_looked_after, wanted
 from deployments.timetable import is_due_for_renewal, late_rules
-from infra.gpu.lateness import MADE_UP_FOR, DueRun, LateRule, skipped
+from infra.gpu.lateness import DueRun, LateRule, skipped
 from tasks.calendars.agenda import HORIZON
 from tasks.calendars.rules import listed
 from tasks.schedules import ScheduleSpec, called
@@ -103,13 +103,12 @@ def test_what_passed_while_a_schedule_was_paused_was_not_missed() -> None:
     there = DeploymentResponse(
         name="m", flow_id=uuid4(), labels={}, created=ago[9], updated=ago[2], schedules=[schedule]
     )
-    made_up = FlowRun(
-        flow_id=uuid4(), tags=[f"{MADE_UP_FOR}daily"], expected_start_time=NOW - timedelta(days=1)
-    )
-    of_another = FlowRun(flow_id=uuid4(), tags=[f"{MADE_UP_FOR}hourly"], expected_start_time=NOW)
 
-    assert last_looked_after(there, schedule, [of_another], NOW) == ago[2]
-    assert last_looked_after(there, schedule, [of_another, made_up], NOW) == NOW - timedelta(days=1)
+    assert last_looked_after(there, schedule, [], NOW) == ago[2]
+    assert last_looked_after(there, schedule, [ago[9]], NOW) == ago[2]
+    assert last_looked_after(there, schedule, [NOW - timedelta(days=1)], NOW) == (
+        NOW - timedelta(days=1)
+    )
 
 
 def test_the_worker_is_told_of_the_schedules_that_say_something() -> None:
