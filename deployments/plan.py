@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from deployments.timetable import late_rules
+from deployments.timetable import late_rules, predecessors
 from infra.resources import RunRequest
 from infra.settings import PROJECT, settings
 from infra.threads import pools_of
@@ -86,6 +86,8 @@ class Desired(BaseModel):
         start = {"command": ENGINE, "env": dict(self.environment), "working_dir": str(PROJECT)}
         late = late_rules(self.schedules)
         rules: dict[str, JsonValue] = {"late": late} if late else {}
+        if first := predecessors(self.schedules, self.model):
+            rules["after"] = first
         return {**start, **rules, **self.request.model_dump(mode="json", exclude_defaults=True)}
 
     def digest(self, *also: JsonValue) -> str:

@@ -18,7 +18,7 @@ from tasks.schedules import CalendarSpec, called
 if TYPE_CHECKING:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
 
-    from tasks.schedules import EventsSpec, ScheduleSpec
+    from tasks.schedules import EventsSpec, FlowName, ScheduleSpec
     from tasks.spec import ModelSpec
 
 
@@ -113,6 +113,20 @@ def late_rules(schedules: Sequence[ScheduleSpec]) -> dict[str, JsonValue]:
         if rule:
             rules[name] = rule
     return rules
+
+
+_STANDS_ON: Final[dict[str, tuple[FlowName, ...]]] = {
+    "score": ("ingest",),
+    "monitor": ("ingest", "score", "monitor"),
+    "train": ("ingest", "train"),
+}
+"""Which earlier runs of its model a run needs: for its rows, its predictions, or its past."""
+
+
+def predecessors(schedules: Sequence[ScheduleSpec], model: str) -> list[JsonValue]:
+    """What the worker is told of the order of late runs: the deployments that come first."""
+    flows = {each.flow for each in schedules}
+    return [f"{first}/{model}" for flow in sorted(flows) for first in _STANDS_ON.get(flow, ())]
 
 
 def is_due_for_renewal(held: Iterable[datetime], fresh: Sequence[datetime], now: datetime) -> bool:

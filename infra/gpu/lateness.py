@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from uuid import UUID
 
+from prefect.client.schemas import filters
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,10 +27,12 @@ if TYPE_CHECKING:
 MADE_UP_FOR: Final = "made-up-for:"
 """Begins the tag of a run that was made after an outage; the schedule's name follows."""
 
-_LATE: Final = timedelta(seconds=10)
+LATE: Final = timedelta(seconds=10)
 """A run that has waited less is not late: polls are ten seconds apart. Source: Prefect 3.8."""
 
 _KEPT_S: Final = 60.0
+
+_WAITS: Final = filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])
 
 
 class LateRule(BaseModel):
@@ -47,18 +52,36 @@ class DueRun(NamedTuple):
     due: datetime
 
 
+class Told(NamedTuple):
+    """What a deployment says of its late runs.
+
+    Attributes:
+        rules: of its schedules, by their names.
+        schedules: their ids.
+        after: names of the deployments whose earlier runs a late one waits for.
+    """
+
+    rules: Mapping[str, LateRule] = {}
+    schedules: Mapping[str, UUID] = {}
+    after: tuple[str, ...] = ()
+
+
 def skipped(
-    runs: Iterable[DueRun], rules: Mapping[tuple[UUID, str], LateRule], now: datetime
+    runs: Iterable[DueRun],
+    rules: Mapping[tuple[UUID, str], LateRule],
+    now: datetime,
+    known: Mapping[tuple[UUID, str], datetime] | None = None,
 ) -> dict[UUID, str]:
     """The runs that are not to start any more, each with the reason.
 
     Args:
-        runs: all that are due.
+        runs: those that are due, or some of them.
         rules: of their schedules; one without a rule starts all its runs.
         now: the time.
+        known: until when runs of a schedule are due as well, where not all were handed over.
     """
     runs = list(runs)
-    newest: dict[tuple[UUID, str], datetime] = {}
+    newest = dict(known or {})
     for run in runs:
         newest[run.schedule] = max(run.due, newest.get(run.schedule, run.due))
     found = {}
@@ -82,19 +105,26 @@ class Lateness:
 
     def __init__(self, client: "PrefectClient") -> None:
         self._client = client
-        self._rules: dict[UUID, tuple[float, dict[str, LateRule]]] = {}
+        self._told: dict[UUID, tuple[float, Told]] = {}
 
     async def wanted(self, due: "list[FlowRun]", now: datetime) -> "list[FlowRun]":
         """The runs that are to start; the others have the state Skipped, with the reason."""
-        late = [each for run in due if (each := _scheduled(run)) and now - each.due > _LATE]
+        late = late_of(due, now)
         if not late:
             return due
         rules = {
             (deployment, name): rule
             for deployment in {each.schedule[0] for each in late}
-            for name, rule in (await self._of(deployment)).items()
+            for name, rule in (await self.told(deployment)).rules.items()
         }
-        away = skipped([each for run in due if (each := _scheduled(run))], rules, now)
+        latest = {
+            each.schedule
+            for each in late
+            if each.schedule in rules and rules[each.schedule].keep == "latest"
+        }
+        known = {each: at for each in latest if (at := await self._newest(each, now)) is not None}
+        runs = [each for run in due if (each := scheduled(run))]
+        away = skipped(runs, rules, now, known)
         for run, why in away.items():
             try:
                 await self._client.set_flow_run_state(run, Cancelled(name="Skipped", message=why))
@@ -102,19 +132,53 @@ class Lateness:
                 continue
         return [run for run in due if run.id not in away]
 
-    async def _of(self, deployment: UUID) -> dict[str, LateRule]:
-        """The rules of a deployment's schedules, read once a minute at most."""
-        known = self._rules.get(deployment)
+    async def told(self, deployment: UUID) -> Told:
+        """What a deployment says of late runs, read once a minute at most."""
+        known = self._told.get(deployment)
         if known is None or time.monotonic() - known[0] >= _KEPT_S:
             try:
-                variables = (await self._client.read_deployment(deployment)).job_variables or {}
+                there = await self._client.read_deployment(deployment)
             except ObjectNotFound:
-                variables = {}
-            known = self._rules[deployment] = time.monotonic(), _read(variables.get("late"))
+                told = Told()
+            else:
+                variables = there.job_variables or {}
+                schedules = {str(each.slug): each.id for each in there.schedules}
+                told = Told(_read(variables.get("late")), schedules, _names(variables.get("after")))
+            known = self._told[deployment] = time.monotonic(), told
         return known[1]
 
+    async def _newest(self, schedule: tuple[UUID, str], now: datetime) -> datetime | None:
+        """When the newest of a schedule's runs that wait was due.
 
-def _scheduled(run: "FlowRun") -> DueRun | None:
+        The server is asked: it hands over the oldest first, and of many not all.
+        """
+        deployment, name = schedule
+        own = (await self.told(deployment)).schedules.get(name)
+        waits = filters.FlowRunFilter(
+            expected_start_time=filters.FlowRunFilterExpectedStartTime(before_=now),
+            state=filters.FlowRunFilterState(type=_WAITS),
+        )
+        made_up = filters.FlowRunFilterTags(any_=[f"{MADE_UP_FOR}{name}"])
+        by_it = filters.FlowRunFilterCreatedBy(id_=[own] if own else [])
+        found = []
+        for which in ({"tags": made_up}, {"created_by": by_it}):
+            found += await self._client.read_flow_runs(
+                deployment_filter=filters.DeploymentFilter(
+                    id=filters.DeploymentFilterId(any_=[deployment])
+                ),
+                flow_run_filter=waits.model_copy(update=which),
+                sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+                limit=1,
+            )
+        return max((each.due for run in found if (each := scheduled(run))), default=None)
+
+
+def late_of(due: "Iterable[FlowRun]", now: datetime) -> list[DueRun]:
+    """Those of the runs that a schedule made and that wait for longer than a look takes."""
+    return [each for run in due if (each := scheduled(run)) and now - each.due > LATE]
+
+
+def scheduled(run: "FlowRun") -> DueRun | None:
     """A run as its schedule knows it, None where no schedule made it."""
     due = run.expected_start_time
     if run.deployment_id is None or due is None:
@@ -138,3 +202,8 @@ def _read(rules: object) -> dict[str, LateRule]:
         except ValidationError:
             continue  # somebody else's variable of the same name
     return found
+
+
+def _names(after: object) -> tuple[str, ...]:
+    """The deployments of a job variable; what is no list of names says nothing."""
+    return tuple(str(each) for each in after) if isinstance(after, list) else ()

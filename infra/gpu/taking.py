@@ -19,6 +19,7 @@ from infra.gpu.configuration import GpuProcessJobConfiguration
 from infra.gpu.lateness import Lateness
 from infra.gpu.offers import Neighbours
 from infra.gpu.placement import Impossible
+from infra.gpu.succession import Succession
 from infra.gpu.telling import Pages
 from infra.resources import RunRequest
 
@@ -58,11 +59,13 @@ class Taking:
         self._logger, self._worker = logger, worker
         self._requests = Requests(GpuProcessJobConfiguration)
         self._lateness = Lateness(client)
+        self._succession = Succession(client, self._lateness)
         self._neighbours = Neighbours(client, pool, worker, machine.journal.identity)
         self._pages = Pages(client, worker, gethostname())
         self._told_s, self._took_s = -_TOLD_S, -_ALONE_S
         self._standing: dict[UUID, _Standing] = {}
         self._left: list[tuple[FlowRun, WaitingRun, Left]] = []
+        self._held: dict[UUID, tuple[FlowRun, str]] = {}
 
     async def take(self, due: "list[FlowRun]", pool: "WorkPool", most: int | None) -> "list[UUID]":
         """The runs to start now, each with its lease; those of a deployment that is gone with none.
@@ -78,7 +81,7 @@ class Taking:
             BackendError: its disk fails.
         """
         self._took_s = time.monotonic()
-        due = await self._lateness.wanted(due, datetime.now(UTC))
+        due = await self._ready(due, datetime.now(UTC))
         waiting, gone = await self._read(due, pool)
         waiting += [each.waiter for each in self._standing.values()]
         if not waiting and not self._machine.notes:  # else what is noted of them is cleared
@@ -92,6 +95,15 @@ class Taking:
         self._left = [(runs[each.run], asked[each.run], each) for each in decided.left]
         taken = [lease.run for lease in decided.taken]
         return [*gone, *(run for run in taken if not self._sit(run))]
+
+    async def _ready(self, due: "list[FlowRun]", now: datetime) -> "list[FlowRun]":
+        """The runs that may start: wanted still, and not before one that they stand on."""
+        if not due:
+            return due
+        due = await self._lateness.wanted(due, now)
+        held = await self._succession.held(due, now)
+        self._held = {run.id: (run, held[run.id]) for run in due if run.id in held}
+        return [run for run in due if run.id not in held]
 
     async def stand(self, run: "FlowRun", request: RunRequest, pool: "WorkPool") -> "Kept | None":
         """The lease of a run that no server hands out, once there is one; None if it was refused.
@@ -131,6 +143,9 @@ class Taking:
             if not await self._never(run, waiter, each)
         ]
         runs = {run.id: run for run, _, _ in waits}
+        for run_id in await self._pages.hold({run: why for run, (_, why) in self._held.items()}):
+            run, why = self._held[run_id]
+            self._logger(run).info("It waits. %s", why)
         news = await self._pages.tell([each for *_, each in waits], [each for _, each, _ in waits])
         for each in news:
             self._logger(runs[each.run]).info("It waits. %s", each.answer.why)

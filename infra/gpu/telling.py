@@ -9,7 +9,7 @@ from infra.gpu.claiming import Left, WaitingRun
 from infra.gpu.placement import Impossible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from prefect.client.orchestration import PrefectClient
 
@@ -27,6 +27,20 @@ class Pages:
         self._client, self._where = client, f"worker {worker} on {host}"
         self._said: dict[UUID, str] = {}
         self._pages: dict[UUID, UUID] = {}
+        self._held: frozenset[UUID] = frozenset()
+
+    async def hold(self, held: "Mapping[UUID, str]") -> list[UUID]:
+        """Write why each run is held back where that is news.
+
+        Returns:
+            Those for which it was news.
+        """
+        self._held = frozenset(held)
+        news = [run for run, why in list(held.items())[:MOST] if self._said.get(run) != why]
+        for run in news:
+            await self._put(run, f"**{held[run]}**\n\n- as {self._where} sees it")
+            self._said[run] = held[run]
+        return news
 
     async def tell(self, left: "Sequence[Left]", waiting: "Sequence[WaitingRun]") -> list[Left]:
         """Write what each run waits for where that is news.
@@ -35,23 +49,23 @@ class Pages:
             Those for which it was news.
         """
         due = {each.run: each for each in waiting}
-        self._said = {run: said for run, said in self._said.items() if run in due}
-        self._pages = {run: page for run, page in self._pages.items() if run in due}
+        kept = self._held | due.keys()
+        self._said = {run: said for run, said in self._said.items() if run in kept}
+        self._pages = {run: page for run, page in self._pages.items() if run in kept}
         news = [each for each in left[:MOST] if self._said.get(each.run) != each.answer.why]
         for each in news:
-            await self._write(each, due[each.run])
+            await self._put(each.run, page(each, due[each.run], self._where))
             self._said[each.run] = each.answer.why
         return news
 
-    async def _write(self, left: Left, waiter: WaitingRun) -> None:
-        text = page(left, waiter, self._where)
-        if (there := self._pages.get(left.run)) is not None:
+    async def _put(self, run: UUID, text: str) -> None:
+        if (there := self._pages.get(run)) is not None:
             await self._client.update_artifact(there, ArtifactUpdate(data=text))
             return
         made = await self._client.create_artifact(
-            ArtifactCreate(type="markdown", description=WAITS, data=text, flow_run_id=left.run)
+            ArtifactCreate(type="markdown", description=WAITS, data=text, flow_run_id=run)
         )
-        self._pages[left.run] = made.id
+        self._pages[run] = made.id
 
 
 def page(left: Left, waiter: WaitingRun, where: str) -> str:

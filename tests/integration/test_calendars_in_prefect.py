@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.states import Scheduled
+from prefect.states import Failed, Scheduled
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -29,6 +29,7 @@ from deployments.standing import status
 from deployments.upkeep import catch_up
 from infra.errors import ConfigError
 from infra.gpu.lateness import MADE_UP_FOR, Lateness
+from infra.gpu.succession import Succession
 from infra.settings import PROJECT
 from tasks.schedules import called
 from tasks.spec import load_spec
@@ -291,3 +292,64 @@ def test_late_runs_that_nobody_wants_are_skipped_with_the_reason(
     first = states[late[0].id]
     assert first is not None
     assert "keeps the latest only" in str(first.message)
+
+
+def test_of_a_page_that_holds_not_all_none_is_the_latest(
+    client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    """The server hands over the oldest of many: it is asked for the newest."""
+    weekly = {"flow": "train", "cron": "0 6 * * 1", "late": "latest", "active": True}
+    declare(tmp_path, schedules=[weekly])
+    deploy()
+    handed, newest = late(client, "train", 9), late(client, "train", 3)
+
+    left = asked_of_the_worker([handed])
+    left_of_all = asked_of_the_worker([newest])
+
+    assert left == ([], {})
+    assert left_of_all == ([newest.id], {})
+    said = client.read_flow_run(handed.id).state
+    assert said is not None
+    assert said.name == "Skipped"
+
+
+def test_late_runs_wait_for_those_that_they_stand_on(
+    client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    """The score starts when the ingest of the same outage has ended, however it ended."""
+    schedules = [
+        {"flow": flow, "cron": "0 6 * * 1", "active": True} for flow in ("ingest", "score")
+    ]
+    declare(tmp_path, schedules=schedules)
+    deploy()
+    ingest, score = late(client, "ingest", 5), late(client, "score", 4)
+
+    first = asked_of_the_worker([score, ingest])
+    client.set_flow_run_state(ingest.id, Failed(message="The feed is gone."), force=True)
+    then = asked_of_the_worker([score])
+
+    assert first[0] == [ingest.id]
+    assert "The run of ingest/employment that was due at" in first[1][score.id]
+    assert then == ([score.id], {})
+
+
+def late(client: SyncPrefectClient, flow: str, hours: int) -> FlowRun:
+    """A run that was due so many hours ago, as its first schedule's."""
+    return client.create_flow_run_from_deployment(
+        held(client, f"{flow}/employment").id,
+        state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(hours=hours)),
+        tags=[f"{MADE_UP_FOR}{flow}-1"],
+    )
+
+
+def asked_of_the_worker(due: list[FlowRun]) -> tuple[list[UUID], dict[UUID, str]]:
+    """Which of the runs that it was handed a worker starts, and which it holds back for now."""
+
+    async def looked() -> tuple[list[UUID], dict[UUID, str]]:
+        async with get_client() as asking:
+            lateness, now = Lateness(asking), datetime.now(UTC)
+            wanted = await lateness.wanted(due, now)
+            held = await Succession(asking, lateness).held(wanted, now)
+            return [each.id for each in wanted if each.id not in held], held
+
+    return asyncio.run(looked())

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 
 from deployments.renewal import last_looked_after, wanted
-from deployments.timetable import is_due_for_renewal, late_rules
+from deployments.timetable import is_due_for_renewal, late_rules, predecessors
 from infra.gpu.lateness import DueRun, LateRule, skipped
 from tasks.calendars.agenda import HORIZON
 from tasks.calendars.rules import listed
@@ -47,6 +47,17 @@ def test_of_a_schedule_that_keeps_the_latest_the_others_are_skipped() -> None:
     assert found[first.id] == (
         "The run of 2026-12-06 11:00 UTC is due as well, and the schedule keeps the latest only."
     )
+
+
+def test_a_newer_run_that_was_not_handed_over_is_the_latest() -> None:
+    """Prefect hands over the oldest 200: the newest of them is not to start either."""
+    page = due(DAILY, 300, 200, 101)
+    newest = NOW - timedelta(hours=1)
+
+    found = skipped(page, {DAILY: LateRule(keep="latest")}, NOW, {DAILY: newest})
+
+    assert set(found) == {each.id for each in page}
+    assert "The run of 2026-12-07 10:00 UTC is due as well" in found[page[2].id]
 
 
 def test_a_run_that_waited_too_long_is_skipped() -> None:
@@ -119,6 +130,18 @@ def test_the_worker_is_told_of_the_schedules_that_say_something() -> None:
     assert late_rules([plain]) == {}
     assert late_rules([plain, named]) == {"often": {"keep": "latest", "within_s": 21600.0}}
     assert LateRule.model_validate(late_rules([named])["often"]).within_s == 6 * 3600
+
+
+def test_the_worker_is_told_what_a_late_run_stands_on() -> None:
+    """A score on its rows, a monitor on predictions and on its past; an ingest on nothing."""
+    assert predecessors([], "flights") == []
+    assert predecessors([schedule(flow="ingest")], "flights") == []
+    assert predecessors([schedule(), schedule()], "flights") == ["ingest/flights"]
+    assert predecessors([schedule(flow="monitor")], "flights") == [
+        "ingest/flights",
+        "score/flights",
+        "monitor/flights",
+    ]
 
 
 @pytest.mark.parametrize(
