@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.occupancy import alive
 from deployments.run_names import RunName, find_run, named
+from deployments.takers import takers
 from infra.addresses import addresses
 from infra.gpu.company import sightings
 from infra.gpu.leases import Journal, Lease, NoJournal
@@ -20,7 +21,7 @@ from infra.settings import settings
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from prefect.client.schemas.objects import FlowRun, WorkPool
+    from prefect.client.schemas.objects import FlowRun
 
 Standing = Literal["waits", "runs", "is over", "is not due"]
 
@@ -149,39 +150,22 @@ def _nobody(run: FlowRun, *, heard: bool) -> str:
         run: it waits.
         heard: whether somebody has said what it waits for, wherever he is.
     """
+    from tasks.governance.reviews import reachable_prefect
+
     if run.work_pool_name is None:
         return "It belongs to no work pool, so no worker takes it; whoever serves it must."
-    pool, online = _pool(run.work_pool_name)
-    if pool is None:
-        return f"Its work pool {run.work_pool_name} is gone."
-    if pool.is_paused:
-        return f"Its work pool {pool.name} is paused: `prefect work-pool resume {pool.name}`."
-    if not online:
-        start = f"prefect worker start --pool {pool.name}"
-        return f"No worker of its pool {pool.name} is online: `{start}`."
+    with reachable_prefect() as client:
+        online, nobody = takers(client, run.work_pool_name)
+    if nobody:
+        return nobody
     return (
         ""
         if heard
         else (
-            f"No worker of this machine has left it; {len(online)} of pool {pool.name} are online "
-            f"({', '.join(online[:5])}). Its page says what they said, if they did."
+            f"No worker of this machine has left it; {len(online)} of pool {run.work_pool_name} "
+            f"are online ({', '.join(online[:5])}). Its page says what they said, if they did."
         )
     )
-
-
-def _pool(name: str) -> tuple[WorkPool | None, list[str]]:
-    """A work pool, and its workers that have been heard of lately."""
-    from prefect.exceptions import ObjectNotFound
-
-    from tasks.governance.reviews import reachable_prefect
-
-    with reachable_prefect() as client:
-        try:
-            pool = client.read_work_pool(name)
-        except ObjectNotFound:
-            return None, []
-        workers = client.read_workers_for_work_pool(name)
-    return pool, [each.name for each in workers if each.status == "ONLINE"]
 
 
 def _where(lease: Lease) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from deployments.plan import TAG
+from deployments.takers import LATE
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 _FRESH_S: Final = 10.0
 _PAGE: Final = 200
 _MOST_PAGES: Final = 5
-_LATE: Final = "Late"
 _SKIPPED: Final = "Skipped"
 _OVERLAP: Final = timedelta(minutes=5)
 """Ends that come so late that a newer one was seen before are counted all the same."""
@@ -37,6 +37,8 @@ class Runs:
 
     next: dict[Whose, datetime] = field(default_factory=dict)
     late: dict[Whose, int] = field(default_factory=dict)
+    due: dict[Whose, datetime] = field(default_factory=dict)
+    """When the first of those that are late should have begun."""
     ended: dict[Whose, tuple[datetime, bool]] = field(default_factory=dict)
     """When the last run ended, and whether it failed."""
     counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -77,14 +79,15 @@ class RunWatch:
         soonest = FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC
         coming: dict[Whose, datetime] = {}
         late: dict[Whose, int] = {}
+        due: dict[Whose, datetime] = {}
         for whose, run in self._found(client, _in_states(StateType.SCHEDULED), soonest):
             late.setdefault(whose, 0)
             self._begin(whose)
-            if run.state_name == _LATE:
-                late[whose] += 1
-            elif run.next_scheduled_start_time is not None:
-                coming.setdefault(whose, run.next_scheduled_start_time)
-        self._runs.next, self._runs.late = coming, late
+            is_late, at = run.state_name == LATE, run.next_scheduled_start_time
+            late[whose] += is_late
+            if at is not None:
+                (due if is_late else coming).setdefault(whose, at)
+        self._runs.next, self._runs.late, self._runs.due = coming, late, due
 
     def _ended(self, client: "SyncPrefectClient") -> None:
         """Those that ended since the last look; at the first, the newest that there are."""

@@ -15,6 +15,7 @@ from deployments.pages.headline import Headline, headline
 from deployments.pages.wording import Tile, newest_judged, tiles, wants_of
 from deployments.plan import FLOWS, TAG
 from deployments.standing import LastRun
+from deployments.takers import LateRuns, idle_pools
 from infra.errors import PerennialError
 from tasks.governance.reviews import pending_reviews, reachable_prefect
 from tasks.schedules import FlowName
@@ -75,15 +76,27 @@ def _asked_once() -> Callable[[ModelSpec, datetime], OfPrefect]:
         with reachable_prefect() as client:
             there = {deployed(each): each for each in tagged(client)}
             trains = dict(_trainings(client))
+            idle = idle_pools(client, there.values())
     except PerennialError as error:
         return _without(error)
 
     def ask(spec: ModelSpec, now: datetime) -> OfPrefect:
+        own = [each for each in there.values() if spec.name in each.tags]
         ended = {flow: runs.ended.get((spec.name, flow)) for flow in FLOWS}
         return OfPrefect(
             waiting=tuple(each for each in waiting if each.model == spec.name),
             last={flow: _last(end) for flow, end in ended.items()} | trains.get(spec.name, {}),
             coming=ahead(spec, there, now),
+            late={
+                flow: LateRuns(runs.late[model, flow], due)
+                for (model, flow), due in runs.due.items()
+                if model == spec.name
+            },
+            idle=tuple(
+                said
+                for pool, said in idle.items()
+                if any(each.work_pool_name == pool for each in own)
+            ),
         )
 
     return ask

@@ -1,7 +1,7 @@
 """What a page shows, gathered from the declaration, the ledger and Prefect's server."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +24,7 @@ from tasks.spec import ModelSpec, load_spec
 if TYPE_CHECKING:
     from deployments.ahead import Ahead
     from deployments.standing import LastRun
+    from deployments.takers import LateRuns
     from tasks.governance.reviews import Pending
 
 _SHOWN: Final = {"ingest", "train", "monitor"}
@@ -45,6 +46,8 @@ class OfPrefect(NamedTuple):
     waiting: "tuple[Pending, ...]"
     last: "Mapping[FlowName, LastRun | None]"
     coming: "Ahead"
+    late: "Mapping[str, LateRuns]"
+    idle: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Facts:
         last: the newest run of each flow; None where Prefect's server did not answer.
         coming: what runs next; None likewise.
         troubles: what does not agree, or could not be looked at, a sentence each.
+        late: runs that are due and have not begun, by their flow.
+        idle: why nobody takes runs, a sentence for each work pool where nobody does.
     """
 
     spec: ModelSpec
@@ -70,6 +75,8 @@ class Facts:
     last: "Mapping[FlowName, LastRun | None] | None"
     coming: "Ahead | None"
     troubles: tuple[str, ...]
+    late: "Mapping[str, LateRuns]" = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -98,20 +105,22 @@ def gather(
     """
     champion = in_charge(spec.name)
     troubles = list(_unlike(spec.name, champion))
+    asked: OfPrefect | None = None
     try:
-        waiting, last, coming = (ask or _of_prefect)(spec, now)
+        asked = (ask or _of_prefect)(spec, now)
     except PerennialError as error:
-        waiting, last, coming = (), None, None
         troubles.append(f"What runs, and who is asked, is not known. {error.args[0]}")
     return Facts(
         spec=spec,
         now=now,
         story=_story(spec.name, windows),
         champion=champion,
-        waiting=waiting,
-        last=last,
-        coming=coming,
+        waiting=asked.waiting if asked else (),
+        last=asked.last if asked else None,
+        coming=asked.coming if asked else None,
         troubles=tuple(troubles),
+        late=asked.late if asked else {},
+        idle=asked.idle if asked else (),
     )
 
 
@@ -176,12 +185,21 @@ def _of_prefect(spec: ModelSpec, now: datetime) -> OfPrefect:
     from deployments.apply import deployed, tagged
     from deployments.plan import FLOWS
     from deployments.standing import last_run
+    from deployments.takers import idle_pools, late_runs
     from tasks.governance.reviews import pending_reviews, reachable_prefect
 
     with reachable_prefect() as client:
         last = {flow: last_run(client, flow, spec.name) for flow in FLOWS}
         there = {deployed(each): each for each in tagged(client, spec.name)}
-    return OfPrefect(pending_reviews(spec.name), last, ahead(spec, there, now))
+        late = late_runs(client, {name.partition("/")[0]: each for name, each in there.items()})
+        idle = idle_pools(client, there.values())
+    return OfPrefect(
+        waiting=pending_reviews(spec.name),
+        last=last,
+        coming=ahead(spec, there, now),
+        late=late,
+        idle=tuple(idle.values()),
+    )
 
 
 def _deployed_from(model: str) -> Path | None:

@@ -36,9 +36,12 @@ def headline(facts: Facts, wants: tuple[Want, ...]) -> Headline:
         many = f"{len(asks)} decisions wait" if len(asks) > 1 else "A decision waits"
         return Headline("ask", many, asks[0].title, asks[0])
     if bad:
-        return Headline("bad", "Something is wrong", bad[0].title, bad[0])
+        return Headline("bad", bad[0].word or "Something is wrong", bad[0].title, bad[0])
     found = _standing(facts)
     looks = [each for each in wants if each.kind == "look"]
+    stalled = next((each for each in looks if each.word), None)
+    if stalled and found.kind != "bad":  # what followed from an old verdict is no news
+        return Headline("look", stalled.word, stalled.title, stalled)
     if looks and found.kind in {"well", "quiet"}:
         word = "Worth a look" if found.kind == "well" else found.word
         return Headline("look", word, looks[0].title, looks[0])

@@ -8,6 +8,7 @@ from typing import Final
 from deployments.pages.course import told, value_of
 from deployments.pages.gathering import Facts
 from deployments.pages.money import gained, in_money
+from deployments.pages.stalls import stalls
 from deployments.pages.story import Judged, Outcome
 from infra.durations import exactly, spoken
 from infra.errors import few
@@ -37,6 +38,8 @@ class Want:
     title: str
     text: str
     link: str = ""
+    word: str = ""
+    """What stands above the page where this comes first; empty where its kind says enough."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ def _wants(facts: Facts) -> Iterator[Want]:
             yield Want("bad", f"The last run of {flow} {run.state.lower()}", "", run.run_url)
     for trouble in facts.troubles:
         yield Want("bad", trouble, "")
+    for each in stalls(facts):
+        yield Want(each.kind, each.title, each.text, each.link, each.word)
     yield from _held_up(facts)
 
 
@@ -192,6 +197,8 @@ def _next(facts: Facts) -> Tile:
         return Tile("Next", "nothing", note)
     first = min(runs, key=lambda each: each.at or each.due)
     at = first.at or first.due
+    if facts.idle:
+        return Tile("Next", "nothing", f"{first.flow} is due {ago(at, facts.now)}: nobody takes it")
     return Tile("Next", first.flow, f"{at:%a %-d %b %H:%M} UTC, {ago(at, facts.now)}")
 
 

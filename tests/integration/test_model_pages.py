@@ -185,6 +185,26 @@ def test_runs_that_ended_and_runs_to_come_are_told_by_flow(home: Path) -> None:
     assert told == pytest.approx(due.timestamp(), abs=1)
 
 
+def test_a_run_that_nobody_takes_is_on_both_pages(home: Path, pages: Pages) -> None:
+    """How late it is, and why: no worker of its pool is online."""
+    due = datetime.now(UTC) - timedelta(minutes=3)
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("monitor/flights").id
+        late: State[None] = Scheduled(name="Late", scheduled_time=due)
+        run = client.create_flow_run_from_deployment(deployment, state=late)
+        listed, page = pages.get("/models").text, pages.get("/models/flights").text
+        client.delete_flow_run(run.id)
+    after = pages.get("/models").text
+
+    for told in (listed, page):
+        assert "Nothing runs" in told
+        assert "No worker of its pool perennial is online" in told
+    assert "A run of monitor is late" in page
+    assert "It was due 3 minutes ago and has not begun" in page
+    assert f"/runs/flow-run/{run.id}" in page
+    assert "Nothing runs" not in after
+
+
 def test_runs_are_counted_by_how_they_ended_from_the_first_scrape_on(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from deployments.pages.headline import Headline, headline
 from deployments.pages.rendering import index_page, model_page
 from deployments.pages.wording import wants_of
 from deployments.standing import LastRun
+from deployments.takers import LateRuns
 from infra.entries import Kind, Recorded
 from tasks.references import Action
 from tests.support.chronicle import Chronicle, month
@@ -193,3 +194,64 @@ def test_what_the_headline_says_is_not_said_again_below_it() -> None:
     assert '<ul class="wants">' not in page
     assert "<strong>2 decisions wait.</strong>" in asked
     assert asked.count('<li class="ask">') == 1, "the other one"
+
+
+def test_a_model_that_is_watched_no_more_is_not_at_rest() -> None:
+    """By the clock no window was judged for more than two; a replay of old data is not old."""
+    told = watched(Action.REST).records
+    [judged] = [each for each in told if each.kind is Kind.DRIFT]
+
+    lately = said(told, now=judged.at + timedelta(days=60))
+    long_ago = said(told, now=judged.at + timedelta(days=70))
+    page = model_page(facts(told, now=judged.at + timedelta(days=70)))
+
+    assert lately.word == "Nothing is to be done"
+    assert (long_ago.kind, long_ago.word) == ("look", "Not watched lately")
+    assert long_ago.sentence == "No window was judged for 70 days"
+    assert "prefect deployment run &#39;monitor/flights&#39;" in page
+    assert "Nothing is to be done" not in page
+
+
+def test_windows_that_came_and_were_not_judged_are_told_first() -> None:
+    """Two of them, where the model's own schedule has asked for two verdicts since."""
+    told = watched(Action.RETRAIN)
+    told.batch("2013-06", month(6))
+    one = said(told.records, now=LATER + timedelta(days=29))
+    told.batch("2013-07", month(7))
+    early = said(told.records, now=LATER - timedelta(days=30))
+    due = said(told.records, now=LATER + timedelta(days=29))
+
+    assert one.word == early.word == "A training was asked for"
+    assert due.word == "Not watched lately"
+    assert due.sentence == "2 windows came and were not judged: 2013-06, 2013-07"
+
+
+def test_a_run_that_does_not_begin_is_worth_a_look() -> None:
+    """Not in the first minute, in which workers ask for it; how many there are is told."""
+    told = watched(Action.REST).records
+
+    def waits(count: int, **waited: float) -> Headline:
+        found = LateRuns(count, NOW - timedelta(**waited), "http://127.0.0.1:1/r")
+        return said(told, late={"monitor": found})
+
+    assert waits(1, seconds=50).word == "Nothing is to be done"
+    assert (waits(1, minutes=3).word, waits(1, minutes=3).sentence) == (
+        "Worth a look",
+        "A run of monitor is late",
+    )
+    two = waits(2, hours=5)
+    assert two.sentence == "2 runs of monitor are late"
+    assert two.told is not None
+    assert two.told.text.startswith("The first was due 5 hours ago and has not begun")
+    assert two.told.link == "http://127.0.0.1:1/r"
+
+
+def test_a_pool_that_nobody_takes_runs_from_is_told_where_something_is_to_run() -> None:
+    """It is no news of a model that nobody has scheduled, and of no green page."""
+    told, idle = watched(Action.REST).records, ("Its work pool p is paused.",)
+    late = {"ingest": LateRuns(1, NOW - timedelta(hours=1))}
+
+    waits, rests = said(told, idle=idle, late=late), said(told, idle=idle)
+
+    assert (waits.kind, waits.word, waits.sentence) == ("bad", "Nothing runs", idle[0])
+    assert rests.word == "Nothing is to be done"
