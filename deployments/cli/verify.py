@@ -51,7 +51,9 @@ def verify(
     """
     from deployments.proof.keeping import keep, record
     from deployments.proof.running import prove
+    from deployments.proof.subject import subject_of
     from deployments.shadow.outputs import require_writable
+    from tasks.spec import load_spec
 
     require_writable(out, (".png",), "a picture")
 
@@ -61,10 +63,11 @@ def verify(
             f"{test} is about {model}'s declaration and data, and not about one version.",
             hint=f"Run `perennial verify {test} {model}`.",
         )
+    declared = subject_of(load_spec(name))
     with _progress(f"{test} {name}") as say:
         found = prove(name, say)
     path, address = keep(found, out)
-    lost = record(found)
+    lost = record(found, declared)
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:

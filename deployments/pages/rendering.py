@@ -26,6 +26,7 @@ from deployments.pages.story import Story
 from deployments.pages.wording import (
     aged,
     ago,
+    is_outdated,
     newest_judged,
     outcome_word,
     share,
@@ -103,6 +104,7 @@ def model_page(facts: Facts, refresh_s: int | None = None) -> str:
             each.digest: _linked(report_of, facts.spec.name, each.window, each.digest)
             for each in judged
         },
+        is_outdated=is_outdated(facts),
         proof=_linked(picture_of, facts.spec.name, proved.digest) if proved else "",
         **_WORDS,
     )

@@ -140,6 +140,8 @@ class Proved:
     alarms_a_year: float
     shifts: tuple[Shift, ...]
     digest: str
+    declared: str = ""
+    """What it is about; empty in a record of before that was kept."""
 
 
 @dataclass(frozen=True)
@@ -334,4 +336,5 @@ def proved_of(proof: Recorded) -> Proved:
             if isinstance(each, dict)
         ),
         digest=proof.evidence,
+        declared=str(proof.payload.get("declared", "")),
     )

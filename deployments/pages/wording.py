@@ -10,6 +10,7 @@ from deployments.pages.gathering import Facts
 from deployments.pages.money import gained, in_money
 from deployments.pages.stalls import stalls
 from deployments.pages.story import Judged, Outcome
+from deployments.proof.subject import subject_of
 from infra.durations import exactly, spoken
 from infra.errors import few
 from tasks.metrics import direction
@@ -104,6 +105,7 @@ def _wants(facts: Facts) -> Iterator[Want]:
         yield Want("bad", trouble, "")
     for each in stalls(facts):
         yield Want(each.kind, each.title, each.text, each.link, each.word)
+    yield from _unproved(facts)
     yield from _held_up(facts)
 
 
@@ -115,6 +117,24 @@ def _asked(facts: Facts) -> Iterator[Want]:
             f"{f' Approved by {few(list(each.approved_by))} so far.' if each.approved_by else ''}"
         )
         yield Want("ask", each.title, text, each.run_url)
+
+
+def is_outdated(facts: Facts) -> bool:
+    """Whether the last proof is of another declaration, or of other code of the model."""
+    proved = facts.story.proved
+    return bool(proved and proved.declared and proved.declared != subject_of(facts.spec))
+
+
+def _unproved(facts: Facts) -> Iterator[Want]:
+    """That the watching was proved not to work, or that what was proved is declared no more."""
+    proved, again = facts.story.proved, f"`perennial verify continuous {facts.spec.name}`"
+    if proved is None:
+        return
+    if not proved.passed:
+        yield Want("look", "The last proof of the watching failed", proved.reason, "#proof")
+    if is_outdated(facts):
+        said = f"What is declared or coded now was never tried: {again}."
+        yield Want("look", "The last proof of the watching is outdated", said, "#proof")
 
 
 def _held_up(facts: Facts) -> Iterator[Want]:

@@ -39,11 +39,16 @@ def keep(proof: Continuous, out: Path | None = None) -> tuple[Path, str]:
         return path, ""
 
 
-def record(proof: Continuous, now: datetime | None = None) -> str:
+def record(proof: Continuous, declared: str, now: datetime | None = None) -> str:
     """Why the outcome is not in the ledger; empty where it is, or where there is no ledger.
 
     An auditor may ask when a model was last proved to be watched, and what came of it. It is the
     one record that a proof leaves, and it decides nothing.
+
+    Args:
+        proof: what was found.
+        declared: what it is about, by `subject_of`; a page tells where that is so no more.
+        now: the time of the record; by default that of the call.
     """
     if settings().database_url is None and not places_file().exists():
         return ""
@@ -59,6 +64,7 @@ def record(proof: Continuous, now: datetime | None = None) -> str:
             {
                 "test": "continuous",
                 "passed": proof.passed,
+                "declared": declared,
                 "seed": proof.seed,
                 "repetitions": proof.repetitions,
                 "alarms_a_year": proof.unshifted.alarms_a_year,

@@ -13,6 +13,7 @@ from deployments.proof.contracted import contracted
 from deployments.proof.faults import Faults, Target
 from deployments.proof.ground import deal, stand_on
 from deployments.proof.result import Continuous, Injection
+from deployments.proof.subject import subject_of
 from deployments.proof.through import followed
 from deployments.proof.trying import Trial, Tried, prepared, tried
 from deployments.shadow.feed import read_feed
@@ -253,6 +254,7 @@ def test_a_proof_leaves_its_report_and_one_record_and_nothing_else(
     assert set(left) == {"reports"}
     assert [each.kind for each in records] == [Kind.PROOF]
     assert records[0].payload["passed"] is said["passed"] is False
+    assert records[0].payload["declared"] == subject_of(load_spec("rides", models))
 
 
 def test_a_source_with_too_few_windows_cannot_be_proved(models: Path, tmp_path: Path) -> None:

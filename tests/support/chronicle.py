@@ -149,7 +149,7 @@ class Chronicle:
         }
         return self.add(kind, as_of, payload, "Every check passed.")
 
-    def proof(self, as_of: datetime, *, passed: bool) -> Recorded:
+    def proof(self, as_of: datetime, *, passed: bool, declared: str = "") -> Recorded:
         """A proof that the model is watched, of one kind of shift."""
         shift: JsonValue = {
             "kind": "unit",
@@ -165,6 +165,7 @@ class Chronicle:
         payload: dict[str, JsonValue] = {
             "test": "continuous",
             "passed": passed,
+            "declared": declared,
             "seed": 1,
             "repetitions": 5,
             "alarms_a_year": 0.25,

@@ -8,10 +8,12 @@ from deployments.pages.brief import Brief
 from deployments.pages.headline import Headline, headline
 from deployments.pages.rendering import index_page, model_page
 from deployments.pages.wording import wants_of
+from deployments.proof.subject import subject_of
 from deployments.standing import LastRun
 from deployments.takers import LateRuns
 from infra.entries import Kind, Recorded
 from tasks.references import Action
+from tasks.spec import ModelSpec, load_spec
 from tests.support.chronicle import Chronicle, month
 from tests.support.mornings import NOW, facts
 from tests.support.subjects import pending
@@ -255,3 +257,31 @@ def test_a_pool_that_nobody_takes_runs_from_is_told_where_something_is_to_run() 
 
     assert (waits.kind, waits.word, waits.sentence) == ("bad", "Nothing runs", idle[0])
     assert rests.word == "Nothing is to be done"
+
+
+def test_a_proof_that_failed_or_is_of_another_declaration_is_worth_a_look() -> None:
+    """It says nothing of the limits that are declared now; who owns the model has no part in it."""
+    spec = load_spec("flights")
+    blind = spec.monitoring.model_copy(update={"psi": 50.0})
+
+    def proved(spec: ModelSpec, *, passed: bool, declared: str) -> tuple[Headline, str]:
+        told = watched(Action.REST)
+        told.proof(month(5), passed=passed, declared=declared)
+        given = {"spec": spec}
+        return said(told.records, **given), model_page(facts(told.records, **given))
+
+    same = subject_of(spec)
+    passed, page = proved(spec, passed=True, declared=same)
+    renamed, _ = proved(spec.model_copy(update={"owner": "x"}), passed=True, declared=same)
+    failed, _ = proved(spec, passed=False, declared=same)
+    changed = spec.model_copy(update={"monitoring": blind})
+    outdated, warned = proved(changed, passed=True, declared=same)
+    before, _ = proved(changed, passed=True, declared="")
+
+    assert passed.kind == renamed.kind == before.kind == "well"
+    assert (failed.word, failed.sentence) == (
+        "Worth a look",
+        "The last proof of the watching failed",
+    )
+    assert outdated.sentence == "The last proof of the watching is outdated"
+    assert ("of another declaration" in page, "of another declaration" in warned) == (False, True)
