@@ -1,5 +1,6 @@
 """The picture of a replay: the metric, what was gained, and what each policy did when."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,8 +20,8 @@ _HALF: Final = 0.5
 _ABOVE: Final = 0.42
 """Where the alarms of a policy lie, above what it did."""
 
-_FEW: Final = 24
-"""Windows whose names fit side by side."""
+_LETTER_PT: Final = 5.1
+"""Width of a digit of an axis, whose letters are 8 points high. Source: DejaVu Sans, 0.636 em."""
 
 _GAINS: Final = 3
 """What so many policies gained fits on a line."""
@@ -45,8 +46,9 @@ def draw(replay: Replay) -> bytes:
     _metric(top, replay, names)
     _gains(middle, replay, names)
     _deeds(bottom, courses, names)
+    title = f"{replay.model}: {len(names)} windows under {rows} policies"
     _windows(bottom, names)
-    return png(figure, panels, f"{replay.model}: {len(names)} windows under {rows} policies")
+    return png(figure, panels, title)
 
 
 def _metric(axes: Axes, replay: Replay, names: list[str]) -> None:
@@ -181,9 +183,13 @@ def _told(course: Course) -> str:
 
 
 def _windows(axes: Axes, names: list[str]) -> None:
-    every = max(1, -(-len(names) // _FEW))
-    axes.set_xticks(range(0, len(names), every), names[::every])
+    """The names below the last panel: each k-th where all of them do not fit."""
     axes.set_xlim(-0.6, len(names) + 0.35)
+    axes.figure.draw_without_rendering()  # what stands beside the panel says how wide it is
+    room_pt = axes.get_window_extent().width * 72 / axes.figure.dpi
+    widest_pt = (max(map(len, names)) + 1) * _LETTER_PT
+    every = max(1, math.ceil(widest_pt * (len(names) + 0.95) / room_pt))
+    axes.set_xticks(range(0, len(names), every), names[::every], fontsize=8)
 
 
 def _points(course: Course, names: list[str], field: str) -> tuple[list[int], list[float]]:

@@ -1,9 +1,12 @@
 """What a replay counts: windows that somebody was in charge of, alarms, and why it trains."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from deployments.replay.picture import draw
 from deployments.replay.playing import alarms_of
@@ -12,6 +15,7 @@ from deployments.replay.results import Arrival, Course, Replay, Retraining, Watc
 from tasks.governance.past import Past
 from tasks.governance.policy import conclude, named_policy
 from tasks.governance.policy_spec import PolicySpec
+from tasks.pictures import png
 from tasks.references import Action, Cause, Champion, Conclusion, Ending, WatchKind
 from tests.support.subjects import bento, candidate
 from tests.unit.test_policy import verdict
@@ -83,25 +87,58 @@ def test_a_training_by_the_calendar_is_no_alarm(watched: tuple[Watch, ...]) -> N
     assert alarms_of(watched) == 1
 
 
-def test_courses_that_are_alike_are_drawn_and_told_apart(watched: tuple[Watch, ...]) -> None:
-    """The picture of two policies that did the same shows both of them."""
+def replay(watched: tuple[Watch, ...], *policies: str) -> Replay:
+    """Some policies that did the same on the same windows."""
     courses = [
         Course(
             policy=name, windows=watched, metric=0.65, worst="2024-03", trainings=2, promotions=2,
             alarms=1, questions=0, cpu_s=1.0, money=None,
         )
-        for name in ("never", "monthly")
+        for name in policies
     ]  # fmt: skip
     arrivals = [
         Arrival(window=each.window, as_of=NOON, ending=Ending.ACCEPT, admitted=True)
         for each in watched
     ]
-    replay = Replay(
+    return Replay(
         model="rides", metric="roc_auc", more_is_better=True, reviewer="gates",
         arrivals=tuple(arrivals), courses=tuple(courses), trainings=2, left_out=(),
     )  # fmt: skip
 
-    one = draw(replay.model_copy(update={"courses": (courses[0],)}))
 
-    assert draw(replay).startswith(b"\x89PNG")
-    assert draw(replay) != one
+@pytest.mark.parametrize("names", [
+    [f"{2024 + each // 12}-{each % 12 + 1:02d}" for each in range(24)],
+    [f"2024-01-{each:02d}" for each in range(1, 13)],
+    [f"2024-01-{each:02d}" for each in range(1, 4)],
+    [f"{each}" for each in range(1990, 2024)],
+])  # fmt: skip
+def test_names_of_windows_do_not_cover_each_other(
+    watched: tuple[Watch, ...], names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each k-th is named where all do not fit, and no fewer than there is room for."""
+    drawn: list[Figure] = []
+
+    def kept(figure: Figure, panels: Iterable[object], title: str) -> bytes:
+        drawn.append(figure)
+        return png(figure, panels, title)
+
+    monkeypatch.setattr("deployments.replay.picture.png", kept)
+    windows = tuple(watched[1].model_copy(update={"window": each}) for each in names)
+
+    draw(replay(windows, "never", "a policy with a long name"))
+
+    axis = drawn[0].axes[-1]
+    boxes = [each.get_window_extent() for each in axis.get_xticklabels()]
+    gaps = [later.x0 - each.x1 for each, later in pairwise(boxes)]
+    assert min(gaps) > 0
+    assert len(names) < 4 or min(gaps) < 1.5 * boxes[0].width
+
+
+def test_courses_that_are_alike_are_drawn_and_told_apart(watched: tuple[Watch, ...]) -> None:
+    """The picture of two policies that did the same shows both of them."""
+    found = replay(watched, "never", "monthly")
+
+    one = draw(found.model_copy(update={"courses": found.courses[:1]}))
+
+    assert draw(found).startswith(b"\x89PNG")
+    assert draw(found) != one
