@@ -23,6 +23,7 @@ SHAPES: Mapping[str, Callable[[Draws, int], Array]] = {
     "far from zero": lambda draws, rows: draws.normal(1e9, 1e-2, rows),
     "uniform": lambda draws, rows: draws.uniform(0, 1, rows),
     "two hills": lambda draws, rows: draws.normal(0, 1, rows) + 50 * (draws.random(rows) < 0.3),
+    "three hills": lambda draws, rows: draws.normal(0, 1, rows) + 50 * draws.integers(0, 3, rows),
     "hill and outpost": lambda draws, rows: (
         draws.normal(0, 1, rows) + 1000 * (draws.random(rows) < 2e-4)
     ),
@@ -47,6 +48,16 @@ SHAPES: Mapping[str, Callable[[Draws, int], Array]] = {
 }
 """By name; each draws so many values."""
 
+
+def in_the_gap(values: Array, draws: Draws) -> Array:
+    """As many values in the middle of the gap that holds most of the area: where no value was."""
+    known = np.sort(values[~np.isnan(values)])
+    below = np.arange(1, len(known)) / len(known)
+    gap = int(np.argmax(np.diff(known) * below * (1 - below)))
+    low, width = known[gap], known[gap + 1] - known[gap]
+    return low + width * draws.normal(0.5, 0.01, len(values)).clip(0.2, 0.8)
+
+
 CHANGES: Mapping[str, Callable[[Array, Draws], Array]] = {
     "nothing": lambda values, draws: values,
     "a little": lambda values, draws: values + 0.05 * np.nanstd(values),
@@ -54,6 +65,8 @@ CHANGES: Mapping[str, Callable[[Array, Draws], Array]] = {
     "wider": lambda values, draws: values * 1.3,
     "turned": lambda values, draws: -values,
     "stuck": lambda values, draws: np.full(len(values), np.nanquantile(values, 0.618)),
+    "in a gap": in_the_gap,
+    "halfway": lambda values, draws: (values + draws.permutation(values)) / 2,
     "some lost": lambda values, draws: np.where(draws.random(len(values)) < 0.2, np.nan, values),
     "some in meters": lambda values, draws: np.where(
         draws.random(len(values)) < 0.01, values * 1609.344, values

@@ -116,6 +116,8 @@ def test_small_samples_are_compared_exactly(reference: Array, current: Array) ->
     assert distances.psi == pytest.approx(expected.psi, abs=1e-9)
     assert distances.jensen_shannon == pytest.approx(expected.jensen_shannon, abs=1e-7)
     assert distances.ks == pytest.approx(expected.ks, abs=1e-12)
+    room = BOUND * expected.deviation + 1e-9 * expected.wasserstein
+    assert distances.wasserstein == pytest.approx(expected.wasserstein, abs=room)
 
 
 @given(st.data())
@@ -249,6 +251,22 @@ def test_a_row_is_beyond_once_however_many_of_its_columns_are() -> None:
     sketch = profiled.sketch(batches(far, 2))
 
     assert (sketch.rows, sketch.beyond, sketch.new) == (3, 2, {"a": 2, "b": 1})
+
+
+@pytest.mark.parametrize("hills", [2, 3, 10])
+def test_a_window_in_the_gaps_of_its_reference_is_compared_as_closely(hills: int) -> None:
+    """Where no row ever was the functions cross, all of the window between two values."""
+    draws = np.random.default_rng(5)
+    reference = draws.normal(0, 1, ROWS) + 50 * draws.integers(0, hills, ROWS)
+    profiled = profile_of(reference)
+    middles = 25 + 50 * draws.integers(0, hills - 1, FEW)
+
+    for width in (5.0, 0.1, 0.01):
+        current = middles + draws.normal(0, width, FEW)
+        expected = exact(reference, current)
+        assert found(profiled, current).wasserstein == pytest.approx(
+            expected.wasserstein, abs=BOUND * expected.deviation
+        )
 
 
 def test_a_grid_takes_no_more_room_for_more_distinct_values() -> None:

@@ -170,7 +170,8 @@ def _unsigned(widths: Array, gaps: Array, signed: Array, shares: list[Array]) ->
     The share that either has in a bin says how far they can go to the other side of each other
     there. Where they can, the difference is taken to go straight to the bin's middle, through the
     value there that gives the signed area, and on to its end; what comes of it is held to the
-    bounds.
+    bounds: no less than the signed area, and no more than where the difference has its extremes
+    alone.
     """
     left, right = gaps[:-1], gaps[1:]
     least = np.maximum(left - shares[1], right - shares[0])
@@ -181,7 +182,9 @@ def _unsigned(widths: Array, gaps: Array, signed: Array, shares: list[Array]) ->
     width, one, two = widths[open_], left[open_], right[open_]
     middle = 2 * signed[open_] / width - (one + two) / 2
     guess = width / 2 * (_straight(one, middle) + _straight(middle, two))
-    area[open_] = np.clip(guess, area[open_], area[open_] + room[open_])
+    low, high = least[open_], most[open_]
+    furthest = ((high + low) * signed[open_] - 2 * high * low * width) / (high - low)
+    area[open_] = np.clip(guess, area[open_], np.maximum(furthest, area[open_]))
     return area
 
 

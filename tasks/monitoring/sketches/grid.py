@@ -22,6 +22,9 @@ ENDS: Final = 512
 _GAPS: Final = 256
 """Widest gaps between neighbours that are bins of their own: width is what Wasserstein weighs."""
 
+_PARTS: Final = 1536
+"""Parts of what the wide bins weigh: where two functions cross in one, their area is told to it."""
+
 _PER_OCTAVE: Final = 16
 """Edges each time the share of a tail halves."""
 
@@ -91,7 +94,7 @@ def number_grid(known: Known, tail: float) -> NumberGrid:
         after = np.nextafter(np.concatenate([singles, known.highest[-1:]]), np.inf)
     ends = (known.lowest[steps], known.highest[::-1][steps], np.array([low, high, floor, np.inf]))
     cuts = cuts[np.isfinite(cuts)]
-    edges = np.unique(np.concatenate([points, after, cuts, *ends]))
+    edges = _evened(np.unique(np.concatenate([points, after, cuts, *ends])), known, values)
     return NumberGrid(edges, cuts, low, high, float(values[len(values) // 2]))
 
 
@@ -133,6 +136,42 @@ def _points(values: Array) -> tuple[Array, Array]:
     gaps = np.argpartition(np.diff(distinct), -_GAPS)[-_GAPS:]
     before, behind = distinct[gaps], distinct[gaps + 1]
     return np.concatenate([even, ties, ends, behind]), np.concatenate([ties, before])
+
+
+def _evened(edges: Array, known: Known, values: Array) -> Array:
+    """The same edges, and others that part each wide bin evenly.
+
+    Within a bin only the mean difference of two distribution functions is known. Where F of the
+    reference is flat and another's crosses it, the area between them lies in a range of at most
+    2 F (1 - F) times the bin's width. Over all of the line F (1 - F) holds no more than 0.58
+    standard deviations. So the bins are parted by what they hold of it, into no more than `_PARTS`
+    on top, and each keeps a range of at most 0.8e-3 standard deviations.
+
+    Source:
+        Glasser, Variance of the Mean Difference (1962): the integral of F (1 - F) is half of
+        Gini's mean difference, of which no distribution has more than the uniform one.
+    """
+    inner = edges[1:-1]
+    below = _below(inner, known, values)
+    spread = below * (1 - below)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        widths = np.diff(inner)
+        weights = widths * np.maximum(spread[:-1], spread[1:])
+        shares = np.nan_to_num(weights / weights.sum(), nan=0.0)  # beyond what a float holds
+    parts = np.maximum(np.ceil(shares * _PARTS), 1).astype(np.intp)
+    places = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    steps = np.repeat(widths / parts, parts) * places
+    return np.unique(np.concatenate([edges, np.repeat(inner[:-1], parts) + steps]))
+
+
+def _below(edges: Array, known: Known, values: Array) -> Array:
+    """Share of the reference below each edge: exact near its ends, else told from values."""
+    below = np.searchsorted(values, edges) / len(values)
+    low = np.searchsorted(known.lowest, edges) / known.rows
+    high = 1 - (len(known.highest) - np.searchsorted(known.highest, edges)) / known.rows
+    near = [edges <= known.lowest[-1], edges > known.highest[0]]
+    found: Array = np.select(near, [low, high], below)
+    return found
 
 
 def _geometric(rows: int) -> npt.NDArray[np.intp]:
