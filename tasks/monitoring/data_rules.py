@@ -12,7 +12,7 @@ from tasks.monitoring.coverage import Coverage, length, span
 from tasks.monitoring.feed_rules import FEED_RULES, told
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.value_rules import VALUE_RULES
-from tasks.references import Action, VerdictCause, WatchKind
+from tasks.references import Action, WatchKind
 
 
 def _rows(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
@@ -78,44 +78,44 @@ def _in_one_piece(seen: Observation, missing: int) -> str:
 
 
 def _labelled(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
+    """Labels that are overdue are a fault; those that are not due yet are only told."""
     if not seen.scored or seen.rows < spec.min_rows:
         return
     missing = seen.scored - seen.labelled
-    if not seen.labelled:
-        which = f"None of the {counted(seen.scored, 'prediction')} has a label yet."
-        found = cause(WatchKind.COVERAGE, Action.ALERT, which + _since(seen), 1.0, missing)
-    elif seen.labelled < spec.min_rows:
-        have = "has" if seen.labelled == 1 else "have"
-        found = cause(
-            WatchKind.COVERAGE,
-            Action.ALERT,
-            f"{counted(seen.labelled, 'row')} {have} a label; fewer than {spec.min_rows:,} are not "
-            f"judged.{_since(seen)}",
-            weight(spec.min_rows, seen.labelled),
-            missing,
-        )
-    elif missing / seen.scored > spec.max_unlabelled:
-        found = _incomplete(seen, spec)
-    else:
+    late = seen.coverage.overdue if seen.coverage else missing
+    if seen.labelled >= spec.min_rows and missing / seen.scored <= spec.max_unlabelled:
         return
+    if seen.coverage and late < missing and late / seen.scored <= spec.max_unlabelled:
+        due = f" yet; the last are due on {seen.coverage.due:%F}."
+        ages = _ages(seen.coverage) if seen.labelled else ""
+        said = f"{_unlabelled(seen)}{due}{ages}"
+        found = cause(WatchKind.COVERAGE, Action.REST, said, 0.0, missing)
+    else:
+        said, beyond = _lacking(seen, spec, late)
+        found = cause(WatchKind.COVERAGE, Action.ALERT, f"{said}{_since(seen)}", beyond, missing)
     yield Fault(found, share=missing / seen.scored, moves=False)
 
 
-def _incomplete(seen: Observation, spec: MonitoringSpec) -> VerdictCause:
-    """Labels that are overdue are a fault; those that are not due yet are only told."""
-    missing = seen.scored - seen.labelled
-    late = seen.coverage.overdue if seen.coverage else missing
-    head = f"{missing:,} of {seen.scored:,} predictions ({missing / seen.scored:.1%}) have no label"
-    if seen.coverage and late / seen.scored <= spec.max_unlabelled:
-        said = f"{head} yet; the last are due on {seen.coverage.due:%F}.{_ages(seen.coverage)}"
-        return cause(WatchKind.COVERAGE, Action.REST, said, 0.0, missing)
-    return cause(
-        WatchKind.COVERAGE,
-        Action.ALERT,
-        f"{head} yet; {spec.max_unlabelled:.1%} may.{_since(seen)}",
-        weight(late / seen.scored, spec.max_unlabelled),
-        missing,
-    )
+def _unlabelled(seen: Observation) -> str:
+    """How many predictions have no label."""
+    missing, said = seen.scored - seen.labelled, seen.scored
+    if not seen.labelled:
+        return f"None of the {counted(said, 'prediction')} has a label"
+    have = "has" if missing == 1 else "have"
+    return f"{missing:,} of {said:,} predictions ({missing / said:.1%}) {have} no label"
+
+
+def _lacking(seen: Observation, spec: MonitoringSpec, late: int) -> tuple[str, float]:
+    """What is lacking of the labels that should be there, and how far that is beyond the limit."""
+    if not seen.labelled:
+        return f"{_unlabelled(seen)} yet.", 1.0
+    if seen.labelled < spec.min_rows:
+        have = "has" if seen.labelled == 1 else "have"
+        said = f"{counted(seen.labelled, 'row')} {have} a label; "
+        beyond = weight(spec.min_rows, seen.labelled)
+        return f"{said}fewer than {spec.min_rows:,} are not judged.", beyond
+    said = f"{_unlabelled(seen)} yet; {spec.max_unlabelled:.1%} may."
+    return said, weight(late / seen.scored, spec.max_unlabelled)
 
 
 def _since(seen: Observation) -> str:

@@ -23,6 +23,7 @@ from tasks.references import (
     Conclusion,
     Contest,
     DriftVerdict,
+    WatchKind,
 )
 from tasks.training.estimators import hist_gradient_boosting
 from tests.support.rides import ROWS, SPEC, WINDOWS, Kind, World
@@ -100,14 +101,15 @@ def test_a_feature_that_went_missing_while_performance_fell_asks_a_person() -> N
 
 
 def test_labels_that_are_not_known_yet_do_not_count() -> None:
-    """As of the day after the window begins no label has come: that alerts, and judges nothing."""
+    """As of the day after the window begins none is due: that is told, and judges nothing."""
     world = World()
     early = world.table.model_copy(update={"as_of": datetime(2013, 4, 2, tzinfo=UTC)})
 
     verdict = world.verdict(table=early)
 
-    assert verdict.action is Action.ALERT
-    assert verdict.reasons[0] == f"None of the {ROWS:,} predictions has a label yet."
+    due = f"None of the {ROWS:,} predictions has a label yet; the last are due on 2013-05-01."
+    assert due in verdict.reasons
+    assert WatchKind.COVERAGE not in verdict.weights
     assert "roc_auc" not in verdict.metrics
 
 

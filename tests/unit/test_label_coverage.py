@@ -112,6 +112,34 @@ def test_labels_that_are_not_due_yet_are_told_and_do_not_alert() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("labelled", "sentence"),
+    [
+        (0, "None of the 3,000 predictions has a label yet; the last are due on 2013-06-10."),
+        (100, "2,900 of 3,000 predictions (96.7%) have no label yet; the last are due on 2013-06"),
+    ],
+)
+def test_that_no_label_is_due_yet_alerts_nobody(labelled: int, sentence: str) -> None:
+    """Labels that take forty days are not there when the month is over: so it should be."""
+    said = told(covered(april(labelled), delay=timedelta(days=40)), labelled)
+
+    assert said is not None
+    assert (said.action, said.weight) == (Action.REST, 0)
+    assert said.sentence.startswith(sentence)
+
+
+@pytest.mark.parametrize("labelled", [0, 100])
+def test_labels_that_are_overdue_alert_however_few_have_come(labelled: int) -> None:
+    """The same window a day after the forty are over."""
+    late = covered(april(labelled), CLOSED + timedelta(days=41), delay=timedelta(days=40))
+
+    said = told(late, labelled)
+
+    assert said is not None
+    assert said.action is Action.ALERT
+    assert f"{3000 - labelled:,} are overdue, for up to 1.1 days." in said.sentence
+
+
 def test_overdue_labels_alert_with_how_long_and_at_which_age() -> None:
     """A feed of labels that stopped on the 20th is seen where it stopped."""
     said = told(covered(april(labelled=2000), CLOSED + timedelta(days=3)), 2000)
