@@ -38,13 +38,15 @@ class Judged(NamedTuple):
 
     Attributes:
         window: its name.
-        kinds: of the causes.
+        kinds: of the causes that no fault of the data explains.
         champion: the version that it was judged under.
+        doubtful: kinds that were seen beside a fault alone that explains them, or may.
     """
 
     window: WindowName
     kinds: frozenset[WatchKind]
     champion: int
+    doubtful: frozenset[WatchKind] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ def seen_before(verdicts: Iterable[DriftVerdict], window: str, most: int) -> tup
 
 def judged(verdict: DriftVerdict) -> Judged:
     """What was seen of a window, as the verdicts after it count it."""
-    beyond = (each.kind for each in verdict.causes if each.action is not Action.REST)
-    return Judged(verdict.window, frozenset(beyond), verdict.champion)
+    beyond = [each for each in verdict.causes if each.action is not Action.REST]
+    sure = frozenset(each.kind for each in beyond if not each.explained)
+    doubtful = frozenset(each.kind for each in beyond) - sure
+    return Judged(verdict.window, sure, verdict.champion, doubtful)
 
 
 def last_windows(window: WindowName, most: int) -> tuple[WindowName, ...]:
@@ -141,7 +145,8 @@ def never_gone(
 ) -> frozenset[WatchKind]:
     """Those kinds of causes that no window was without.
 
-    A window in which a kind could not be judged tells nothing about it.
+    A window in which a kind could not be judged, or a fault of the data may have made it, tells
+    nothing about it.
 
     Args:
         kinds: of causes.
@@ -194,4 +199,6 @@ def still_declined(asked: DriftVerdict, verdict: DriftVerdict, min_growth: float
 
 
 def _could_show(verdict: DriftVerdict, kind: WatchKind) -> bool:
+    if kind in judged(verdict).doubtful:
+        return False
     return "fall" in verdict.metrics if kind in _BY_LABELS else bool(verdict.drift)

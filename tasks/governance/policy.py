@@ -9,6 +9,7 @@ from infra.errors import ConfigError, few
 from tasks.governance.past import (
     Past,
     Training,
+    judged,
     last_windows,
 )
 from tasks.governance.policy_spec import WEEK, BudgetSpec, PersistSpec, PolicySpec, lasting
@@ -137,13 +138,25 @@ def _persisting(
 def _where(
     kinds: Iterable[WatchKind], verdict: DriftVerdict, past: Past, persist: PersistSpec
 ) -> dict[WatchKind, list[WindowName]]:
-    """In which of the last windows each kind was seen, under the champion of the verdict."""
+    """In which of the last windows each kind was seen, under the champion of the verdict.
+
+    What a fault of the data may have made counts with its like alone: an outage is no first sign
+    of what a sound window shows.
+    """
     names = last_windows(verdict.window, persist.of)[:-1]
     before = [
         each for each in past.seen if each.window in names and each.champion == verdict.champion
     ]
+    sure = judged(verdict).kinds
     return {
-        kind: [*(each.window for each in before if kind in each.kinds), verdict.window]
+        kind: [
+            *(
+                each.window
+                for each in before
+                if kind in each.kinds or (kind not in sure and kind in each.doubtful)
+            ),
+            verdict.window,
+        ]
         for kind in kinds
     }
 

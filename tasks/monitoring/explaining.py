@@ -52,7 +52,7 @@ def explaining(
 def questions(
     cause: VerdictCause, faults: Sequence[Fault], seen: Observation, spec: MonitoringSpec
 ) -> bool:
-    """Whether faults touch so much that a training for this cause might learn them."""
+    """Whether faults touch so much that they may be this cause, and a training might learn them."""
     touched = _touched(faults, seen)
     if cause.kind is WatchKind.PERFORMANCE and seen.performance:
         # An error has no bound: few rows can make all of it.
@@ -86,6 +86,8 @@ def effect(
         WatchKind.TARGET: (seen.target_psi or 0.0) / _MOST_PSI,
         WatchKind.ESTIMATE: seen.estimate.fall if seen.estimate else 0.0,
         WatchKind.ATTRIBUTION: seen.attribution.change if seen.attribution else 0.0,
+        WatchKind.CALIBRATION: abs(seen.gap.value) if seen.gap else 0.0,
+        WatchKind.SLICES: seen.slices[0].further if seen.slices else 0.0,
     }
     return found.get(kind, 0.0)
 

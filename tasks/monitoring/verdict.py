@@ -10,10 +10,10 @@ stays one, but becomes a question: a training would learn the fault. A fault exp
 it concerns (`explaining`). What is done about it is the policy's to say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from tasks.monitoring.causes import Observation
+from tasks.monitoring.causes import Fault, Observation
 from tasks.monitoring.data_rules import DATA_RULES
 from tasks.monitoring.explaining import explaining, questions
 from tasks.monitoring.rules import RULES
@@ -56,17 +56,20 @@ def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
         for place, each in enumerate(reasons)
         if each.kind in DRIFT and each.action is not Action.REST
     }
-    told = [_held_back(each) if why.get(place) else each for place, each in enumerate(reasons)]
+    told = [
+        _held_back(each) if why.get(place) else _doubted(each, broken, seen, spec)
+        for place, each in enumerate(reasons)
+    ]
     first = [fault.cause for found in why.values() for fault in found]
     causes = [*(each.cause for each in faults), *told]
     causes.sort(key=_gravity(first), reverse=True)
     sentences = tuple(each.sentence for each in causes)
     action = max((each.action for each in causes), key=lambda each: each.rank, default=Action.REST)
     trainings = [each for each in told if each.action is Action.RETRAIN]
-    if trainings and all(questions(each, broken, seen, spec) for each in trainings):
+    if trainings and all(each.explained for each in trainings):
         said = "A training now would learn the fault of the data: a person decides."
         return Judgement(Action.ASK, (said, *sentences), tuple(causes))
-    if told != reasons and not trainings:
+    if [each.action for each in told] != [each.action for each in reasons] and not trainings:
         said = "The feed is at fault: what moved beside it is told, and not judged as drift."
         return Judgement(action, (said, *sentences), tuple(causes))
     return Judgement(action, sentences, tuple(causes))
@@ -74,9 +77,17 @@ def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
 
 def _held_back(cause: VerdictCause) -> VerdictCause:
     """The same cause, leading to no more than an alert: a fault of the data explains it."""
-    if cause.action.rank <= Action.ALERT.rank:
+    least = min((cause.action, Action.ALERT), key=lambda each: each.rank)
+    return cause.model_copy(update={"action": least, "explained": True})
+
+
+def _doubted(
+    cause: VerdictCause, faults: Sequence[Fault], seen: Observation, spec: MonitoringSpec
+) -> VerdictCause:
+    """The same cause, marked where faults may have made it: no later window builds upon it."""
+    if cause.action is Action.REST or (cause.kind in DRIFT and cause.action is not Action.RETRAIN):
         return cause
-    return cause.model_copy(update={"action": Action.ALERT})
+    return cause.model_copy(update={"explained": questions(cause, faults, seen, spec)})
 
 
 def _gravity(first: list[VerdictCause]) -> Callable[[VerdictCause], tuple[int, bool, float]]:

@@ -116,6 +116,9 @@ class VerdictCause(Reference):
     sentence: str = Field(description="One sentence with numbers.")
     rows: int = Field(0, ge=0, description="Rows concerned; 0 for the whole window.")
     windows: tuple[WindowName, ...] = Field((), description="Where it was seen, newest last.")
+    explained: bool = Field(
+        False, description="A fault of the data explains it, or may: no sign that the world moved."
+    )
 
 
 class LabelCoverage(Reference):

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.monitoring.drift import Drift
 from tasks.monitoring.feed import Feed, Silence
+from tasks.monitoring.performance import Gap
 from tasks.monitoring.spec import MonitoringSpec, ObjectiveSpec
 from tasks.monitoring.verdict import judge
 from tasks.references import Action
@@ -93,3 +94,31 @@ def test_a_fault_that_explains_has_a_weight_and_comes_first() -> None:
 
     assert [each.kind for each in verdict.causes[:2]] == ["quality", "predictions"]
     assert verdict.causes[0].weight > 0.9
+
+
+def test_what_a_fault_explains_or_may_have_made_is_marked() -> None:
+    """The windows after it build upon neither; what moved beside no fault is what it is."""
+    gone = {"rows": 7000, "drift": drift(0.1, 0.5, psi=6.0), "performance": performance(0.5)}
+
+    outage, sound = (judge(seen(**gone, usual_rows=usual), SPEC) for usual in (20_000.0, 7000.0))
+
+    assert outage.action is Action.ASK
+    assert {each.kind: each.explained for each in outage.causes if each.weight} == {
+        "performance": True,
+        "novelty": True,
+        "volume": False,
+    }
+    assert sound.action is Action.RETRAIN
+    assert not any(each.explained for each in sound.causes)
+
+
+def test_a_gap_between_prediction_and_label_beside_a_fault_is_marked_too() -> None:
+    """Half of the rows without a prediction may have made it, and two in a hundred have not."""
+    gap = Gap(value=0.2, predicted=0.45, happened=0.25, noise=0.003)
+
+    found = [
+        [each.explained for each in judge(seen(gap=gap, scored=scored), SPEC).causes if each.weight]
+        for scored in (10_000, 19_600)
+    ]
+
+    assert found == [[False, True], [False, False]]

@@ -1,7 +1,7 @@
 """The policy remembers: trainings that did not help, answers, and data that were trained on."""
 
 from tasks.governance.notices import drift_notice
-from tasks.governance.past import Past, Tried, never_gone, still_declined
+from tasks.governance.past import Past, Tried, judged, never_gone, still_declined
 from tasks.governance.policy import conclude
 from tasks.governance.policy_spec import PolicySpec
 from tasks.references import Action, WatchKind
@@ -32,6 +32,31 @@ def test_a_cause_that_was_gone_meanwhile_is_no_training_that_did_not_help() -> N
     assert never_gone(kinds, [blind], 3) == kinds
     assert never_gone(kinds, [fine], 3) == {WatchKind.NOVELTY}
     assert never_gone(kinds, [fine], 4) == kinds
+
+
+def test_a_window_that_was_an_outage_is_no_first_sign_of_drift() -> None:
+    """What a fault explained is not counted with what a sound window shows, only with its like."""
+    policy = PolicySpec.model_validate({"persist": {"least": 2, "of": 3}})
+    doubtful = NOVEL.model_copy(update={"explained": True})
+    outage, sound = (judged(verdict(each, window="2013-09")) for each in (doubtful, NOVEL))
+
+    done = [
+        conclude(verdict(now), Past(seen=(before,)), policy).action
+        for now, before in ((NOVEL, outage), (NOVEL, sound), (doubtful, outage), (doubtful, sound))
+    ]
+
+    assert done == [Action.ALERT, Action.RETRAIN, Action.RETRAIN, Action.RETRAIN]
+
+
+def test_a_window_that_was_an_outage_says_nothing_of_whether_a_training_helped() -> None:
+    """Neither that its cause is still there nor that it is gone."""
+    kinds = frozenset({WatchKind.NOVELTY})
+    facts: dict[str, object] = {"metrics": {"fall": 0.0}, "drift": {"x": 0.1}}
+    outage = verdict(NOVEL.model_copy(update={"explained": True}), **facts)
+    fine = verdict(**facts)
+
+    assert never_gone(kinds, [outage], 3) == kinds
+    assert never_gone(kinds, [outage, fine], 3) == frozenset()
 
 
 def test_the_answer_to_a_question_is_remembered() -> None:
