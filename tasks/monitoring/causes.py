@@ -3,17 +3,25 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from tasks.monitoring.attribution import Attribution
 from tasks.monitoring.coverage import Coverage
 from tasks.monitoring.drift import Drift
 from tasks.monitoring.feed import Feed
+from tasks.monitoring.one_class import OneClass
 from tasks.monitoring.performance import Gap, Performance
 from tasks.monitoring.rosters import Absence
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.spikes import Renaming, Spike
+from tasks.monitoring.spikes import Far, Renaming, Spike
 from tasks.monitoring.worth import Worth
 from tasks.references import Action, Incident, SliceResult, VerdictCause, WatchKind
+
+SUSPECT: Final = 0.5
+"""Part of its limit from which on a fault is told, and may turn a training into a question."""
+
+REACH: Final = 3.0
+"""Times as many rows as it concerns a fault may explain: the season moves some beside it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,8 @@ class Observation:
         prediction_spike: likewise, of predictions that are numbers.
         label_spike: likewise, of labels that are numbers.
         outside: predictions that are no chance, or infinite.
+        far: of each feature of numbers the values that lie where no world takes them.
+        one_class: the class that labels went to as if a default was filled in, if they did.
     """
 
     rows: int
@@ -86,6 +96,8 @@ class Observation:
     prediction_spike: Spike | None = None
     label_spike: Spike | None = None
     outside: int = 0
+    far: tuple[Far, ...] = ()
+    one_class: OneClass | None = None
 
 
 @dataclass(frozen=True)
@@ -97,12 +109,20 @@ class Fault:
         share: of the rows that it concerns, 0 to 1; 1 where nobody knows.
         values: features of which it concerns the values, each with their share: then no others.
         moves: features can have moved by it, and not labels or predictions alone.
+        suspect: it is within its limit, or the world does the like: it is told, explains no more
+            than it concerns, and makes a training that it may have made a question.
     """
 
     cause: VerdictCause
     share: float = 1.0
     values: Mapping[str, float] = field(default_factory=dict)
     moves: bool = True
+    suspect: bool = False
+
+    @property
+    def reach(self) -> float:
+        """Times as many rows as it concerns that it may explain."""
+        return 1.0 if self.suspect else REACH
 
 
 Rule = Callable[[Observation, MonitoringSpec], Iterator[VerdictCause]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.errors import few
-from tasks.monitoring.causes import DataRule, Fault, Observation, cause, counted, weight
+from tasks.monitoring.causes import SUSPECT, DataRule, Fault, Observation, cause, counted, weight
 from tasks.monitoring.coverage import Coverage, length, span
 from tasks.monitoring.feed_rules import FEED_RULES, told
 from tasks.monitoring.spec import MonitoringSpec
@@ -37,17 +37,20 @@ def _volume(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     if limit is None or not seen.usual_rows or seen.rows < max(spec.min_rows, 1):
         return
     share = seen.rows / seen.usual_rows
-    if abs(share - 1) > limit:
+    beyond = abs(share - 1) > limit
+    if beyond or 1 - share > limit * SUSPECT:
         yield Fault(
             cause(
                 WatchKind.VOLUME,
-                Action.ALERT,
+                Action.ALERT if beyond else Action.REST,
                 f"The window has {counted(seen.rows, 'row')}, {share:.0%} of the "
                 f"{seen.usual_rows:,.0f} that are usual for its days; a change of {limit:.0%} is "
                 "let pass.",
                 weight(abs(share - 1), limit),
                 seen.rows,
-            )
+            ),
+            share=1.0 if beyond else 1 - share,
+            suspect=not beyond,
         )
 
 

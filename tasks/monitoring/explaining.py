@@ -10,14 +10,11 @@ from math import log
 from typing import Final
 
 from tasks.metrics import direction
-from tasks.monitoring.causes import Fault, Observation
+from tasks.monitoring.causes import REACH, Fault, Observation
 from tasks.monitoring.drift import Drift, FeatureDrift
 from tasks.monitoring.sketches.distances import SMALLEST_SHARE
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import VerdictCause, WatchKind
-
-REACH: Final = 3.0
-"""Times as many rows as it concerns a fault may explain: the season moves some beside it."""
 
 _OF_FEATURES: Final = frozenset({WatchKind.FEATURES, WatchKind.NOVELTY, WatchKind.STALENESS})
 
@@ -41,12 +38,12 @@ def explaining(
     movers = [each for each in faults if each.cause.kind is not WatchKind.COVERAGE]
     if cause.kind not in _OF_FEATURES:
         found = [each for each in movers if _touched([each], seen) > 0]
-        return tuple(found) if _touched(found, seen) * REACH >= effect(cause, seen, spec) else ()
+        return tuple(found) if _touched(found, seen) >= effect(cause, seen, spec) else ()
     movers = [each for each in movers if each.moves and each.share > 0]
     named = _own(movers, seen)
     left = effect(cause, seen, spec, named)
-    rows = sum(each.share for each in movers if not each.values)
-    return tuple(movers) if left <= 0 or rows * REACH >= left else ()
+    rows = sum(each.share * each.reach for each in movers if not each.values)
+    return tuple(movers) if left <= 0 or rows >= left else ()
 
 
 def questions(
@@ -59,7 +56,20 @@ def questions(
         whole = any(each.share > 0 and not each.values for each in faults)
         if whole and direction(seen.performance.metric) < 0:
             return True
-    return touched > 0 and touched * REACH >= effect(cause, seen, spec)
+    return touched > 0 and touched >= effect(cause, seen, spec)
+
+
+def suspected(
+    cause: VerdictCause, faults: Sequence[Fault], seen: Observation, spec: MonitoringSpec
+) -> bool:
+    """Whether a training is in doubt once what is suspect counts as well.
+
+    Rows that did not come make no champion worse on those that did.
+    """
+    if cause.kind in _OF_FEATURES:
+        return bool(explaining(cause, faults, seen, spec)) or questions(cause, faults, seen, spec)
+    there = [each for each in faults if not (each.suspect and each.cause.kind is WatchKind.VOLUME)]
+    return questions(cause, there, seen, spec)
 
 
 def effect(
@@ -135,18 +145,21 @@ def _own(faults: Iterable[Fault], seen: Observation) -> set[str]:
         name
         for each in faults
         for name, share in each.values.items()
-        if name in known and share * REACH >= _differing(known[name])
+        if name in known and share * each.reach >= _differing(known[name])
     }
 
 
 def _touched(faults: Iterable[Fault], seen: Observation) -> float:
-    """The share of all that a prediction is made of: rows, and of a feature what it weighs."""
+    """How much of all that a prediction is made of faults can move.
+
+    That is as many rows as they reach, and of a feature what it weighs.
+    """
     known = seen.drift.features if seen.drift else {}
     values: dict[str, float] = {}
     rows = 0.0
     for each in faults:
-        rows += 0.0 if each.values else each.share
+        rows += 0.0 if each.values else each.share * each.reach
         for name, share in each.values.items():
-            values[name] = max(values.get(name, 0.0), share)
+            values[name] = max(values.get(name, 0.0), share * each.reach)
     weighed = sum(known[name].importance * share for name, share in values.items() if name in known)
-    return min(rows + weighed, 1.0)
+    return min(rows + weighed, REACH)

@@ -18,6 +18,7 @@ from tasks.monitoring.coverage import Coverage, coverage
 from tasks.monitoring.drift import FALSE_ALARMS, Drift, compare
 from tasks.monitoring.feed import Bounds, bounds, feed
 from tasks.monitoring.learned import PREDICTION, Learned
+from tasks.monitoring.one_class import OneClass, one_class
 from tasks.monitoring.performance import (
     Performance,
     Scored,
@@ -32,9 +33,9 @@ from tasks.monitoring.rosters import absences
 from tasks.monitoring.sketches.columns import NumberColumn
 from tasks.monitoring.sketches.profiles import Profile
 from tasks.monitoring.slices import Yardstick, slices
-from tasks.monitoring.sources import Seen, said_rows, scored_rows
+from tasks.monitoring.sources import Seen, class_names, said_rows, scored_rows
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
-from tasks.monitoring.spikes import Renaming, Spike, renaming, spike
+from tasks.monitoring.spikes import Far, Renaming, Spike, far, renaming, spike
 from tasks.monitoring.worth import worth
 from tasks.references import Champion, Incident, Predictions, SliceResult
 from tasks.windows import first_day
@@ -149,6 +150,8 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         if known and enough and label.kind == "regression"
         else None,
         outside=_outside(watched),
+        far=_far(watched),
+        one_class=_one_class(watched, scored) if told and mine else None,
     )
 
 
@@ -314,6 +317,26 @@ def _spikes(watched: Watched) -> tuple[Spike, ...]:
         if isinstance(column, NumberColumn)
     ]
     return tuple(each for each in found if each)
+
+
+def _far(watched: Watched) -> tuple[Far, ...]:
+    """Features with values where no world takes them, told from the same sample."""
+    if watched.learned is None or watched.features is None:
+        return ()
+    rows, columns = watched.features.sample, watched.learned.features.columns
+    found = [
+        far(name, column, _floats(rows[name]))
+        for name, column in columns.items()
+        if isinstance(column, NumberColumn)
+    ]
+    return tuple(each for each in found if each)
+
+
+def _one_class(watched: Watched, scored: Scored) -> OneClass | None:
+    names, label = class_names(watched.window, watched.label), watched.label
+    if names != class_names(watched.holdout, label):
+        return None
+    return one_class(scored, scored_rows(watched.holdout, label), names)
 
 
 def _renamings(watched: Watched) -> tuple[Renaming, ...]:

@@ -193,6 +193,13 @@ def scored_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
     return Scored(label.kind, labels, said, confident=label.kind != "regression")
 
 
+def class_names(frame: pd.DataFrame, label: LabelSpec) -> tuple[str, ...]:
+    """The names of the classes in the order of `scored_rows`, without those that are no model's."""
+    if label.kind != "multiclass":
+        return ("0", "1") if label.kind == "binary" else ()
+    return _scores(labelled_rows(frame, label).head(1), label)[1]
+
+
 def said_rows(frame: pd.DataFrame, label: LabelSpec) -> Scored:
     """The rows that have a prediction, whether their label has come or not; labels are left out."""
     rows = frame[frame[PREDICTION].notna()]

@@ -60,6 +60,21 @@ class Spike:
 
 
 @dataclass(frozen=True)
+class Far:
+    """Values of a feature that lie where no world takes them.
+
+    Attributes:
+        name: of the feature.
+        share: of the rows.
+        example: the most frequent of them.
+    """
+
+    name: str
+    share: float
+    example: float
+
+
+@dataclass(frozen=True)
 class Renaming:
     """Names of a window that the reference has not, by their spelling alone.
 
@@ -102,6 +117,27 @@ def spike(name: str, column: Column, values: Array) -> Spike | None:
         and _sure(column, each, len(known) if _is_far(column, each) else len(held))
     ]
     return max(risen, key=lambda each: each.rise, default=None)
+
+
+def far(name: str, column: Column, values: Array) -> Far | None:
+    """Values beyond all that was learned by many times its range; None for hardly any.
+
+    They stand for a missing one, or are in a unit of their own.
+
+    Args:
+        name: of the column.
+        column: of the reference.
+        values: of a window, or of a sample of its rows, shape (n_rows,); NaN is a missing one.
+    """
+    if not isinstance(column, NumberColumn) or not column.reference.known:
+        return None
+    infinite = int(column.reference.counts[0] + column.reference.counts[-1])
+    known = values[np.isfinite(values) if infinite else ~np.isnan(values)]
+    found = known[_beyond(column, known)]
+    if len(found) < _FEWEST:
+        return None
+    held, times = np.unique(found, return_counts=True)
+    return Far(name, len(found) / len(values), float(held[times.argmax()]))
 
 
 def renaming(name: str, column: Column, current: Names | Numbers) -> Renaming | None:
@@ -154,9 +190,15 @@ def _may_not_rise(column: NumberColumn, found: Spike) -> bool:
 
 
 def _is_far(column: NumberColumn, found: Spike) -> bool:
+    return bool(_beyond(column, np.array([found.value]))[0])
+
+
+def _beyond(column: NumberColumn, values: Array) -> npt.NDArray[np.bool_]:
+    """Which values lie far beyond all of the reference, shape (n_values,)."""
     least, most = float(column.reference.least.min()), float(column.reference.most.max())
-    beyond = max(least - found.value, found.value - most)
-    return most > least and beyond > _FAR * (most - least)
+    if not most > least:
+        return np.zeros(len(values), dtype=bool)
+    return np.maximum(least - values, values - most) > _FAR * (most - least)
 
 
 def _sure(column: NumberColumn, found: Spike, independent: int) -> bool:

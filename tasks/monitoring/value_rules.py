@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from infra.errors import few
-from tasks.monitoring.causes import DataRule, Fault, Observation, cause, counted, weight
+from tasks.monitoring.causes import (
+    SUSPECT,
+    DataRule,
+    Fault,
+    Observation,
+    cause,
+    counted,
+    weight,
+)
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.monitoring.spikes import Spike
 from tasks.references import Action, WatchKind
@@ -85,28 +93,89 @@ def _resolution(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
 
 def _spikes(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     """One value in many rows of a feature: a sensor stood still, or a default was filled in."""
-    features, limit = seen.drift.features if seen.drift else {}, spec.max_spike
+    limit = spec.max_spike
     if limit is None:
         return
-    found = {
-        each.name: each
-        for each in seen.spikes
-        if each.rise > limit
-        and each.name not in spec.may_stand_still
-        and not (each.name in features and features[each.name].stuck)
+    far = {each.name for each in seen.far}
+    risen = {
+        name: each
+        for name, each in _risen(seen, spec, limit * SUSPECT).items()
+        if each.rise > limit or name not in far
     }
-    if found:
+    for beyond in (True, False):
+        found = {name: each for name, each in risen.items() if (each.rise > limit) is beyond}
+        if not found:
+            continue
         most = max(found.values(), key=lambda each: each.rise)
         sentence = (
             f"One value in many rows: {few([_told(each) for each in found.values()])}; it may rise "
             f"by {limit:.0%} of them. If it may be so, monitoring.may_stand_still names the "
             "feature."
         )
+        action = Action.ALERT if beyond else Action.REST
         rows = round(min(most.share, most.of_rows) * seen.rows)
         yield Fault(
-            cause(WatchKind.QUALITY, Action.ALERT, sentence, weight(most.rise, limit), rows),
+            cause(WatchKind.QUALITY, action, sentence, weight(most.rise, limit), rows),
             values={name: each.rise for name, each in found.items()},
+            suspect=not beyond,
         )
+
+
+def _risen(seen: Observation, spec: MonitoringSpec, least: float) -> dict[str, Spike]:
+    """The single values that rose by more than so many of the rows, by feature."""
+    features = seen.drift.features if seen.drift else {}
+    return {
+        each.name: each
+        for each in seen.spikes
+        if each.rise > least
+        and each.name not in spec.may_stand_still
+        and not (each.name in features and features[each.name].stuck)
+    }
+
+
+def _far(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
+    """Numbers where no world takes them: each is told by this or as a single value, not by both."""
+    told = _risen(seen, spec, spec.max_spike) if spec.max_spike is not None else {}
+    found = {
+        each.name: each
+        for each in seen.far
+        if each.name not in told
+        and each.name not in spec.may_stand_still
+        and each.share > spec.max_impossible
+    }
+    if found:
+        listed = [f"{n} in {f.share:.1%} of the rows, as {f.example:g}" for n, f in found.items()]
+        most = max(each.share for each in found.values())
+        yield Fault(
+            cause(
+                WatchKind.QUALITY,
+                Action.ALERT,
+                f"Values ten ranges beyond all that was learned: {few(listed)}. They stand for a "
+                "missing one, or are in another unit.",
+                weight(most, spec.max_impossible),
+                round(most * seen.rows),
+            ),
+            values={name: each.share for name, each in found.items()},
+        )
+
+
+def _one_class(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
+    """Labels of one class in the place of others: the world may do so, and a default does."""
+    found, limit = seen.one_class, spec.max_spike
+    if found is None or limit is None or found.share <= limit * SUSPECT:
+        return
+    yield Fault(
+        cause(
+            WatchKind.QUALITY,
+            Action.REST,
+            f"Labels went to one class: {found.share:.0%} of those that should be another are "
+            f"{found.name}, however sure of it the champion was. Perhaps a default was filled in.",
+            rows=found.rows,
+        ),
+        share=found.share,
+        moves=False,
+        suspect=True,
+    )
 
 
 def _answers(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
@@ -192,7 +261,9 @@ VALUE_RULES: Final[tuple[DataRule, ...]] = (
     _stuck,
     _resolution,
     _spikes,
+    _far,
     _answers,
+    _one_class,
     _renamed,
     _outside,
 )

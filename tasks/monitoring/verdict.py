@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from tasks.monitoring.causes import Fault, Observation
 from tasks.monitoring.data_rules import DATA_RULES
-from tasks.monitoring.explaining import explaining, questions
+from tasks.monitoring.explaining import explaining, questions, suspected
 from tasks.monitoring.rules import RULES
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Action, VerdictCause, WatchKind
@@ -43,6 +43,10 @@ DRIFT: Final = frozenset(
 """What moves beside a fault of the data although the world does not."""
 
 
+_LEARNED: Final = "A training now would learn the fault of the data: a person decides."
+_PERHAPS: Final = "A training now might learn a fault of the data: a person decides."
+
+
 def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
     """What follows from a window, and why: what asks for most first, then the heaviest.
 
@@ -50,6 +54,15 @@ def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
     """
     reasons = [reason for rule in RULES for reason in rule(seen, spec)]
     faults = [fault for rule in DATA_RULES for fault in rule(seen, spec)]
+    found = _judged(reasons, faults, seen, spec)
+    if found.action is Action.RETRAIN:
+        return _suspected(found, faults, seen, spec)
+    return found
+
+
+def _judged(
+    reasons: list[VerdictCause], faults: list[Fault], seen: Observation, spec: MonitoringSpec
+) -> Judgement:
     broken = [each for each in faults if each.cause.action is not Action.REST]
     why = {
         place: explaining(each, broken, seen, spec)
@@ -67,12 +80,33 @@ def judge(seen: Observation, spec: MonitoringSpec) -> Judgement:
     action = max((each.action for each in causes), key=lambda each: each.rank, default=Action.REST)
     trainings = [each for each in told if each.action is Action.RETRAIN]
     if trainings and all(each.explained for each in trainings):
-        said = "A training now would learn the fault of the data: a person decides."
-        return Judgement(Action.ASK, (said, *sentences), tuple(causes))
+        return Judgement(Action.ASK, (_LEARNED, *sentences), tuple(causes))
     if [each.action for each in told] != [each.action for each in reasons] and not trainings:
         said = "The feed is at fault: what moved beside it is told, and not judged as drift."
         return Judgement(action, (said, *sentences), tuple(causes))
     return Judgement(action, sentences, tuple(causes))
+
+
+def _suspected(
+    found: Judgement, faults: list[Fault], seen: Observation, spec: MonitoringSpec
+) -> Judgement:
+    """The same, as a question where what is suspect may have made all that asks for a training.
+
+    Nobody can tell a sensor that stood still for a quarter of a month, or labels that went to one
+    class, from a world that does so. A person can.
+    """
+    suspects = [each for each in faults if each.suspect]
+    broken = [each for each in faults if each.suspect or each.cause.action is not Action.REST]
+    trainings = [each for each in found.causes if each.action is Action.RETRAIN]
+    if not suspects or not all(suspected(each, broken, seen, spec) for each in trainings):
+        return found
+    told = [each.cause.model_copy(update={"action": Action.ALERT}) for each in suspects]
+    marked = [each.model_copy(update={"explained": True}) for each in trainings]
+    known = [*trainings, *(each.cause for each in suspects)]
+    others = [each for each in found.causes if not any(each is one for one in known)]
+    causes = (*marked, *told, *others)
+    sentences = (each.sentence for each in causes)
+    return Judgement(Action.ASK, (_PERHAPS, *sentences), causes)
 
 
 def _held_back(cause: VerdictCause) -> VerdictCause:

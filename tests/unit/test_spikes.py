@@ -7,11 +7,12 @@ import pytest
 
 from tasks.metrics import Array
 from tasks.monitoring.causes import Fault
+from tasks.monitoring.one_class import OneClass
 from tasks.monitoring.sketches.categories import tally_names
 from tasks.monitoring.sketches.columns import Column
 from tasks.monitoring.sketches.profiles import draw_profile
 from tasks.monitoring.spec import MonitoringSpec
-from tasks.monitoring.spikes import Renaming, Spike, renaming, spike
+from tasks.monitoring.spikes import Far, Renaming, Spike, far, renaming, spike
 from tasks.monitoring.value_rules import VALUE_RULES
 from tasks.monitoring.verdict import judge
 from tasks.references import Action
@@ -113,6 +114,26 @@ def test_the_most_frequent_value_does_not_hide_the_broken_one() -> None:
     assert found.value == -1
 
 
+@pytest.mark.parametrize("value", [-99.0, np.inf, 1e6])
+def test_values_where_no_world_takes_them_are_found_however_few(value: float) -> None:
+    """A sign for nothing in one row of twenty is found; a world that is warmer is not."""
+    found = far("x", column_of(USUAL), np.append(broken(value, 0.05), np.nan))
+
+    assert found is not None
+    assert (found.share, found.example) == (pytest.approx(0.05, abs=1e-3), value)
+    assert far("x", column_of(USUAL), broken(value, 0.01)) is None
+    assert far("x", column_of(USUAL), 3 * USUAL + 20) is None
+
+
+def test_a_column_that_knows_infinity_or_one_value_has_nothing_far() -> None:
+    """What was learned with infinite values may have them; of a constant nobody knows the range."""
+    endless = column_of(np.where(DRAWS.random(5000) < 0.1, np.inf, USUAL))
+
+    assert far("x", endless, broken(np.inf, 0.4)) is None
+    assert far("x", column_of(np.ones(5000)), broken(50.0, 0.4)) is None
+    assert far("x", column_of(["a", "b"]), broken(50.0, 0.4)) is None
+
+
 ORIGINS = ["EWR", "JFK", "LGA"] * 100
 
 
@@ -200,3 +221,80 @@ def test_other_values_that_broke_alert(
     assert found.cause.action is Action.ALERT
     assert sentence in found.cause.sentence
     assert found.cause.rows == rows
+
+
+WORSE = {"performance": performance(0.7), "staleness": 2.0}
+MOVED = drift(0.3, 0.1, psi=0.4, ks=0.1)
+
+
+def test_values_where_no_world_takes_them_are_a_fault_however_few() -> None:
+    """In a quarter of the rows -99 is novelty to the champion, and no reason to train."""
+    dead = (Far("temp", 0.24, -99.0),)
+    new = drift(0.3, 0.27, psi=0.4, new=0.26)
+
+    alone = judge(seen(drift=new, staleness=2.0, far=dead), SPEC)
+    worse = judge(seen(drift=new, **WORSE, far=dead), SPEC)
+
+    assert (alone.action, worse.action) == (Action.ALERT, Action.ASK)
+    assert alone.causes[0].sentence == (
+        "Values ten ranges beyond all that was learned: temp in 24.0% of the rows, as -99. They "
+        "stand for a missing one, or are in another unit."
+    )
+    allowed = MonitoringSpec(may_stand_still=("temp",))
+    assert judge(seen(drift=new, staleness=2.0, far=dead), allowed).action is Action.RETRAIN
+
+
+@pytest.mark.parametrize(("share", "action"), [(0.1, "retrain"), (0.22, "ask"), (0.29, "ask")])
+def test_a_spike_within_its_limit_makes_a_training_a_question(share: float, action: str) -> None:
+    """A sensor that stood still for a week moved its feature, and nobody knows whether it alone."""
+    risen = Spike("temp", 0.3, share, before=0.0)
+
+    verdict = judge(seen(drift=MOVED, staleness=2.0, spikes=(risen,)), SPEC)
+
+    assert verdict.action == action
+    assert judge(seen(spikes=(risen,)), SPEC).action is Action.REST
+
+
+def test_a_spike_within_its_limit_explains_no_more_than_it_concerns() -> None:
+    """A quarter of one feature makes neither that half is new nor that the champion fails."""
+    risen = (Spike("temp", 0.3, 0.25, before=0.0),)
+
+    assert judge(seen(drift=drift(0.6, 0.5, psi=4.0, new=0.5), spikes=risen), SPEC).action == (
+        Action.RETRAIN
+    )
+    assert judge(seen(performance=performance(0.5), spikes=risen), SPEC).action is Action.RETRAIN
+
+
+@pytest.mark.parametrize(("rows", "action"), [(19_000, "retrain"), (12_800, "ask")])
+def test_a_third_of_the_rows_that_did_not_come_makes_drift_a_question(
+    rows: int, action: str
+) -> None:
+    """One of two places stopped: the other has become more frequent without any change."""
+    few = {"rows": rows, "scored": rows, "labelled": rows}
+
+    verdict = judge(seen(drift=MOVED, staleness=2.0, **few), SPEC)
+    worse = judge(seen(performance=performance(0.7), **few), SPEC)
+
+    assert verdict.action == action
+    assert worse.action is Action.RETRAIN
+
+
+def test_fewer_rows_than_usual_are_told_within_the_limit_too() -> None:
+    """Nothing follows from it by itself."""
+    verdict = judge(seen(rows=12_800, scored=12_800, labelled=12_800), SPEC)
+
+    assert verdict.action is Action.REST
+    assert any("12,800 rows, 64% of the 20,000 that are usual" in each for each in verdict.reasons)
+
+
+def test_labels_that_went_to_one_class_make_a_training_a_question() -> None:
+    """By itself that is the world's business; below half of the limit it is not even told."""
+    gone, little = OneClass("0", 0.5, 2500), OneClass("0", 0.1, 500)
+
+    found = [
+        judge(seen(performance=performance(0.7), one_class=each), SPEC).action
+        for each in (gone, little, None)
+    ]
+
+    assert found == [Action.ASK, Action.RETRAIN, Action.RETRAIN]
+    assert judge(seen(one_class=gone), SPEC).action is Action.REST
