@@ -5,15 +5,16 @@ times: the question is recorded once, each try has a gate of its own key, and an
 given is read from where Prefect keeps it.
 """
 
+import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final, NamedTuple
 
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
-from prefect.input import read_flow_run_input
 from pydantic import ValidationError
 
 from infra.entries import canonical, storable
@@ -37,8 +38,9 @@ _LONGEST_VALUE: Final = 80
 def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
     """The answers that count, the one that decides last, behind the approvals that came before.
 
-    It is a person's, or the declared default once the deadline has passed. Suspends the flow run
-    that calls it. Evidence that was decided on is not asked about again.
+    It is a person's, or the declared default once the deadline has passed: an answer that came in
+    time counts however late the run goes on, one that came after it does not. Suspends the flow
+    run that calls it. Evidence that was decided on is not asked about again.
 
     Raises:
         ConfigError: it was called outside a flow run.
@@ -71,7 +73,8 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
             text = _text(evidence, why, _more(said, rules.approval), _until(deadline, default))
             heard = _Heard(_suspended(evidence, text, key, int(left_s)))
         answer = heard.answer
-        why = heard.wrong or objections(answer, rules, evidence, keys_of(said))
+        why = heard.wrong or _too_late(heard, deadline)
+        why = why or objections(answer, rules, evidence, keys_of(said))
         said = said if why else (*said, answer)
         if not why and (not answer.approve or len(said) >= rules.approval.approvals):
             return said
@@ -80,11 +83,12 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
 
 
 class _Heard(NamedTuple):
-    """What was handed over at a gate; what is wrong with it where it is no answer."""
+    """What was handed over at a gate, and when; what is wrong with it where it is no answer."""
 
     answer: Answer
     wrong: tuple[str, ...] = ()
     handed_over: str = ""
+    at: datetime | None = None
 
 
 def _this_run() -> FlowRun:
@@ -126,15 +130,27 @@ def _recorded(evidence: Evidence, approval: ApprovalSpec, run: FlowRun) -> Recor
     )
 
 
-def _given(evidence: Evidence, key: str) -> _Heard | None:
-    """What was submitted at a gate, if anything was."""
-    value: Any = read_flow_run_input(response_key(key), flow_run_id=_this_run().id)
-    if value is None:
+def _given(evidence: Evidence, gate: str) -> _Heard | None:
+    """What was submitted at a gate, if anything was, and when Prefect's server took it."""
+    key = response_key(gate)
+    with get_client(sync_client=True) as client:
+        run = _this_run().id
+        inputs = client.filter_flow_run_input(run, key_prefix=key, limit=1, exclude_keys=set())
+    given = next((each for each in inputs if each.key == key), None)
+    if given is None:
         return None
+    value: Any = json.loads(given.value)
     try:
-        return _Heard(form(evidence.subject).model_validate(value))
+        return _Heard(form(evidence.subject).model_validate(value), at=given.created)
     except ValidationError as error:
-        return _Heard(_partly(value), _of_the_form(error), canonical(storable(value)))
+        wrong, whole = _of_the_form(error), canonical(storable(value))
+        return _Heard(_partly(value), wrong, whole, given.created)
+
+
+def _too_late(heard: _Heard, deadline: datetime) -> tuple[str, ...]:
+    if heard.at is None or heard.at < deadline:
+        return ()
+    return (f"It came at {_minute(heard.at)}, after the deadline of {_minute(deadline)}.",)
 
 
 def _partly(value: Mapping[str, object]) -> Answer:
@@ -172,8 +188,8 @@ def _text(evidence: Evidence, why: tuple[str, ...], more: str, until: str) -> st
     return f"{again}{title}\n\n**{until}**{so_far}{speaks}\n\n{rest}"
 
 
-def _minute(deadline: datetime) -> str:
-    return deadline.isoformat(" ", "minutes")
+def _minute(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(" ", "minutes")
 
 
 def _until(deadline: datetime, default: str) -> str:

@@ -123,9 +123,16 @@ def submit(pending: Pending, answer: Answer) -> None:
     One that was cancelled, or failed, is started again and finds the answer when it asks.
 
     Raises:
-        ConfigError: the run is gone or not suspended, or its form refuses the answer.
+        ConfigError: the deadline has passed, the run is gone or not suspended, or its form
+            refuses the answer.
         BackendError: Prefect's server does not answer, or fails to resume time and again.
     """
+    if Ledger().now() >= pending.deadline:
+        raise ConfigError(
+            f"{pending.title}: the deadline has passed, at {pending.deadline:%Y-%m-%d %H:%M} UTC. "
+            f"The default is {pending.default}.",
+            hint="`perennial upkeep` applies it.",
+        )
     with reachable_prefect() as client:
         if pending.is_gone:
             raise ConfigError(

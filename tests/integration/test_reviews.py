@@ -34,6 +34,7 @@ from infra.runs import start
 from infra.settings import PROJECT
 from tasks.governance.answers import Answer, DriftAnswer
 from tasks.governance.evidence import evidence_for_batch, evidence_for_drift, read_evidence
+from tasks.governance.gates import gate_key, response_key
 from tasks.governance.recording import record_drift
 from tasks.governance.reviews import expire, find_pending, pending_reviews, submit
 from tasks.references import Action, Conclusion, Diagnosis, Evidence
@@ -210,6 +211,29 @@ def test_past_its_deadline_the_declared_default_counts(home: Path) -> None:
     assert review is not None
     assert (review.actor, review.payload["approved"]) == ("deadline", False)
     assert expire(datetime.now(UTC)) == ()
+
+
+def test_an_answer_counts_if_it_came_before_the_deadline(home: Path) -> None:
+    """In time it counts however late the run goes on; after it neither the command nor a gate."""
+    first, second = evidence(), evidence_for_batch.fn(batch(finding("another")))
+    early, late = started(first, deadline_s=5), started(second, deadline_s=5)
+    assert {executed(run).state_name for run in (early, late)} == {"Suspended"}
+    waits = find_pending(str(late))
+    submit(find_pending(str(early)), _YES)
+    time.sleep(5)
+
+    with pytest.raises(ConfigError, match=r"deadline has passed, at .* UTC\. The default is"):
+        submit(waits, _YES)
+    with get_client(sync_client=True) as client:
+        key = response_key(gate_key(second.digest, 1))
+        value = json.dumps(_YES.model_dump(mode="json", by_alias=True))
+        client.create_flow_run_input(flow_run_id=late, key=key, value=value)
+        client.set_flow_run_state(late, Scheduled(), force=True)
+
+    assert executed(early).state_name == "Approved"
+    assert executed(late).state_name == "Refused"
+    [answer] = Ledger().entries("flights", Kind.ANSWER)
+    assert "after the deadline" in str(answer.payload["why"])
 
 
 @pytest.mark.parametrize(
