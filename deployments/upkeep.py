@@ -1,12 +1,13 @@
 """What `perennial up` puts right once the servers run, and what becomes due while they do."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.apply import deployed, orphans, ours
 from deployments.changes import follow_code, follow_events
+from deployments.overdue import expire
 from deployments.renewal import make_up, renew
 from deployments.said import unsaid
 from deployments.thaws import follow_thaws
@@ -18,7 +19,7 @@ from infra.scratch import sweep
 from infra.settings import settings
 from infra.turns import turn
 from tasks.governance.alerting import Told, remind, sentences, tell_again, tell_outside
-from tasks.governance.reviews import expire, pending_reviews, reachable_prefect
+from tasks.governance.reviews import pending_reviews, reachable_prefect
 from tasks.governance.taking_up import untold
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
@@ -120,11 +121,7 @@ def _told(now: datetime) -> Iterator[str]:
 
 
 def _expired(now: datetime) -> Iterator[str]:
-    for review in expire(now):
-        yield (
-            f"{review.title}: nobody decided by {review.deadline.astimezone(UTC):%Y-%m-%d %H:%M} "
-            f"UTC; the default is {review.default}."
-        )
+    yield from unsaid("overdue", [each.said for each in expire(now)])
 
 
 def catch_up(now: datetime) -> Iterator[str]:

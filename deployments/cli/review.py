@@ -10,12 +10,13 @@ import typer
 from pydantic import ValidationError
 
 from deployments.cli.screen import show
+from deployments.overdue import Overdue, expire
 from infra.errors import ConfigError
 from infra.signatures import sign as signature_of
 from tasks.governance.answers import Answer, form
 from tasks.governance.evidence import read_evidence
 from tasks.governance.objections import objections, statement
-from tasks.governance.reviews import Pending, expire, find_pending, pending_reviews, submit
+from tasks.governance.reviews import Pending, find_pending, pending_reviews, submit
 from tasks.governance.rules import rules_for
 from tasks.references import Diagnosis, Subject
 from tasks.spec import load_spec
@@ -63,8 +64,7 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
         given = Answer(approve=approve, diagnosis=diagnosis, reason=reason, reviewer=reviewer)
         _show_answer(answer(name or "", given, sign), as_json=as_json)
     elif expired:
-        late = expire(datetime.now(UTC), name)
-        _show(late, "Their declared default counts now", as_json=as_json)
+        _show_overdue(expire(datetime.now(UTC), name), as_json=as_json)
     else:
         waiting = pending_reviews(name)
         if name is not None and not waiting:
@@ -139,19 +139,34 @@ def _show(reviews: tuple[Pending, ...], title: str, *, as_json: bool) -> None:
     if not reviews:
         typer.echo("No review is pending.")
         return
-    columns = ("run", "about", "state", "since", "deadline", "default")
-    show(columns, [row(each) for each in reviews], title=title)
+    columns = ("run", "about", "state", "since (UTC)", "deadline (UTC)", "default")
+    now = datetime.now(UTC)
+    show(columns, [row(each, now) for each in reviews], title=title)
 
 
-def row(each: Pending) -> tuple[str, ...]:
+def _show_overdue(found: tuple[Overdue, ...], *, as_json: bool) -> None:
+    if as_json:
+        facts = [each.review.model_dump(mode="json") | {"said": each.said} for each in found]
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for each in found:
+        typer.echo(each.said)
+    if not found:
+        typer.echo("No review is past its deadline.")
+
+
+def row(each: Pending, now: datetime) -> tuple[str, ...]:
     """What the list shows of a review that waits."""
-    since, until = (f"{time:%Y-%m-%d %H:%M}" for time in (each.since, each.deadline))
+    times = (time.astimezone(UTC) for time in (each.since, each.deadline))
+    since, until = (f"{time:%Y-%m-%d %H:%M}" for time in times)
     approved = f"\nApproved by {', '.join(each.approved_by)}" if each.approved_by else ""
-    about = f"{each.title}\n{each.run_url}{approved}{_over(each)}"
+    about = f"{each.title}\n{each.run_url}{approved}{_over(each, now)}"
     return each.run, about, each.state, since, until, each.default
 
 
-def _over(each: Pending) -> str:
+def _over(each: Pending, now: datetime) -> str:
+    if now >= each.deadline:
+        return "\nIts deadline has passed; the next upkeep applies the default."
     if each.is_gone:
         return "\nIts run was deleted; at the deadline it is refused."
     return "\nIts run is over; an answer starts it again." if each.is_cut_off else ""

@@ -1,4 +1,4 @@
-"""What there is to tell of a review that waits: a reminder, then an escalation."""
+"""What there is to tell of a review that waits: a reminder, an escalation, a refusal by record."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,18 @@ def waiting_notices(pending: Pending, approval: ApprovalSpec, now: datetime) -> 
                 lines=tuple(_lines(pending)),
                 review=pending.run_id,
             )
+
+
+def default_notice(pending: Pending, reason: str) -> Notice:
+    """What there is to tell of a review that was refused because its run could not decide."""
+    return Notice(
+        occasion=Occasion.EXPIRED,
+        model=pending.model,
+        as_of=pending.as_of,
+        subject=pending.evidence,
+        title=titled(pending.title, "nobody decided in time, refused by default"),
+        lines=(reason,),
+    )
 
 
 def _title(occasion: Occasion, question: str, after: timedelta) -> str:

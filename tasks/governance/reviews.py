@@ -1,4 +1,4 @@
-"""The reviews that wait: which they are, giving an answer, and what happens past a deadline."""
+"""The reviews that wait: which they are, giving an answer, and how they go on."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,6 @@ _PAGE: Final = 200
 
 _GONE: Final = "Gone"
 _MOVING: Final = frozenset({"RUNNING", "PENDING", "SCHEDULED", "CANCELLING"})
-"""States in which the run goes on by itself and applies what is due."""
 
 
 class Pending(BaseModel):
@@ -142,29 +141,9 @@ def submit(pending: Pending, answer: Answer) -> None:
         run = client.read_flow_run(UUID(pending.run_id))
         if run.state is not None and run.state.is_final() and not run.state.is_completed():
             _leave(client, pending, answer)
-            _start_again(client, pending, "Answered", "It was over, and is answered.")
+            start_again(client, pending, "Answered", "It was over, and is answered.")
         else:
             _resume(client, pending, answer)
-
-
-def expire(now: datetime, model: str | None = None) -> tuple[Pending, ...]:
-    """The reviews past their deadline, their declared default on its way.
-
-    Prefect's server marks a run that nobody resumed as Failed with no process of ours, so each is
-    started again: it finds its deadline passed, decides by the default and does what that allows.
-    A review whose run was deleted can do nothing any more; it is recorded as refused.
-
-    Raises:
-        BackendError: the database or Prefect's server does not answer.
-    """
-    late = [each for each in pending_reviews(model) if each.deadline <= now]
-    with reachable_prefect() as client:
-        for each in late:
-            if each.is_gone:
-                _refuse_gone(each)
-            else:
-                _start_again(client, each, "Overdue", "The deadline has passed.")
-    return tuple(late)
 
 
 @contextmanager
@@ -278,13 +257,32 @@ def _write_form(client: SyncPrefectClient, pending: Pending) -> None:
         )
 
 
-def _start_again(client: SyncPrefectClient, pending: Pending, name: str, message: str) -> None:
+def start_again(client: SyncPrefectClient, pending: Pending, name: str, message: str) -> None:
+    """Have the run of a review worked on again, unless it goes on by itself.
+
+    Args:
+        client: of Prefect.
+        pending: the review.
+        name: of the state that the run gets.
+        message: why it is started.
+    """
     run = client.read_flow_run(UUID(pending.run_id))
-    if run.state is None or run.state.type.value not in _MOVING:
+    if not goes_on(run):
         client.set_flow_run_state(run.id, Scheduled(name=name, message=message), force=True)
 
 
-def _refuse_gone(pending: Pending) -> None:
+def goes_on(run: FlowRun) -> bool:
+    """Whether a run goes on by itself, and applies what is due."""
+    return run.state is not None and run.state.type.value in _MOVING
+
+
+def refuse(pending: Pending, reason: str) -> None:
+    """Record a review as refused whose run cannot decide by the default any more.
+
+    Raises:
+        IntegrityError: something else was decided meanwhile.
+        BackendError: the database is gone.
+    """
     Ledger().append(
         Entry(
             kind=Kind.REVIEW,
@@ -293,8 +291,7 @@ def _refuse_gone(pending: Pending) -> None:
             subject=pending.evidence,
             actor=DEADLINE,
             evidence=pending.evidence,
-            reason=f"Nobody answered by {pending.deadline.isoformat(' ', 'minutes')}, "
-            "and the run that asked was deleted.",
+            reason=reason,
             payload={"approved": False, "subject": pending.subject.value},
             key=review_key(pending.evidence),
         )

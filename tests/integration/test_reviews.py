@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -34,9 +33,8 @@ from infra.runs import start
 from infra.settings import PROJECT
 from tasks.governance.answers import Answer, DriftAnswer
 from tasks.governance.evidence import evidence_for_batch, evidence_for_drift, read_evidence
-from tasks.governance.gates import gate_key, response_key
 from tasks.governance.recording import record_drift
-from tasks.governance.reviews import expire, find_pending, pending_reviews, submit
+from tasks.governance.reviews import find_pending, pending_reviews, submit
 from tasks.references import Action, Conclusion, Diagnosis, Evidence
 from tests.support.asking_flow import asking
 from tests.support.homes import home_on
@@ -192,50 +190,6 @@ def test_what_was_decided_is_not_asked_again(home: Path) -> None:
     assert len(Ledger().entries("flights", Kind.REVIEW)) == 1
 
 
-def test_past_its_deadline_the_declared_default_counts(home: Path) -> None:
-    """The server fails an expired run with no process of ours; ours is started again."""
-    run = started(evidence(), deadline_s=4)
-    assert executed(run).state_name == "Suspended"
-    assert expire(datetime.now(UTC)) == ()
-    time.sleep(4)
-
-    (late,) = expire(datetime.now(UTC))
-    with get_client(sync_client=True) as client:
-        due = client.read_flow_run(run).next_scheduled_start_time
-    ended = executed(run)
-
-    assert late.run_id == str(run)
-    assert due is not None, "a worker must find it"
-    assert ended.state_name == "Refused"
-    review = Ledger().last("flights", Kind.REVIEW)
-    assert review is not None
-    assert (review.actor, review.payload["approved"]) == ("deadline", False)
-    assert expire(datetime.now(UTC)) == ()
-
-
-def test_an_answer_counts_if_it_came_before_the_deadline(home: Path) -> None:
-    """In time it counts however late the run goes on; after it neither the command nor a gate."""
-    first, second = evidence(), evidence_for_batch.fn(batch(finding("another")))
-    early, late = started(first, deadline_s=5), started(second, deadline_s=5)
-    assert {executed(run).state_name for run in (early, late)} == {"Suspended"}
-    waits = find_pending(str(late))
-    submit(find_pending(str(early)), _YES)
-    time.sleep(5)
-
-    with pytest.raises(ConfigError, match=r"deadline has passed, at .* UTC\. The default is"):
-        submit(waits, _YES)
-    with get_client(sync_client=True) as client:
-        key = response_key(gate_key(second.digest, 1))
-        value = json.dumps(_YES.model_dump(mode="json", by_alias=True))
-        client.create_flow_run_input(flow_run_id=late, key=key, value=value)
-        client.set_flow_run_state(late, Scheduled(), force=True)
-
-    assert executed(early).state_name == "Approved"
-    assert executed(late).state_name == "Refused"
-    [answer] = Ledger().entries("flights", Kind.ANSWER)
-    assert "after the deadline" in str(answer.payload["why"])
-
-
 @pytest.mark.parametrize(
     ("state", "then"), [(Crashed(), "Scheduled"), (Failed(), "Failed"), (Cancelled(), "Cancelled")]
 )
@@ -255,20 +209,6 @@ def test_what_was_cut_off_goes_on_when_the_same_reason_asks_again(
     assert second == first
     assert found.state_name == then
     assert (found.next_scheduled_start_time is not None) is (then == "Scheduled")
-
-
-def test_an_expired_review_whose_run_was_deleted_is_refused(home: Path) -> None:
-    """Nobody can act on it any more, and it does not stay pending for ever."""
-    run = started(evidence())
-    executed(run)
-    with get_client(sync_client=True) as client:
-        client.delete_flow_run(run)
-    later = datetime.now(UTC) + timedelta(hours=2)
-
-    (late,) = expire(later)
-
-    assert late.state == "Gone"
-    assert pending_reviews() == ()
 
 
 def test_a_run_that_was_killed_before_its_form_was_stored_can_be_answered(home: Path) -> None:

@@ -1,6 +1,6 @@
 """What ``perennial review`` makes of its options, and what it says was recorded."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -51,19 +51,20 @@ def test_it_says_what_was_recorded_and_what_follows(
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "days", "told"),
     [
-        ("Suspended", ""),
-        ("Cancelled", "an answer starts it again"),
-        ("Gone", "at the deadline it is refused"),
+        ("Suspended", 1, ""),
+        ("Cancelled", 1, "an answer starts it again"),
+        ("Gone", 1, "at the deadline it is refused"),
+        ("Failed", 3, "Its deadline has passed; the next upkeep applies the default."),
     ],
 )
-def test_the_list_says_what_can_still_be_done(state: str, told: str) -> None:
-    """A run that was cancelled can be answered, one that was deleted cannot."""
+def test_the_list_says_what_can_still_be_done(state: str, days: int, told: str) -> None:
+    """A run that was cancelled can be answered; one that was deleted, or is late, cannot."""
     since = datetime(2013, 5, 1, tzinfo=UTC)
     change = {"state": state, "is_cut_off": state != "Suspended"}
 
-    shown = row(pending(since).model_copy(update=change))
+    shown = row(pending(since).model_copy(update=change), since + timedelta(days=days))
 
     assert told in shown[1]
     assert shown[1].count("\n") == 1 + bool(told)
