@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,12 @@ _ANSWERED: Final = re.compile(r"\berror=(\d{3})\W*$")
 _REFUSED: Final = re.compile(r"\((\d{3}), b['\"]")
 """How an exception of smtplib writes what a mail server answered."""
 
+_SENT: Final = "Sent "
+"""How Apprise's plugins begin what they log of each place that took a message."""
+
+_NO_ANSWER: Final = frozenset({408, 502, 504})
+"""Of whom somebody before the server says that it did not answer: it may have taken what came."""
+
 _WANTS_LOGIN: Final = frozenset({401, 403, 407, 530, 534, 535})
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -44,6 +51,21 @@ _KINDS: Final[Mapping[str, str]] = {
     "ssl|tls": "no encrypted connection came about",
 }
 """What tells a kind of failure in the text of an exception, and the words that we have for it."""
+
+
+_NEVER_CAME: Final = re.compile(
+    "certificate|not supported by server|name resolution|name or service|getaddrinfo|nodename"
+    "|refused|unreachable|no route|connect timeout"
+)
+"""What an exception says where no message was handed over at all."""
+
+
+class Taken(StrEnum):
+    """Who may have got a message that a channel did not take as a whole."""
+
+    NOBODY = "nobody"
+    PERHAPS = "perhaps"
+    SOME = "some"
 
 
 class Message(BaseModel):
@@ -64,7 +86,8 @@ def send(channel: str, message: Message) -> None:
 
     Raises:
         ConfigError: there is no such channel here, or Apprise does not know its address.
-        BackendError: the channel did not take the message; the kind of failure is told.
+        BackendError: the channel did not take the message; the kind of failure is told, and its
+            fact ``taken`` is who may have got it all the same.
     """
     address = settings().alerts.get(channel)
     if address is None:
@@ -73,14 +96,20 @@ def send(channel: str, message: Message) -> None:
         sender = _sender(channel, address)
         taken = _notified(sender, message)
     if not taken:
+        who = taken_by(said, _places(sender))
+        some = ", and some of the places that its address names did" if who is Taken.SOME else ""
         raise BackendError(
-            f"The channel {channel!r} did not take the message: {kind_of(said)}.",
+            f"The channel {channel!r} did not take the message: {kind_of(said)}{some}.",
             hint="See that its address in PERENNIAL_ALERTS is right and that it can be reached.",
+            taken=who,
         )
 
 
 def flaws() -> Iterator[ConfigError]:
     """What is wrong with the addresses in ``PERENNIAL_ALERTS``; nothing is sent to see that.
+
+    One that names several places is wrong too: where one of them fails, nobody can say of the
+    others whether to send again.
 
     Raises:
         ConfigError: the variable holds no channels at all.
@@ -88,9 +117,16 @@ def flaws() -> Iterator[ConfigError]:
     for channel, address in settings().alerts.items():
         try:
             with _overheard():
-                _sender(channel, address)
+                places = _places(_sender(channel, address))
         except ConfigError as error:
             yield error
+            continue
+        if places > 1:
+            yield ConfigError(
+                f"The address of the channel {channel!r} names {places} places. Where one of them "
+                "does not take a message, it is not tried again once another has.",
+                hint="Give each a channel of its own in PERENNIAL_ALERTS, or name one mail list.",
+            )
 
 
 def kind_of(said: list[str]) -> str:
@@ -115,6 +151,33 @@ def kind_of(said: list[str]) -> str:
         if any(re.search(pattern, each) for each in raised):
             return words
     return "Apprise gave no reason that is known here"
+
+
+def taken_by(said: list[str], places: int = 1) -> Taken:
+    """Who may have got a message that a channel did not take: it decides whether to try again.
+
+    >>> taken_by(["Failed to send JSON POST notification: Unauthorized, error=401."]).value
+    'nobody'
+    >>> taken_by(["Socket Exception: [Errno 111] Connection refused"], places=2).value
+    'nobody'
+    >>> taken_by(["Socket Exception: Read timed out. (read timeout=4.0)"]).value
+    'perhaps'
+    >>> taken_by(['Sent Email to "ann".', "Socket Exception: {'b': (550, b'gone')}"], 2).value
+    'some'
+
+    Args:
+        said: the library's log while it was sending.
+        places: that the address names.
+    """
+    if any(each.startswith(_SENT) for each in said):
+        return Taken.SOME
+    raised = [each.partition("Exception")[2].lower() for each in said if "Exception" in each]
+    if raised and all(_NEVER_CAME.search(each) for each in raised):
+        return Taken.NOBODY
+    answers = [int(found[1]) for each in said if (found := _ANSWERED.search(each))]
+    refused = any(_REFUSED.search(each) for each in raised)
+    is_clear = refused or bool(answers and not _NO_ANSWER & set(answers))
+    return Taken.NOBODY if is_clear and places == 1 else Taken.PERHAPS
 
 
 def _answered(status: int) -> str:
@@ -147,9 +210,21 @@ def _sender(channel: str, address: SecretStr) -> "Apprise":
     return sender
 
 
+def _places(sender: "Apprise") -> int:
+    return sum(len(each) for each in sender)
+
+
 def _notified(sender: "Apprise", message: Message) -> bool:
+    """Whether all took it, as the plain text that it is.
+
+    Where a plugin would write HTML, as for mail, Apprise makes of each space one that no line
+    breaks at, and of no address a link; readers of plain text do both.
+    """
     from apprise import NotifyFormat
 
+    for each in sender:
+        if each.notify_format == NotifyFormat.HTML:
+            each.notify_format = NotifyFormat.TEXT
     return bool(sender.notify(message.text, title=message.title, body_format=NotifyFormat.TEXT))
 
 

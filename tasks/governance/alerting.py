@@ -5,19 +5,24 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from prefect.runtime import flow_run
+from pydantic import JsonValue
 
 from infra.addresses import addresses
-from infra.alerts import Message, send
+from infra.alerts import Message, Taken, send
 from infra.entries import Entry, Kind, Recorded
 from infra.errors import PerennialError, few
 from infra.ledger import Ledger
 from infra.steps import step
 from tasks.governance.notices import AlertSpec, Notice, channels
+from tasks.governance.recording import decided
 from tasks.governance.reminders import waiting_notices
 from tasks.governance.reviews import Pending
 from tasks.governance.spec import ApprovalSpec
 
 _TRIED_FOR: Final = timedelta(days=1)
+_PAUSES: Final = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
+"""Before each further try where a channel may have taken what it did not answer to."""
+
 _LOOKED_AT: Final = 500
 """The newest messages, among which those that failed are looked for."""
 
@@ -57,7 +62,7 @@ def tell(notice: Notice, wanted: tuple[str, ...]) -> int:
             send(channel, message)
         except PerennialError as error:
             get_run_logger().warning("Nobody was told. %s %s", error.args[0], error.advice)
-            _record(notice, channel, message, failure=str(error.args[0]))
+            _record(notice, channel, message, error)
         else:
             _record(notice, channel, message)
             told += 1
@@ -67,26 +72,85 @@ def tell(notice: Notice, wanted: tuple[str, ...]) -> int:
 def tell_again(now: datetime) -> Iterator[Told]:
     """Try the channels again that failed within a day; what became of each message.
 
+    Where somebody may have got it all the same the pauses grow and the tries are few, and where
+    somebody has there is none. What asks for a decision that is taken, or late, is told to nobody.
+
     Raises:
         BackendError: the database is gone.
     """
     ledger = Ledger()
-    failed = {
-        _again(each): each
-        for each in ledger.entries(kind=Kind.ALERT, limit=_LOOKED_AT)
-        if each.payload["failure"] and now - each.at < _TRIED_FOR
-    }
-    for key, each in failed.items():
-        channel, title = str(each.payload["channel"]), str(each.payload["title"])
+    for key, tries in _failures(now).items():
+        newest = tries[-1]
+        channel, title = str(newest.payload["channel"]), str(newest.payload["title"])
         if ledger.find(key) is not None:
             continue
-        try:
-            send(channel, Message(title=title, text=str(each.payload["text"])))
-        except PerennialError as error:
-            yield Told(channel, title, str(error.args[0]))
+        over = _is_over(newest, now)
+        if over:
+            ledger.append(_again_of(newest, key, over))
+        if over or not is_due(tries, now):
             continue
-        ledger.append(_sent(each, key))
+        try:
+            send(channel, Message(title=title, text=str(newest.payload["text"])))
+        except PerennialError as error:
+            failure, taken = str(error.args[0]), _taken(error)
+            if taken != Taken.NOBODY:
+                place = f"{key}:failed:again:{len(tries)}"
+                ledger.append(_again_of(newest, place, failure, taken))
+            yield Told(channel, title, failure)
+            continue
+        ledger.append(_again_of(newest, key))
         yield Told(channel, title)
+
+
+def _failures(now: datetime) -> dict[str, list[Recorded]]:
+    """The tries of each message that failed within a day, the oldest first, by its key."""
+    found: dict[str, list[Recorded]] = {}
+    told = Ledger().entries(kind=Kind.ALERT, limit=_LOOKED_AT)
+    for each in sorted(told, key=lambda each: each.id):
+        if each.payload["failure"] and now - _since(each) < _TRIED_FOR:
+            found.setdefault(each.key.partition(":failed:")[0], []).append(each)
+    return found
+
+
+def _since(failed: Recorded) -> datetime:
+    """When the first try was; a further one keeps it."""
+    kept = failed.payload.get("since")
+    return datetime.fromisoformat(str(kept)) if kept else failed.at
+
+
+def is_due(tries: list[Recorded], now: datetime) -> bool:
+    """Whether a message is tried again now, by who may have got it at the tries that failed.
+
+    Args:
+        tries: those, the oldest first.
+        now: the time.
+    """
+    taken = [each.payload.get("taken", Taken.NOBODY) for each in tries]
+    if Taken.SOME in taken:
+        return False
+    doubtful = [each for each in tries if each.payload.get("taken") == Taken.PERHAPS]
+    if not doubtful:
+        return True
+    place = len(doubtful) - 1
+    return place < len(_PAUSES) and now - doubtful[-1].at >= _PAUSES[place]
+
+
+def _is_over(failed: Recorded, now: datetime) -> str:
+    """Why nobody needs to be asked any more; empty where nothing was asked, or it still is."""
+    asked = Ledger().entries(failed.model, Kind.QUESTION)
+    run = failed.payload.get("review")
+    question = next((each for each in asked if run and each.payload["run"] == run), None)
+    if question is None:
+        return ""
+    if decided(question.evidence) is not None:
+        return "It was not told any more, for it has been decided."
+    late = now >= datetime.fromisoformat(str(question.payload["deadline"]))
+    return "It was not told any more, for the deadline has passed." if late else ""
+
+
+def _taken(error: PerennialError) -> str:
+    """Who may have got a message; nobody where it could not be sent at all."""
+    return str(error.facts.get("taken", Taken.NOBODY))
 
 
 def remind(
@@ -117,7 +181,7 @@ def tell_outside(notice: Notice, rules: tuple[AlertSpec, ...]) -> Iterator[Told]
         try:
             send(channel, message)
         except PerennialError as error:
-            _record(notice, channel, message, failure=str(error.args[0]))
+            _record(notice, channel, message, error)
             yield Told(channel, notice.title, str(error.args[0]))
         else:
             _record(notice, channel, message)
@@ -153,8 +217,10 @@ def message_of(notice: Notice) -> Message:
     return Message(title=notice.title, text="\n".join([*notice.lines, "", *links]))
 
 
-def _record(notice: Notice, channel: str, message: Message, failure: str = "") -> None:
-    key = _key(notice, channel)
+def _record(
+    notice: Notice, channel: str, message: Message, error: PerennialError | None = None
+) -> None:
+    key, failure = _key(notice, channel), str(error.args[0]) if error else ""
     Ledger().append(
         Entry(
             kind=Kind.ALERT,
@@ -168,21 +234,24 @@ def _record(notice: Notice, channel: str, message: Message, failure: str = "") -
                 "title": message.title,
                 "text": message.text,
                 "failure": failure,
+                **({"taken": _taken(error), "review": notice.review} if error else {}),
             },
             key=_failed(key) if failure else key,
         )
     )
 
 
-def _sent(failed: Recorded, key: str) -> Entry:
+def _again_of(failed: Recorded, key: str, failure: str = "", taken: str = Taken.NOBODY) -> Entry:
+    """The record of a further try of a message, or of why there is none."""
     channel = str(failed.payload["channel"])
+    more: dict[str, JsonValue] = {"taken": str(taken), "since": _since(failed).isoformat()}
     return Entry(
         kind=Kind.ALERT,
         model=failed.model,
         as_of=failed.as_of,
         subject=failed.subject,
-        reason=f"{channel} was told.",
-        payload={**failed.payload, "failure": ""},
+        reason=failure or f"{channel} was told.",
+        payload={**failed.payload, "failure": failure, **(more if failure else {})},
         key=key,
     )
 
@@ -193,7 +262,3 @@ def _key(notice: Notice, channel: str) -> str:
 
 def _failed(key: str) -> str:
     return f"{key}:failed:{flow_run.id}:{flow_run.run_count}"
-
-
-def _again(failed: Recorded) -> str:
-    return failed.key.partition(":failed:")[0]

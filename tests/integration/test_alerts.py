@@ -13,12 +13,13 @@ from aiosmtpd.handlers import Message as Mailbox
 from aiosmtpd.smtp import AuthResult
 from prefect import flow
 
-from infra.alerts import Message, flaws, send
+from infra.alerts import Message, Taken, flaws, send
 from infra.errors import BackendError, ConfigError
-from infra.ledger import Kind, Ledger
+from infra.ledger import Entry, Kind, Ledger, Recorded
 from infra.settings import settings
-from tasks.governance.alerting import Told, alert, remind, sentences, tell_again
+from tasks.governance.alerting import Told, alert, is_due, remind, sentences, tell_again
 from tasks.governance.notices import AlertSpec, Notice, Occasion
+from tasks.governance.reviews import Pending, refuse
 from tasks.governance.spec import ApprovalSpec
 from tests.support.homes import environment
 from tests.support.subjects import pending
@@ -84,19 +85,21 @@ def telling() -> None:
 
 
 def test_mail_reaches_its_reader() -> None:
-    """A subject and the sentences, by SMTP."""
+    """A subject, the sentences and the links, by SMTP."""
     box = Box()
+    text = "The predictions moved.\n\nDecide: http://127.0.0.1:1/runs/flow-run/0b5e?a=1&b=<2>"
 
     with (
         mail_server(box) as where,
         channels(team=f"mailto://{where}?from=p@example.org&to=ann@example.org"),
     ):
-        send("team", Message(title="flights 2013-06: alert", text="The predictions moved."))
+        send("team", Message(title="flights 2013-06: alert", text=text))
 
     [letter] = box.letters
     assert letter["Subject"] == "flights 2013-06: alert"
     assert letter["To"] == "ann@example.org"
-    assert "The predictions moved." in str(letter)
+    assert letter.get_content_type() == "text/plain", "readers make links there, and break lines"
+    assert letter.get_payload(decode=True).decode().split() == text.split()
 
 
 @pytest.mark.usefixtures("ledger_beside_runs")
@@ -137,6 +140,119 @@ def test_a_channel_that_fails_fails_no_run_and_is_told_later(webhook: Webhook) -
     assert still == [Told("team", NOTICE.title, str(failed.payload["failure"]))]
     assert again == [Told("team", NOTICE.title)]
     assert [post["title"] for post in webhook.posts] == [NOTICE.title]
+
+
+@pytest.mark.usefixtures("ledger_beside_runs")
+def test_what_a_channel_may_have_taken_is_sent_again_seldom(webhook: Webhook) -> None:
+    """A server that did not answer in time may have told people: four tries in all, far apart."""
+    webhook.answer = 504
+    now = datetime.now(UTC)
+    with channels(team=webhook.address):
+        telling()
+        tries = [
+            (minutes, len(list(tell_again(now + timedelta(minutes=minutes)))))
+            for minutes in (0, 50, 70, 80)
+        ]
+
+    assert tries == [(0, 0), (50, 0), (70, 1), (80, 0)]
+    first, second = Ledger().entries("flights", Kind.ALERT)
+    assert (first.payload["taken"], second.payload["taken"]) == ("perhaps", "perhaps")
+    assert second.payload["since"] == first.at.isoformat()
+
+
+def test_the_pauses_grow_and_the_tries_end() -> None:
+    """Nobody gets a message more than four times, and where somebody has it nobody twice."""
+    sent = [failed_at(hours, Taken.PERHAPS) for hours in (0, 1, 5, 17)]
+    some = failed_at(0, Taken.SOME)
+
+    due = [is_due(sent[:number], sent[0].at + timedelta(hours=5)) for number in (1, 2, 3)]
+
+    assert due == [True, True, False]
+    assert not is_due(sent, sent[0].at + timedelta(hours=90))
+    assert not is_due([some], some.at + timedelta(hours=20))
+    assert is_due([failed_at(0, Taken.NOBODY)], some.at)
+
+
+def failed_at(hours: int, taken: Taken) -> Recorded:
+    """A try that failed, so many hours after the first."""
+    entry = Entry(
+        kind=Kind.ALERT,
+        model="flights",
+        as_of=NOTICE.as_of,
+        subject="s",
+        payload={"taken": taken.value, "failure": "it did not answer in time"},
+    )
+    return Recorded.sealed(entry, None, NOTICE.as_of + timedelta(hours=hours))
+
+
+class Strict(Box):
+    """A mail server that knows some people no more."""
+
+    async def handle_RCPT(self, *said: Any) -> str:  # noqa: ANN401, N802 - the library's own
+        """Take a letter to anybody but them."""
+        envelope, address = said[2], str(said[3])
+        if address.startswith("gone"):
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+
+@pytest.mark.usefixtures("ledger_beside_runs")
+def test_where_one_of_several_places_fails_the_others_are_told_once() -> None:
+    """It is on record that some have it, and whoever looks at the channels is warned."""
+    box = Strict()
+    to = "from=p@example.org&to=ann@example.org,gone@example.org"
+    with mail_server(box) as where, channels(team=f"mailto://{where}?{to}"):
+        telling()
+        assert list(tell_again(datetime.now(UTC) + timedelta(hours=20))) == []
+        [flaw] = flaws()
+
+    assert len(box.letters) == 1
+    [failed] = Ledger().entries("flights", Kind.ALERT)
+    assert failed.payload["taken"] == "some"
+    assert "names 2 places" in str(flaw)
+
+
+@pytest.mark.usefixtures("ledger_beside_runs")
+def test_what_asks_for_a_decision_is_not_told_once_it_is_taken(webhook: Webhook) -> None:
+    """A channel that comes back after the decision, or after the deadline, says nothing of it."""
+    now = datetime.now(UTC)
+    taken, late = (pending(now).model_copy(update={"evidence": each * 64}) for each in "tl")
+    late = late.model_copy(update={"run_id": "2"})
+    rules = (AlertSpec.model_validate({"on": ["remind"], "to": ["team"]}),)
+    approval = ApprovalSpec(remind_after=timedelta(seconds=1))
+    webhook.answer = 500
+    with channels(team=webhook.address):
+        for each, until in ((taken, now + timedelta(days=3)), (late, now + timedelta(hours=1))):
+            asked(each, until)
+            assert len(list(remind(each, approval, rules, now + timedelta(minutes=1)))) == 1
+        refuse(taken, "It was refused.")
+        webhook.answer = 200
+
+        assert list(tell_again(now + timedelta(hours=2))) == []
+        assert list(tell_again(now)) == []
+
+    assert webhook.posts == []
+    said = [each.reason for each in Ledger().entries("flights", Kind.ALERT)][2:]
+    assert [each.rpartition(", for ")[2] for each in said] == [
+        "it has been decided.",
+        "the deadline has passed.",
+    ]
+
+
+def asked(review: Pending, deadline: datetime) -> None:
+    """The question of a review on record."""
+    payload = {"run": review.run_id, "deadline": deadline.isoformat()}
+    Ledger().append(
+        Entry(
+            kind=Kind.QUESTION,
+            model=review.model,
+            as_of=review.as_of,
+            subject=review.evidence,
+            evidence=review.evidence,
+            payload=dict(payload),
+        )
+    )
 
 
 @pytest.mark.usefixtures("ledger_beside_runs")
