@@ -11,6 +11,8 @@ from tasks.governance.policy_spec import WEEK, BudgetSpec, PersistSpec, PolicySp
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
 from tasks.references import Action, WatchKind
+from tasks.schedules import FreezeSpec
+from tasks.verification.spec import ContinuousSpec
 
 _SHORTEST: Final = {
     "day": timedelta(days=1),
@@ -20,6 +22,10 @@ _SHORTEST: Final = {
 """The least that a window of a grain lasts."""
 
 _DEFAULT: Final = PolicySpec()
+
+_DAYS: Final = 365
+_FOR_GOOD: Final = timedelta(days=10 * 365)
+"""A freeze has an end that somebody waits for."""
 
 
 def contradictions(
@@ -42,6 +48,42 @@ def contradictions(
     yield from _in_vain(policy, triggers)
     yield from _of_time(policy, triggers, grain)
     yield from _untold(policy, alerts)
+
+
+def unkept(
+    policy: PolicySpec, verify: ContinuousSpec, freezes: Sequence[FreezeSpec]
+) -> Iterator[str]:
+    """What a proof or a calendar asks of a policy that never happens, a sentence for each.
+
+    Args:
+        policy: what follows from a verdict.
+        verify: what `perennial verify continuous` holds the model to.
+        freezes: days on which nothing is changed.
+    """
+    wanted = verify.retrains if "retrains" in verify.model_fields_set else ()
+    if wanted and policy.most.rank < Action.RETRAIN.rank:
+        yield (
+            f"verify.continuous.retrains wants a training for {few(wanted)}, but policy.most is "
+            f"{policy.most.value}"
+        )
+    if policy.every is not None and _is_frozen_for_good(freezes):
+        each = lasting(policy.every).removeprefix("1 ")
+        yield f"policy.every asks for a training each {each}, but calendar.freezes leave no day"
+
+
+def _is_frozen_for_good(freezes: Sequence[FreezeSpec]) -> bool:
+    """Whether those that train none leave no day of a year, or go on for longer than one plans."""
+    days = set[tuple[int, int]]()
+    for each in freezes:
+        if "train" not in each.flows or each.first is None or each.last is None:
+            continue
+        length = each.last - each.first
+        if length > _FOR_GOOD:
+            return True
+        if each.yearly:
+            frozen = (each.first + timedelta(days=n) for n in range(length.days + 1))
+            days |= {(day.month, day.day) for day in frozen}
+    return len(days - {(2, 29)}) == _DAYS
 
 
 def _of_kinds(policy: PolicySpec, monitoring: MonitoringSpec) -> Iterator[str]:

@@ -18,7 +18,7 @@ from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from infra.errors import ConfigError, DataError, fault, few
 from infra.files import read_file, shown
 from infra.settings import settings
-from tasks.contradictions import contradictions
+from tasks.contradictions import contradictions, unkept
 from tasks.data.spec import DataSpec
 from tasks.evaluation.spec import EvaluationSpec, GateSpec
 from tasks.features.spec import FeatureSpec
@@ -92,7 +92,8 @@ class ModelSpec(Section):
         found = contradictions(
             self.policy, self.monitoring, self.triggers, self.alerts, self.data.grain
         )
-        for said in found:
+        unmet = unkept(self.policy, self.verify.continuous, self.calendar.freezes)
+        for said in (*found, *unmet):
             raise ValueError(said)
         return self
 

@@ -1,11 +1,16 @@
 """The ``triggers`` section: what starts a training beside a person, a schedule and a verdict."""
 
 from datetime import timedelta
-from typing import Literal, Self
+from itertools import combinations
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tasks.sections import Section
+
+_OF_PREFECT: Final = "prefect."
+_OF_ASSETS: Final = "prefect.asset."
+"""What a flow has made or used, which those of ours never tell of. Source: Prefect 3.8, assets."""
 
 
 class DataTrigger(Section):
@@ -60,7 +65,10 @@ class ApplicationTrigger(Section):
 class EventTrigger(Section):
     """Train when an application has told Prefect's server that something happened."""
 
-    event: str = Field(pattern=r"^\S+$", description="Name of the event, the whole of it.")
+    event: str = Field(
+        pattern=r"^[^\s*!]+$",
+        description="Name of the event, the whole of it: no star stands in it.",
+    )
     resource: str = Field(
         "*",
         pattern=r"^[^\s*!]*\*?$",
@@ -71,6 +79,22 @@ class EventTrigger(Section):
     cooldown: timedelta = Field(
         timedelta(0), ge=timedelta(0), description="Least time between trainings for events."
     )
+
+    @model_validator(mode="after")
+    def _of_others(self) -> Self:
+        if self.event.startswith(_OF_PREFECT) and not self.event.startswith(_OF_ASSETS):
+            raise ValueError(
+                f"{self.event} tells of Prefect's runs, and this model's are among them: "
+                "each would ask for the next. Emit an event of your own"
+            )
+        return self
+
+    def covers(self, other: "EventTrigger") -> bool:
+        """Whether every event that another names is this one's."""
+        whole = not self.resource.endswith("*")
+        if self.event != other.event or (whole and self.resource != other.resource):
+            return False
+        return whole or other.resource.removesuffix("*").startswith(self.resource[:-1])
 
 
 class TriggersSpec(Section):
@@ -92,6 +116,17 @@ class TriggersSpec(Section):
     events: tuple[EventTrigger, ...] = Field(
         (), description="When an event has come; `heed/NAME` is woken by it, and upkeep looks too."
     )
+
+    @model_validator(mode="after")
+    def _each_counts(self) -> Self:
+        """The first that names an event counts: one behind another that covers it never does."""
+        for first, second in combinations(self.events, 2):
+            if first.covers(second):
+                raise ValueError(
+                    f"events names {second.event} of {second.resource} behind {first.event} of "
+                    f"{first.resource}, which counts first: leave one out, or put the narrow before"
+                )
+        return self
 
     @property
     def code_paths(self) -> tuple[str, ...]:

@@ -268,7 +268,9 @@ def test_new_data_of_frozen_days_start_their_training_afterwards(
     held = list(follow_thaws([model], came))
     started, again = (list(follow_thaws([model], came + timedelta(days=7))) for _ in range(2))
 
-    assert (held, again) == ([], [])
+    waits = f"A training of {model}, cause data, waits (year end, frozen until 2013-07-03): "
+    assert held == [f"{waits}2 windows have come since version 2 was trained."]
+    assert again == []
     [sentence] = started
     assert sentence.startswith(f"A training of {model} was asked for, cause data: 2 windows have")
     [run] = runs(client, "train", model)

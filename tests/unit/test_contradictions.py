@@ -1,17 +1,21 @@
 """Declarations whose sections contradict one another."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.errors import ConfigError
-from tasks.contradictions import contradictions
+from tasks.contradictions import contradictions, unkept
 from tasks.governance.notices import AlertSpec
 from tasks.governance.policy_spec import PolicySpec
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
+from tasks.references import Action
+from tasks.schedules import FreezeSpec
 from tasks.spec import load_spec
+from tasks.verification.spec import ContinuousSpec, ShiftKind
 from tests.support.small_model import write_model
 
 
@@ -105,6 +109,46 @@ def test_nobody_waits_to_be_told_of_what_never_happens() -> None:
     assert found({}, on=("alert", "ask", "retrain", "rollback")) == []
 
 
+def test_a_proof_asks_for_no_training_that_the_policy_excludes() -> None:
+    """Where the declaration says so itself; what it leaves out promises nothing."""
+    asks = PolicySpec(most=Action.ASK)
+    wanted = ContinuousSpec(retrains=(ShiftKind.FLIP,))
+
+    assert list(unkept(asks, wanted, ())) == [
+        "verify.continuous.retrains wants a training for flip, but policy.most is ask"
+    ]
+    assert list(unkept(asks, ContinuousSpec(), ())) == []
+    assert list(unkept(PolicySpec(), wanted, ())) == []
+
+
+@pytest.mark.parametrize(
+    ("freezes", "are_refused"),
+    [
+        ([("2000-01-01", "2100-12-29", False)], True),
+        ([("2026-01-01", "2026-06-30", True), ("2026-07-01", "2026-12-31", True)], True),
+        ([("2026-01-01", "2026-06-30", True), ("2026-07-02", "2026-12-31", True)], False),
+        ([("2026-01-01", "2026-06-30", False)], False),
+    ],
+)
+def test_what_is_due_needs_a_day_that_is_not_frozen(
+    freezes: list[tuple[str, str, bool]], *, are_refused: bool
+) -> None:
+    """Freezes of other flows leave the trainings alone."""
+    due, days = (
+        PolicySpec(every=timedelta(days=30)),
+        [
+            {"why": "shut", "first": first, "last": last, "yearly": yearly}
+            for first, last, yearly in freezes
+        ],
+    )
+    shut = [FreezeSpec.model_validate(each) for each in days]
+    others = [FreezeSpec.model_validate({**each, "flows": ["ingest"]}) for each in days]
+
+    assert bool(list(unkept(due, ContinuousSpec(), shut))) is are_refused
+    assert list(unkept(due, ContinuousSpec(), others)) == []
+    assert list(unkept(PolicySpec(), ContinuousSpec(), shut)) == []
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
@@ -112,6 +156,10 @@ def test_nobody_waits_to_be_told_of_what_never_happens() -> None:
         ("policy: [rest]\n", "policy must be a mapping of its fields"),
         ("policy: {most: ask, cooldown: P7D}\n", "model.yaml: policy.cooldown lies between"),
         ("policy: {every: PT0S}\n", "policy: every must be a length of time above zero"),
+        (
+            "verify: {continuous: {retrains: [flip]}}\npolicy: {most: ask}\n",
+            "but policy.most is ask",
+        ),
         ("policy: {cooldown: P1D, cooldown: P2D}\n", 'found duplicate key "cooldown"'),
     ],
 )

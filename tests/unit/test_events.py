@@ -7,7 +7,7 @@ from prefect.events.schemas.events import ReceivedEvent
 from pydantic import ValidationError
 
 from tasks.governance.events import heard
-from tasks.governance.triggers import EventTrigger
+from tasks.governance.triggers import EventTrigger, TriggersSpec
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 OPENED = EventTrigger(event="airport.opened", resource="desk.*")
@@ -31,6 +31,40 @@ def test_an_event_counts_for_the_trigger_that_names_it() -> None:
     assert [(each.event, each.trigger, each.fault) for each in found] == [
         ("airport.opened", exact, "")
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("gong.*", "should match pattern"),
+        ("!gong", "should match pattern"),
+        ("prefect.flow-run.Completed", "each would ask for the next"),
+        ("prefect.deployment.ready", "each would ask for the next"),
+    ],
+)
+def test_an_event_that_would_never_count_or_count_for_ever_is_refused(
+    event: str, said: str
+) -> None:
+    """Names are compared whole, and what Prefect tells of runs, our own runs would tell too."""
+    with pytest.raises(ValidationError, match=said):
+        EventTrigger(event=event)
+
+    assert EventTrigger(event="prefect.asset.materialization.succeeded", resource="s3://*")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("desk.jfk", "desk.jfk"), ("desk.*", "desk.jfk"), ("*", "desk.*")]
+)
+def test_a_trigger_behind_one_that_covers_it_is_refused(first: str, second: str) -> None:
+    """The first that names an event counts, so the cooldown of the second would count for none."""
+    wide, narrow = (EventTrigger(event="airport.opened", resource=each) for each in (first, second))
+    calm = narrow.model_copy(update={"cooldown": timedelta(days=7)})
+
+    with pytest.raises(ValidationError, match="which counts first"):
+        TriggersSpec(events=(wide, calm))
+
+    assert first == second or TriggersSpec(events=(calm, wide))
+    assert TriggersSpec(events=(wide, calm.model_copy(update={"event": "airport.closed"})))
 
 
 def test_the_senders_clock_is_not_asked() -> None:
