@@ -17,6 +17,8 @@ from tasks.governance.events import is_waiting
 from tasks.governance.notices import Occasion
 from tasks.governance.policy_spec import WEEK
 from tasks.governance.recording import conclusion_of
+from tasks.governance.spending import TRIGGERED
+from tasks.governance.trainings import FOR_VERDICTS
 from tasks.references import Action, Cause, Champion, Ending, Subject
 from tasks.registry.crownings import champion_of
 from tasks.windows import EVERYTHING, end_day, first_day
@@ -78,7 +80,9 @@ class Standing:
     )
     """Of the trainings so far, by their cause."""
     spent: dict[datetime, float] = field(default_factory=dict)
-    """GPU hours of trainings for drift, by the time that they were trained for."""
+    """GPU hours of trainings for verdicts, by the time that they were trained for."""
+    triggered: dict[datetime, float] = field(default_factory=dict)
+    """Likewise of those that a trigger began."""
     data_end: datetime | None = None
     findings: tuple[Order, int] | None = None
     """Of the newest delivery."""
@@ -93,9 +97,12 @@ class Standing:
         if self.judged is None:
             return {}
         last = self.judged.as_of
-        within = [each for each in self.begun if timedelta(0) <= last - each < WEEK]
-        hours = sum(self.spent.get(each, 0.0) for each in within)
-        return {"retrains": len(within), "gpu_hours": hours}
+        took = [
+            *((each, self.spent.get(each, 0.0)) for each in self.begun),
+            *self.triggered.items(),
+        ]
+        within = [hours for each, hours in took if timedelta(0) <= last - each < WEEK]
+        return {"retrains": len(within), "gpu_hours": sum(within)}
 
 
 class Tally:
@@ -173,8 +180,10 @@ def _gate(standing: Standing, record: Recorded) -> None:
     standing.counts["perennial_trainings_total", cause, str(record.payload["verdict"])] += 1
     hours = float(str(record.payload.get("gpu_hours", 0.0)))
     standing.gpu_hours[cause] = standing.gpu_hours.get(cause, 0.0) + hours
-    if cause == Cause.DRIFT:
-        standing.spent[record.as_of] = standing.spent.get(record.as_of, 0.0) + hours
+    if cause in FOR_VERDICTS:
+        standing.spent[record.as_of] = hours
+    elif cause in TRIGGERED:
+        standing.triggered[record.as_of] = hours
 
 
 def _question(standing: Standing, record: Recorded) -> None:

@@ -82,13 +82,20 @@ class Chronicle:
         )
 
     def gate(
-        self, version: int, as_of: datetime, verdict: str, evidence: str, gpu_hours: float = 0.0
+        self,
+        version: int,
+        as_of: datetime,
+        verdict: str,
+        evidence: str,
+        *,
+        gpu_hours: float = 0.0,
+        cause: Cause = Cause.DRIFT,
     ) -> Recorded:
         """A candidate that came before the gates."""
         payload: dict[str, JsonValue] = {
             "verdict": verdict,
             "version": version,
-            "cause": Cause.DRIFT.value,
+            "cause": cause.value,
             "gpu_hours": gpu_hours,
             "comparison": comparison().model_dump(mode="json"),
         }

@@ -14,7 +14,7 @@ from deployments.metrics.tally import Standing, Tally
 from deployments.metrics.verdicts import MOST_FEATURES, MOST_SLICES
 from infra.entries import Kind, Recorded
 from tasks.governance.events import WAITING
-from tasks.references import Action, Restraint
+from tasks.references import Action, Cause, Restraint
 from tasks.spec import load_spec
 from tests.support.chronicle import MODEL, Chronicle, month, year
 
@@ -272,6 +272,23 @@ def test_the_budget_is_what_the_policy_counts() -> None:
     assert found["perennial_training_gpu_hours_total['drift']"] == 3
     wanted = found["perennial_training_wanted_timestamp_seconds[]"]
     assert wanted == (last - 2 * day).timestamp()
+
+
+def test_trainings_of_triggers_count_against_the_budget_as_well() -> None:
+    """So does one that a verdict said was due; one that a person or the calendar began does not."""
+    chronicle, last, day = Chronicle(), month(5), timedelta(days=1)
+    causes = {2: Cause.DATA, 3: Cause.EVENT, 4: Cause.PERSON, 5: Cause.SCHEDULE, 8: Cause.CODE}
+    for days, cause in causes.items():
+        evidence = f"e{days}"
+        chronicle.gate(days, last - days * day, "refuse", evidence, gpu_hours=1.5, cause=cause)
+    chronicle.judged("2013-04", last - day, Action.RETRAIN)
+    chronicle.gate(9, last - day, "refuse", "e9", gpu_hours=0.5, cause=Cause.SCHEDULE)
+    chronicle.judged("2013-05", last)
+
+    found = samples(standing(chronicle.records))
+
+    assert found["perennial_budget_used['retrains']"] == 3
+    assert found["perennial_budget_used['gpu_hours']"] == 3.5
 
 
 def test_labels_are_told_by_age_in_a_few_parts() -> None:
