@@ -7,8 +7,9 @@ from typing import Final
 
 from deployments.pages.frame import Frame, Scale, scale
 from deployments.pages.money import Money, money
-from deployments.pages.story import Judged, Outcome, Story
+from deployments.pages.story import Batch, Judged, Outcome, Story
 from tasks.references import Action, WatchKind
+from tasks.windows import EVERYTHING
 
 _TOP: Final = 16.0
 _PLOT: Final = 204.0
@@ -16,6 +17,9 @@ _LANE: Final = 30.0
 _AXIS: Final = 36.0
 _APART: Final = 15.0
 """Between two marks of a lane that would cover each other."""
+
+_LEAST: Final = 4.0
+"""Width of the narrowest bar of a delivery; of two that came closer the later one is drawn."""
 
 _ROOM_FOR_WORD: Final = 74.0
 _ROOM_FOR_VALUE: Final = 40.0
@@ -251,19 +255,36 @@ def _lanes(story: Story, judged: Mapping[int, Judged], frame: Frame, top: float)
 
 
 def _batches(story: Story, frame: Frame) -> list[Mark]:
+    """Each in the column of its window; deliveries of a whole table from one to the next."""
     ends = {each.window: each for each in story.batches}
+    if EVERYTHING in ends:
+        return _deliveries([each for each in story.batches if each.window == EVERYTHING], frame)
     return [
-        Mark(
-            x=frame.edge(place) + 1,
-            symbol="",
-            kind=f"batch {each.ending}",
-            title=f"{each.window}: {each.ending}. {each.reason}",
-            text=each.ending if frame.step >= _ROOM_FOR_WORD and each.ending != "accept" else "",
-            width=frame.step - 2,
-        )
+        _delivered(each, each.window, frame.edge(place) + 1, frame.step - 2)
         for place, column in enumerate(frame.columns)
         if (each := ends.get(column.name)) is not None
     ]
+
+
+def _deliveries(batches: Sequence[Batch], frame: Frame) -> list[Mark]:
+    """What is in the table, from the time of each delivery on; the newest has no end."""
+    starts = [max(frame.at(each.as_of), frame.left) for each in batches]
+    return [
+        _delivered(each, f"{each.as_of:%Y-%m-%d %H:%M}", start + 1, end - start - 2)
+        for each, start, end in zip(batches, starts, [*starts[1:], frame.end], strict=True)
+        if end - start > _LEAST
+    ]
+
+
+def _delivered(batch: Batch, when: str, x: float, width: float) -> Mark:
+    return Mark(
+        x=x,
+        symbol="",
+        kind=f"batch {batch.ending}",
+        title=f"{when}: {batch.ending}. {batch.reason}",
+        text=batch.ending if width >= _ROOM_FOR_WORD - 2 and batch.ending != "accept" else "",
+        width=width,
+    )
 
 
 def _reigns(story: Story, frame: Frame) -> list[Mark]:

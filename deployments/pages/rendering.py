@@ -35,6 +35,7 @@ from deployments.pages.wording import (
 )
 from infra.addresses import addresses
 from infra.errors import ConfigError
+from tasks.windows import EVERYTHING
 
 _ORDER: Final = ("not_in_prefect", "moved", "runs", "left_out", "paused")
 _SIGNS: Final = {"runs": "●", "moved": "▸", "paused": "○", "left_out": "✕", "not_in_prefect": "?"}
@@ -149,9 +150,18 @@ def _drawn(kind: str, facts: Facts, frame: Frame, named: Frame) -> Pictures:
 
 
 def columns(story: Story, timezone: str) -> tuple[Column, ...]:
-    """The columns of a story: windows that were judged, and those that data came for."""
+    """The columns of a story: windows that were judged, and those that data came for.
+
+    Of a table without time each verdict is a column, and each delivery that none has come after.
+    """
     looks = [(each.window, each.as_of) for each in story.judged]
-    return columns_of([*looks, *((each.window, each.as_of) for each in story.batches)], timezone)
+    newest = max((at for _, at in looks), default=None)
+    came = [
+        (each.window, each.as_of)
+        for each in story.batches
+        if each.window != EVERYTHING or newest is None or each.as_of > newest
+    ]
+    return columns_of([*looks, *came], timezone)
 
 
 def _strips(coming: Ahead, now: datetime) -> Iterator[tuple[object, tuple[Day, ...]]]:

@@ -117,7 +117,7 @@ class Reviewed:
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of the newest delivery of a window."""
+    """What became of the newest delivery of a window; of a whole table each one counts."""
 
     window: str
     as_of: datetime
@@ -156,6 +156,12 @@ class Story:
     proved: Proved | None = None
     importances: Mapping[str, float] = field(default_factory=dict)
     """Of the version in charge, by feature."""
+
+    @property
+    def held(self) -> tuple[Batch, ...]:
+        """The windows whose newest delivery was not let in, newest first."""
+        newest = {each.window: each for each in self.batches}
+        return tuple(each for each in newest.values() if not each.is_let_in)[::-1]
 
 
 _BATCHES = (Kind.INGEST, Kind.HOLD, Kind.REFUSAL)
@@ -310,15 +316,16 @@ def answered(answer: Recorded) -> Outcome:
 
 
 def _batches(records: Iterable[Recorded]) -> tuple[Batch, ...]:
-    last = {
-        str(each.payload["window"]): Batch(
-            window=str(each.payload["window"]),
+    """Of a window that was delivered again the last one counts; of a whole table each one does."""
+    last: dict[object, Batch] = {}
+    for each in records:
+        window = str(each.payload["window"])
+        last[(window, each.as_of if window == EVERYTHING else None)] = Batch(
+            window=window,
             as_of=each.as_of,
             ending=str(each.payload["ending"]) if each.kind is not Kind.HOLD else "hold",
             reason=each.reason,
         )
-        for each in records
-    }
     return tuple(last.values())
 
 

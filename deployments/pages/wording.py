@@ -138,7 +138,7 @@ def _unproved(facts: Facts) -> Iterator[Want]:
 
 
 def _held_up(facts: Facts) -> Iterator[Want]:
-    held = [each for each in facts.story.batches if not each.is_let_in][::-1]
+    held = facts.story.held
     for batch in held[:_MOST_HELD]:
         ended = "is on hold" if batch.ending == "hold" else "was rejected"
         text = f"{batch.reason} Nothing of it is in the tables."

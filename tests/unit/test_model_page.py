@@ -226,6 +226,29 @@ def test_a_table_without_time_has_a_column_for_each_look_at_it() -> None:
     assert "<svg" in model_page(facts(chronicle.records))
 
 
+def test_deliveries_of_a_table_without_time_are_drawn_from_one_to_the_next() -> None:
+    """Each is in the table until another replaces it; only the newest may wait for somebody."""
+    chronicle, day = Chronicle(), timedelta(days=1)
+    for number in range(4):
+        came = month(5) + 7 * number * day
+        chronicle.batch("all", came, "hold" if number in {1, 3} else "accept")
+        if number < 3:
+            chronicle.judged("all", came + timedelta(hours=4))
+
+    story = told(chronicle.records)
+    drawn = course(story, "roc_auc", Frame(columns(story, "UTC"), WIDE))
+
+    [data] = [each for each in drawn.lanes if each.name == "Data"]
+    assert [each.kind for each in data.marks] == [
+        "batch accept", "batch hold", "batch accept", "batch hold",
+    ]  # fmt: skip
+    assert all(each.x + each.width < after.x for each, after in pairwise(data.marks))
+    assert len(columns(story, "UTC")) == 4
+    assert [each.as_of for each in story.held] == [month(5) + 21 * day]
+    chronicle.batch("all", month(8))
+    assert told(chronicle.records).held == ()
+
+
 def test_what_happened_stands_at_its_own_time() -> None:
     """Within its window's column; before all of them or since, beside them."""
     shared = columns_of([("2013-05", NOW), ("2013-06", NOW)], "UTC")
