@@ -148,7 +148,7 @@ def _held_up(facts: Facts) -> Iterator[Want]:
         yield Want("look", f"Older batches were not let in either: {older}", "")
     for schedule in facts.coming.schedules if facts.coming else ():
         if schedule.said:
-            yield Want("look", f"Schedule {schedule.name}", schedule.said)
+            yield Want("look", f"Schedule {schedule.name} is not as declared", schedule.said)
 
 
 def _tiles(facts: Facts) -> Iterator[Tile]:

@@ -154,12 +154,14 @@ def test_what_wants_a_look_outranks_a_window_that_rests() -> None:
     rests = said(told.records)
     told.batch("2013-06", month(6), "hold")
     found = said(told.records)
-    listed = index_page([Brief("flights", "", found)], NOW, 300)
+    told.add(Kind.HOLD, month(6), {"window": "2013-06", "ending": "hold"}, "Half the rows `x`.")
+    listed = index_page([Brief("flights", "", said(told.records))], NOW, 300)
 
     assert (rests.kind, rests.word) == ("well", "Nothing is to be done")
     assert (found.kind, found.word) == ("look", "Worth a look")
     assert found.sentence == "The batch 2013-06 is on hold"
     assert '<li class="look">' in listed
+    assert "Half the rows <code>x</code>. Nothing of it is in the tables." in listed, "the reason"
     assert 'http-equiv="refresh"' in listed
 
 

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from deployments.metrics.families import FAMILIES
 from infra.settings import PROJECT
+from tasks.references import Restraint
 
 OBSERVED = PROJECT / "infra" / "observability"
 NAME = re.compile(r"\bperennial_[a-z_]+")
@@ -133,3 +134,11 @@ def test_the_documentation_lists_every_name() -> None:
     ]
 
     assert missing == []
+
+
+def test_the_documentation_says_what_each_word_for_less_means() -> None:
+    """Every reason of `perennial_policy_held` is explained where it is named."""
+    document = (PROJECT / "docs" / "observability.md").read_text(encoding="utf-8")
+    told = document.partition("`perennial_policy_held` says in a word")[2].partition("\n\n")[0]
+
+    assert [each for each in Restraint if f"`{each}`" not in told] == []
