@@ -267,7 +267,7 @@ def _batches(story: Story, frame: Frame) -> list[Mark]:
 
 
 def _deliveries(batches: Sequence[Batch], frame: Frame) -> list[Mark]:
-    """What is in the table, from the time of each delivery on; the newest has no end."""
+    """What came, each until the next one did; the newest has no end."""
     starts = [max(frame.at(each.as_of), frame.left) for each in batches]
     return [
         _delivered(each, f"{each.as_of:%Y-%m-%d %H:%M}", start + 1, end - start - 2)
