@@ -23,7 +23,14 @@ _PATIENCE: Final = timedelta(minutes=1)
 _MISSED: Final = 2
 """So many windows, or times of the schedule, may lack a verdict; one is about to get its own."""
 
-_LONGEST: Final = {"day": timedelta(days=1), "month": timedelta(days=31), "year": timedelta(366)}
+_LONGEST: Final = {
+    "day": timedelta(days=1),
+    "month": timedelta(days=31),
+    "year": timedelta(days=366),
+    EVERYTHING: timedelta(days=1),
+}
+"""Of a window; a whole table has no length, and counts by its schedule after two days."""
+
 _FIRST_LOOK: Final = timedelta(days=1)
 
 
@@ -79,8 +86,8 @@ def _unjudged(facts: "Facts") -> Iterator[Stall]:
     if newest is None or facts.champion is None:
         return
     came, age = _since(facts, newest), facts.now - newest.at
-    longest = _LONGEST.get(facts.spec.data.grain)
-    old = longest is not None and age > _MISSED * longest
+    grain = facts.spec.data.grain
+    old = age > _MISSED * _LONGEST[grain] and (grain != EVERYTHING or _is_scheduled(facts.spec))
     if (len(came) < _MISSED and not old) or _is_early(facts.spec, newest.at, facts.now):
         return
     title = (
@@ -109,6 +116,10 @@ def _since(facts: "Facts", newest: "Judged") -> list[str]:
         and first_day(each.window) >= end_day(newest.window)
         and datetime.combine(end_day(each.window), time(), UTC) + delay <= facts.now
     ]
+
+
+def _is_scheduled(spec: "ModelSpec") -> bool:
+    return any(each.flow == "monitor" and each.active for each in spec.schedules)
 
 
 def _is_early(spec: "ModelSpec", since: datetime, now: datetime) -> bool:

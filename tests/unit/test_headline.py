@@ -13,6 +13,7 @@ from deployments.standing import LastRun
 from deployments.takers import LateRuns
 from infra.entries import Kind, Recorded
 from tasks.references import Action
+from tasks.schedules import ScheduleSpec
 from tasks.spec import ModelSpec, load_spec
 from tests.support.chronicle import Chronicle, month
 from tests.support.mornings import NOW, facts
@@ -228,6 +229,24 @@ def test_windows_that_came_and_were_not_judged_are_told_first() -> None:
     assert one.word == early.word == "A training was asked for"
     assert due.word == "Not watched lately"
     assert due.sentence == "2 windows came and were not judged: 2013-06, 2013-07"
+
+
+def test_a_table_without_time_is_judged_as_often_as_its_schedule_says() -> None:
+    """It has no length of a window; one that nobody has scheduled is judged when somebody likes."""
+    told = Chronicle()
+    told.crowned(1, month(4), "e1")
+    at = told.judged("all", month(5)).at
+    spec = load_spec("flights")
+    data = spec.data.model_copy(update={"grain": "all"})
+    by_hand = spec.model_copy(update={"data": data, "schedules": ()})
+    daily = ScheduleSpec(flow="monitor", interval=timedelta(days=1), active=True)
+    scheduled = by_hand.model_copy(update={"schedules": (daily,)})
+
+    def after(spec: ModelSpec, days: int) -> str:
+        return said(told.records, spec=spec, now=at + timedelta(days=days)).word
+
+    assert after(by_hand, 90) == after(scheduled, 2) == "Nothing is to be done"
+    assert after(scheduled, 3) == "Not watched lately"
 
 
 def test_a_run_that_does_not_begin_is_worth_a_look() -> None:
