@@ -116,14 +116,14 @@ def feed(
     made = made.dropna()
     late = made[made > pd.Timedelta(objective.within)] if objective else _nothing()
     now = pd.Timestamp(as_of) if as_of else None
-    past = _until(within, now)
+    past = come(within, now)
     return Feed(
         repeated=repeated,
         strangers=strangers,
         astray=_astray(frame, within),
         foretold=int((frame[LABEL_TIME] < frame[PREDICTION_TIME]).sum()),
         unsaid=_unsaid(frame),
-        gap=_gap(said[PREDICTION_TIME], past) if objective else None,
+        gap=longest_silence(said[PREDICTION_TIME], past) if objective else None,
         late=len(late),
         latest=late.max().to_pytimedelta() if len(late) else timedelta(0),
         early=int((made < pd.Timedelta(0)).sum()),
@@ -134,7 +134,7 @@ def feed(
     )
 
 
-def _until(within: Bounds | None, now: pd.Timestamp | None) -> Bounds | None:
+def come(within: Bounds | None, now: pd.Timestamp | None) -> Bounds | None:
     """The part of a window that has come."""
     if within is None or now is None:
         return within
@@ -177,7 +177,8 @@ def _unsaid(frame: pd.DataFrame) -> Silence | None:
     return Silence(first.to_pydatetime(), last.to_pydatetime(), rows)
 
 
-def _gap(said: "pd.Series[Any]", within: Bounds | None) -> Silence | None:
+def longest_silence(said: "pd.Series[Any]", within: Bounds | None) -> Silence | None:
+    """The longest time without any of some times, the ends included; None where there is none."""
     times = pd.DatetimeIndex(said).sort_values()
     if within is not None:
         inside = times[(times > within.start) & (times < within.end)]

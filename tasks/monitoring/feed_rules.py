@@ -35,6 +35,28 @@ def _absent(seen: Observation, _: MonitoringSpec) -> Iterator[Fault]:
             )
 
 
+def _silent(seen: Observation, _: MonitoringSpec) -> Iterator[Fault]:
+    """One of a roster went silent within the window, while the others went on."""
+    for each in seen.absences:
+        if each.gap is None or not each.silent:
+            continue
+        (_, longest), count = each.silent[0], len(each.silent)
+        listed = [
+            f"{name} {length(silence.length)}, from {told(silence.start)} to {told(silence.end)}"
+            for name, silence in each.silent
+        ]
+        yield Fault(
+            cause(
+                WatchKind.LATE,
+                Action.ALERT,
+                f"{count:,} of the {each.roster:,} entities of the roster {each.column} had no "
+                f"prediction for more than {length(each.gap)}: {few(listed)}.",
+                weight(longest.length / each.gap, 1),
+            ),
+            share=each.silent_share,
+        )
+
+
 def _late(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     """What is made too late moves nothing; what is made too early may know too little."""
     feed, objective = seen.feed, spec.objective
@@ -188,6 +210,7 @@ def told(moment: datetime) -> str:
 
 FEED_RULES: Final[tuple[DataRule, ...]] = (
     _absent,
+    _silent,
     _late,
     _outage,
     _impossible,

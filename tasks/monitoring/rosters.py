@@ -2,16 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from infra.errors import ConfigError
 from infra.files import read_file
+from tasks.frames import PREDICTION_TIME
+from tasks.monitoring.feed import Bounds, Silence, longest_silence
 from tasks.monitoring.learned import PREDICTION
 from tasks.monitoring.sketches.columns import CategoryColumn
 from tasks.monitoring.sketches.profiles import Profile
@@ -31,6 +34,10 @@ class Absence:
         roster: how many entities should have one.
         may_miss: how many of them may have none.
         usual: share of the rows that they had when the champion learned; None if nobody knows.
+        silent: who has predictions and had none for longer than declared, and when; the longest
+            first.
+        gap: how long that may be; None where it is not declared.
+        silent_share: of all rows that usually come, those that would have come meanwhile.
     """
 
     column: str
@@ -39,6 +46,9 @@ class Absence:
     roster: int
     may_miss: int
     usual: float | None = None
+    silent: tuple[tuple[str, Silence], ...] = ()
+    gap: timedelta | None = None
+    silent_share: float = 0.0
 
     @property
     def share(self) -> float:
@@ -52,13 +62,15 @@ def absences(
     frame: pd.DataFrame,
     rosters: Iterable[tuple[RosterSpec, frozenset[str]]],
     learned: Profile | None = None,
+    within: Bounds | None = None,
 ) -> tuple[Absence, ...]:
-    """Who of each roster has no prediction.
+    """Who of each roster has no prediction, or had none for long.
 
     Args:
         frame: predictions of a window's rows, with the columns that name entities.
         rosters: each with the names that it stands for.
         learned: features of the training rows, which tell how many rows an entity has.
+        within: the ends of the window, as far as it has come.
     """
     found = []
     for spec, declared in rosters:
@@ -72,8 +84,34 @@ def absences(
         gone = tuple(sorted(names - predicted))
         rows = int(np.isin(codes, [named.index(each) for each in gone if each in named]).sum())
         usual = _usual(spec.column, gone, learned)
-        found.append(Absence(spec.column, gone, rows, len(names), spec.may_miss, usual))
+        absence = Absence(spec.column, gone, rows, len(names), spec.may_miss, usual)
+        if spec.gap and within:
+            said = frame[frame[PREDICTION].notna()]
+            times = said[PREDICTION_TIME].groupby(codes[frame[PREDICTION].notna()])
+            here = {named[code]: when for code, when in times if code >= 0 and named[code] in names}
+            absence = _with_silences(absence, spec.gap, here, within, learned)
+        found.append(absence)
     return tuple(found)
+
+
+def _with_silences(
+    absence: Absence,
+    gap: timedelta,
+    times: "Mapping[str, pd.Series[Any]]",
+    within: Bounds,
+    learned: Profile | None,
+) -> Absence:
+    """The same, with who was silent for longer than a gap by the times of their predictions."""
+    whole = (within.end - within.start).to_pytimedelta()
+    longest = {name: longest_silence(each, within) for name, each in times.items()}
+    found = {name: each for name, each in longest.items() if each and each.length > gap}
+    share = 0.0
+    for name, each in found.items():
+        usual = _usual(absence.column, [name], learned)
+        rows = 1 / absence.roster if usual is None else usual
+        share += rows * min(each.length / whole, 1.0)
+    order = sorted(found.items(), key=lambda item: (-item[1].length, item[0]))
+    return replace(absence, silent=tuple(order), gap=gap, silent_share=share)
 
 
 def _written(entity: object) -> str:

@@ -70,6 +70,11 @@ class RosterSpec(Section):
         "have at least so many in such a window. Of 20, none at all is no chance.",
     )
     may_miss: int = Field(0, ge=0, description="How many of them may have no prediction.")
+    gap: timedelta | None = Field(
+        None,
+        gt=timedelta(0),
+        description="Longest time of a window without a prediction for one of them.",
+    )
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -200,12 +205,14 @@ class MonitoringSpec(Section):
         ge=0,
         lt=1,
         description="Largest share of rows with what cannot be: predicted twice, of another time, "
-        "with a label from before its prediction, a chance above 1, a name written otherwise.",
+        "with a label from before its prediction, a chance above 1, a name written otherwise, a "
+        "number ten ranges beyond all that was learned.",
     )
     may_stand_still: tuple[str, ...] = Field(
         (),
         description="Features that may have one single value in a window, such as its month, or "
-        "names that are all new; of any other that is a column that broke.",
+        "names that are all new, or that may lie anywhere, such as a counter; of any other "
+        "that is a column that broke.",
     )
     max_spike: float | None = Field(
         0.3,

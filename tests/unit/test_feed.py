@@ -208,6 +208,28 @@ def test_who_of_a_roster_has_no_prediction_is_named() -> None:
     )
 
 
+def test_who_of_a_roster_went_silent_is_named_with_when() -> None:
+    """UA was predicted until the tenth, and the others to the end."""
+    frame = april()
+    stopped = (frame["carrier"] == "UA") & (frame["prediction_time"] >= "2013-04-10")
+    roster = RosterSpec(column="carrier", names=("UA", "B6"), gap=timedelta(days=2))
+
+    [found] = absences(frame[~stopped], [(roster, frozenset(roster.names))], within=APRIL)
+    [silent] = told(month(absences=(found,)), MonitoringSpec())
+    [patient] = absences(
+        frame[~stopped],
+        [(roster.model_copy(update={"gap": timedelta(days=30)}), frozenset(roster.names))],
+        within=APRIL,
+    )
+
+    assert (found.names, patient.silent) == ((), ())
+    assert silent.kind == "late"
+    assert silent.sentence.startswith(
+        "1 of the 2 entities of the roster carrier had no prediction for more than 2 days: UA 2"
+    )
+    assert found.silent_share == pytest.approx(0.35, abs=0.02)
+
+
 def test_names_of_numbers_are_compared_as_numbers() -> None:
     """A missing value makes floats of a column, and nobody writes 1.0 into a roster."""
     frame = pd.DataFrame({"line": [0.0, 1.0, np.nan], "prediction": [0.5, 0.5, 0.5]})
