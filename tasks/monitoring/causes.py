@@ -43,6 +43,8 @@ class Observation:
         staleness: labelled rows that came since training, as a share of those learned from.
         scored_by: version whose predictions they are.
         champion: version in charge.
+        others: predictions that are of another version than that.
+        own_labels: labelled rows that the champion itself predicted; None where that is all.
         profiled: what the champion learned from is on record.
         usual_rows: that a window of as many days has, by those before; None for too few of them.
         estimate: performance by the champion's confidence, before labels; what is expected is what
@@ -79,6 +81,8 @@ class Observation:
     staleness: float = 0.0
     scored_by: int = 0
     champion: int = 0
+    others: int = 0
+    own_labels: int | None = None
     profiled: bool = True
     usual_rows: float | None = None
     estimate: Performance | None = None

@@ -1,8 +1,9 @@
 """From frames to what the verdict is about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tasks.monitoring.attribution import Attribution, Contributions, attribution
 from tasks.monitoring.causes import Observation
 from tasks.monitoring.coverage import Coverage, coverage
 from tasks.monitoring.drift import FALSE_ALARMS, Drift, compare
-from tasks.monitoring.feed import Bounds, bounds, feed
+from tasks.monitoring.feed import Bounds, Feed, bounds, come, feed
 from tasks.monitoring.learned import PREDICTION, Learned
 from tasks.monitoring.one_class import OneClass, one_class
 from tasks.monitoring.performance import (
@@ -29,13 +30,20 @@ from tasks.monitoring.performance import (
     perform,
 )
 from tasks.monitoring.picture import Course
-from tasks.monitoring.rosters import absences
+from tasks.monitoring.rosters import Absence, absences
 from tasks.monitoring.sketches.columns import NumberColumn
 from tasks.monitoring.sketches.profiles import Profile
 from tasks.monitoring.slices import Yardstick, slices
-from tasks.monitoring.sources import Seen, class_names, said_rows, scored_rows
+from tasks.monitoring.sources import (
+    VERSION,
+    Seen,
+    class_names,
+    labelled_rows,
+    said_rows,
+    scored_rows,
+)
 from tasks.monitoring.spec import MonitoringSpec, RosterSpec
-from tasks.monitoring.spikes import Far, Renaming, Spike, far, renaming, spike
+from tasks.monitoring.spikes import Renaming, Spike, far, renaming, spike
 from tasks.monitoring.worth import worth
 from tasks.references import Champion, Incident, Predictions, SliceResult
 from tasks.windows import first_day
@@ -93,24 +101,36 @@ class Watched:
         """The ends of the window."""
         return bounds(self.predictions.window, self.timezone)
 
+    @cached_property
+    def own(self) -> pd.DataFrame:
+        """The rows that the champion itself predicted: those of another say nothing about it."""
+        whose = self.window.get(VERSION)
+        if whose is None:
+            mine = self.predictions.model_version == self.champion.version
+            return self.window if mine else self.window.head(0)
+        own = (whose == self.champion.version) & self.window[PREDICTION].notna()
+        others = whose.notna() & (whose != self.champion.version)
+        return self.window[own] if others.any() else self.window
+
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
     """What is seen of a window; statistics of fewer rows than `min_rows` are left out."""
     window, label, known = watched.window, watched.label, watched.learned
-    said = window[PREDICTION].notna()
-    scored = scored_rows(window, label)
+    said, own_said = (int(each[PREDICTION].notna().sum()) for each in (window, watched.own))
+    scored, labelled = scored_rows(watched.own, label), len(labelled_rows(window, label))
     enough = len(window) >= spec.min_rows
     told = enough and len(scored.labels) >= spec.min_rows
-    mine = watched.predictions.model_version == watched.champion.version
-    now, then = _performances(watched, scored) if told and mine else (None, None)
+    now, then = _performances(watched, scored) if told else (None, None)
+    can_say = enough and len(watched.own) >= spec.min_rows
     said_psi, said_chance = _psi(
-        known.predictions if known and enough else None, window[PREDICTION]
+        known.predictions if known and can_say else None, watched.own[PREDICTION]
     )
-    target_psi, target_chance = _psi(known.target if known and told else None, window[label.name])
+    came = enough and labelled >= spec.min_rows
+    target_psi, target_chance = _psi(known.target if known and came else None, window[label.name])
     return Observation(
         rows=len(window),
-        scored=int(said.sum()),
-        labelled=len(scored.labels),
+        scored=said,
+        labelled=labelled,
         drift=_drift(watched),
         prediction_psi=said_psi,
         prediction_chance=said_chance,
@@ -118,40 +138,35 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         target_chance=target_chance,
         profiled=known is not None,
         usual_rows=watched.usual_rows,
-        estimate=None if told or not (enough and mine) else _estimated(watched),
-        worth=worth(scored, spec.value) if told and mine and spec.value else None,
+        estimate=_estimated(watched) if can_say and not told else None,
+        worth=worth(scored, spec.value) if told and spec.value else None,
         performance=now,
         promotion=then,
         gap=calibration(scored) if told else None,
         staleness=watched.since / watched.champion.candidate.fitted.rows,
         scored_by=watched.predictions.model_version,
         champion=watched.champion.version,
+        others=said - own_said,
+        own_labels=len(scored.labels),
         coverage=_coverage(watched),
-        feed=feed(
-            window,
-            watched.within,
-            spec.objective,
-            watched.repeated,
-            watched.strangers,
-            watched.as_of,
-        ),
-        absences=absences(window, watched.rosters, known.features if known else None),
+        feed=_feed(watched, spec),
+        absences=_absences(watched),
         incident=watched.incident,
         age=_since(watched, watched.champion.candidate.as_of),
         data_age=_since(watched, watched.newest),
         slices=_slices(watched, then, spec) if then else (),
         attribution=_attribution(watched),
-        spikes=_spikes(watched),
+        spikes=tuple(found for each in _sampled(watched) if (found := spike(*each))),
         renamings=_renamings(watched),
-        prediction_spike=_spike(known.predictions, window[PREDICTION])
-        if known and enough
+        prediction_spike=_spike(known.predictions, watched.own[PREDICTION])
+        if known and can_say
         else None,
         label_spike=_spike(known.target, window[label.name])
         if known and enough and label.kind == "regression"
         else None,
         outside=_outside(watched),
-        far=_far(watched),
-        one_class=_one_class(watched, scored) if told and mine else None,
+        far=tuple(found for each in _sampled(watched) if (found := far(*each))),
+        one_class=_one_class(watched, scored) if told else None,
     )
 
 
@@ -159,7 +174,8 @@ def numbers(watched: Watched, seen: Observation, spec: MonitoringSpec) -> dict[s
     """Every number behind a verdict by name: metrics of the labels, then what they are held to."""
     found: dict[str, float] = {}
     if seen.labelled:
-        found |= metrics_of(scored_rows(watched.window, watched.label))
+        rows = watched.own if seen.own_labels else watched.window
+        found |= metrics_of(scored_rows(rows, watched.label))
     found |= _of_performance(seen, spec)
     if seen.drift:
         found["severity"] = seen.drift.severity
@@ -270,7 +286,7 @@ def _performances(
 def _estimated(watched: Watched) -> Performance | None:
     holdout = scored_rows(watched.holdout, watched.label)
     seed = int(watched.predictions.digest[:8], 16)
-    return estimated(said_rows(watched.window, watched.label), holdout, watched.metric, seed)
+    return estimated(said_rows(watched.own, watched.label), holdout, watched.metric, seed)
 
 
 def _slices(
@@ -278,7 +294,7 @@ def _slices(
 ) -> tuple[SliceResult, ...]:
     seed = int(watched.predictions.digest[:8], 16)
     yardstick = Yardstick(watched.metric, watched.holdout, promotion, seed)
-    return slices(watched.window, watched.label, yardstick, spec)
+    return slices(watched.own, watched.label, yardstick, spec)
 
 
 def _attribution(watched: Watched) -> Attribution | None:
@@ -305,35 +321,28 @@ def _drift(watched: Watched) -> Drift | None:
     return compare(watched.learned.features, watched.features.sketch, importances)
 
 
-def _spikes(watched: Watched) -> tuple[Spike, ...]:
-    """Single values of features that rose, told from the sample of rows that is at hand."""
-    if watched.learned is None or watched.features is None:
-        return ()
-    rows = watched.features.sample
-    columns = watched.learned.features.columns
-    found = [
-        spike(name, column, _floats(rows[name]))
-        for name, column in columns.items()
-        if isinstance(column, NumberColumn)
-    ]
-    return tuple(each for each in found if each)
+def _feed(watched: Watched, spec: MonitoringSpec) -> Feed:
+    odd = (watched.repeated, watched.strangers)
+    return feed(watched.window, watched.within, spec.objective, *odd, watched.as_of)
 
 
-def _far(watched: Watched) -> tuple[Far, ...]:
-    """Features with values where no world takes them, told from the same sample."""
+def _absences(watched: Watched) -> tuple[Absence, ...]:
+    now = pd.Timestamp(watched.as_of) if watched.as_of else None
+    learned = watched.learned.features if watched.learned else None
+    return absences(watched.window, watched.rosters, learned, come(watched.within, now))
+
+
+def _sampled(watched: Watched) -> Iterator[tuple[str, NumberColumn, Array]]:
+    """Each feature of numbers with the sample of its values that is at hand."""
     if watched.learned is None or watched.features is None:
-        return ()
-    rows, columns = watched.features.sample, watched.learned.features.columns
-    found = [
-        far(name, column, _floats(rows[name]))
-        for name, column in columns.items()
-        if isinstance(column, NumberColumn)
-    ]
-    return tuple(each for each in found if each)
+        return
+    for name, column in watched.learned.features.columns.items():
+        if isinstance(column, NumberColumn):
+            yield name, column, _floats(watched.features.sample[name])
 
 
 def _one_class(watched: Watched, scored: Scored) -> OneClass | None:
-    names, label = class_names(watched.window, watched.label), watched.label
+    names, label = class_names(watched.own, watched.label), watched.label
     if names != class_names(watched.holdout, label):
         return None
     return one_class(scored, scored_rows(watched.holdout, label), names)

@@ -113,6 +113,8 @@ def perform(rows: Scored, metric: str, holdout: float, seed: int) -> Performance
     else:
         tried = _if_honest(rows, metric, draws)
         expected = float(np.nanmean(tried))
+    if not np.isfinite(expected):
+        return None
     return Performance(
         metric=metric,
         value=value,

@@ -5,7 +5,7 @@ from typing import Final
 
 from infra.errors import few
 from tasks.metrics import direction
-from tasks.monitoring.causes import Observation, Rule, cause, weight
+from tasks.monitoring.causes import Observation, Rule, cause, counted, weight
 from tasks.monitoring.coverage import length
 from tasks.monitoring.performance import Performance, lower_bound
 from tasks.monitoring.spec import MonitoringSpec
@@ -83,7 +83,15 @@ def _performance(seen: Observation, spec: MonitoringSpec) -> Iterator[VerdictCau
 
 
 def _of_another(seen: Observation, _: MonitoringSpec) -> Iterator[VerdictCause]:
-    if seen.scored_by != seen.champion:
+    if seen.others and seen.others < seen.scored:
+        yield cause(
+            WatchKind.PERFORMANCE,
+            Action.REST,
+            f"{seen.others:,} of {counted(seen.scored, 'prediction')} are of another version than "
+            f"{seen.champion}, which is in charge: it is judged by its own.",
+            rows=seen.others,
+        )
+    elif seen.scored_by != seen.champion:
         yield cause(
             WatchKind.PERFORMANCE,
             Action.ALERT,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,10 @@ from tasks.windows import EVERYTHING, end_day, first_day
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_CHANCES, _VERSION, _OF_CLASS = "probabilities", "model_version", ":"
+VERSION: Final = "model_version"
+"""The column of the version that a prediction is of."""
+
+_CHANCES, _OF_CLASS = "probabilities", ":"
 _BOTH = "_both"
 _USUAL_WINDOWS, _FEWEST_USUAL = 6, 3
 
@@ -115,7 +118,7 @@ def window_rows(
         predictions.uri,
         predictions.version,
         [predictions.window],
-        [*_columns(table, label), *([SCORED_AT] if SCORED_AT in held else [])],
+        [*_columns(table, label), *(name for name in (SCORED_AT, VERSION) if name in held)],
         digest=predictions.digest,
     )
     if said.empty:  # an empty column has no type that a key could be matched by

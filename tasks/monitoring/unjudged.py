@@ -21,12 +21,13 @@ def unjudged(seen: Observation, spec: MonitoringSpec) -> tuple[str, ...]:
 def _of_features(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
     few = f"{seen.rows:,} of the {spec.min_rows:,} rows that it takes"
     if not seen.profiled:
-        yield f"Drift: version {seen.champion} has no profile."
+        yield f"Drift, data quality: version {seen.champion} has no profile."
     elif seen.drift is None:
         short = seen.rows < spec.min_rows
-        yield f"Drift: the window has {few}." if short else "Drift: its features were not read."
+        why = f"the window has {few}" if short else "its features were not read"
+        yield f"Drift, data quality: {why}."
     if seen.profiled and seen.prediction_psi is None and seen.rows >= spec.min_rows:
-        yield "Predictions: the window has none."
+        yield f"Predictions: the window has {_too_few(seen, spec) if seen.others else 'none'}."
 
 
 def _of_labels(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
@@ -45,11 +46,11 @@ def _of_labels(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
     if not enough and names:
         yield f"{', '.join(names).capitalize()}: {known}."
         if seen.estimate is None and seen.performance is None and seen.rows >= spec.min_rows:
-            yield f"Estimate: {_why_no_estimate(seen)}."
+            yield f"Estimate: {_why_no_estimate(seen, spec)}."
     elif enough:
-        mine = [name for name in names if name in {"performance", "value", "slices"}]
+        mine = [name for name in names if name != "target"]
         if mine:
-            yield f"{', '.join(mine).capitalize()}: {_why_unknown(seen)}."
+            yield f"{', '.join(mine).capitalize()}: {_why_unknown(seen, spec)}."
         if spec.slices and seen.performance and not seen.slices:
             yield f"Slices: none has {spec.slices.min_rows:,} labels."
 
@@ -65,17 +66,36 @@ def _of_declared(seen: Observation, spec: MonitoringSpec) -> Iterator[str]:
     for each in seen.absences:
         if not each.roster:
             yield f"Roster {each.column}: nobody stands in it."
-    if spec.attribution and seen.drift and seen.attribution is None:
-        yield "Attribution: no rows are at hand, or the champion says the same of all of them."
+    if spec.attribution and seen.attribution is None:
+        yield f"Attribution: {_why_no_attribution(seen, spec)}."
 
 
-def _why_unknown(seen: Observation) -> str:
-    if seen.scored_by != seen.champion:
+def _why_unknown(seen: Observation, spec: MonitoringSpec) -> str:
+    if seen.others and seen.others < seen.scored:
+        own = seen.own_labels or 0
+        if own < spec.min_rows:
+            return (
+                f"of its labels {own:,} of the {spec.min_rows:,} that it takes are the champion's"
+            )
+    elif seen.scored_by != seen.champion:
         return f"version {seen.scored_by} predicted the window, and not the champion"
-    return "the metric cannot be told of these labels"
+    return "the metric cannot be told of these labels and predictions"
 
 
-def _why_no_estimate(seen: Observation) -> str:
-    if seen.scored_by != seen.champion:
-        return _why_unknown(seen)
+def _too_few(seen: Observation, spec: MonitoringSpec) -> str:
+    own = seen.scored - seen.others
+    return f"{own:,} of the champion's, and it takes {spec.min_rows:,}"
+
+
+def _why_no_attribution(seen: Observation, spec: MonitoringSpec) -> str:
+    if not seen.profiled:
+        return f"version {seen.champion} has no profile"
+    if seen.drift is None and seen.rows < spec.min_rows:
+        return f"the window has {seen.rows:,} of the {spec.min_rows:,} rows that it takes"
+    return "no rows are at hand, or the champion says the same of all of them"
+
+
+def _why_no_estimate(seen: Observation, spec: MonitoringSpec) -> str:
+    if seen.scored_by != seen.champion or seen.others:
+        return _why_unknown(seen, spec)
     return "the predictions carry no confidence that the metric could be told by"

@@ -185,8 +185,9 @@ def _answers(seen: Observation, spec: MonitoringSpec) -> Iterator[Fault]:
     features = seen.drift.features.values() if seen.drift else ()
     same = [each.rise for each in seen.spikes] + [1.0 for each in features if each.stuck]
     beyond = max([*same, seen.drift.novelty if seen.drift else 0.0])
+    said = seen.scored - seen.others
     sides = (
-        ("predictions", "a service answers a default", seen.prediction_spike, seen.scored, beyond),
+        ("predictions", "a service answers a default", seen.prediction_spike, said, beyond),
         ("labels", "a default was filled in", seen.label_spike, seen.labelled, 0.0),
     )
     for name, guess, found, rows, usual in sides:

@@ -212,7 +212,7 @@ def test_a_version_without_a_profile_says_what_it_cannot_be_asked() -> None:
 
     assert verdict.action is Action.ALERT
     assert verdict.unjudged == (
-        "Drift: version 1 has no profile.",
+        "Drift, data quality: version 1 has no profile.",
         "Lateness: no prediction says when it was made.",
         "Roster origin: nobody stands in it.",
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from prefect import flow
 from prefect.artifacts import Artifact
@@ -134,6 +136,61 @@ def test_predictions_of_another_version_say_nothing_about_the_champion() -> None
 
     assert verdict.action is Action.ALERT
     assert "of version 2, but version 1 is in charge" in verdict.reasons[0]
+
+
+def taken_over(rows: pd.DataFrame) -> pd.DataFrame:
+    """Most of what a predecessor said was wrong, and then the champion took its place."""
+    before = rows.index < 1000
+    said = rows["prediction"].mask(before, 1 - rows["prediction"])
+    return rows.assign(prediction=said, model_version=np.where(before, 7, 1))
+
+
+def test_a_champion_that_took_over_within_the_window_is_judged_by_its_own_rows() -> None:
+    """What its predecessor said is counted, and held against nobody."""
+    world = World()
+    whole = world.verdict()
+
+    verdict = world.verdict(world.predictions(edit=taken_over))
+
+    assert verdict.action is Action.REST
+    assert any("on 500 labels" in each for each in verdict.reasons)
+    assert (
+        "1,000 of 1,500 predictions are of another version than 1, which is in charge: it is "
+        "judged by its own."
+    ) in verdict.reasons
+    assert verdict.metrics["roc_auc"] == pytest.approx(whole.metrics["roc_auc"], abs=0.06)
+    assert verdict.unjudged == whole.unjudged
+
+
+def test_a_champion_with_few_rows_of_its_own_is_not_judged_yet() -> None:
+    """A hundred labels are its own: the others say nothing about it."""
+    world = World(turned=1.0)
+
+    verdict = world.verdict(
+        world.predictions(
+            edit=lambda rows: rows.assign(model_version=np.where(rows.index < 1400, 7, 1))
+        )
+    )
+
+    assert verdict.action is Action.REST
+    assert (
+        "Predictions: the window has 100 of the champion's, and it takes 200." in verdict.unjudged
+    )
+    assert (
+        "Performance, calibration: of its labels 100 of the 200 that it takes are the champion's."
+    ) in verdict.unjudged
+
+
+@pytest.mark.parametrize("said", [0.0, 1.0, 100.0])
+def test_predictions_of_which_nothing_can_be_expected_are_not_judged(said: float) -> None:
+    """A chance of 0 for all is no AUC, and what is not a number is in no sentence."""
+    world = World()
+
+    verdict = world.verdict(world.predictions(edit=lambda rows: rows.assign(prediction=said)))
+
+    told = "Performance: the metric cannot be told of these labels and predictions."
+    assert told in verdict.unjudged
+    assert "nan" not in " ".join(verdict.reasons)
 
 
 def test_later_windows_change_nothing() -> None:

@@ -128,8 +128,12 @@ class World:
     def predictions(
         self, window: str = WINDOWS[3], version: int = 1, edit: Edit = pd.DataFrame.copy
     ) -> Predictions:
-        """The predictions of a window, written as the scoring flow writes them."""
-        rows = edit(self.predicted(window)).assign(model_version=version)
+        """The predictions of a window, written as the scoring flow writes them.
+
+        An edit may say which version made which of them.
+        """
+        rows = edit(self.predicted(window))
+        rows = rows.assign(model_version=rows.get("model_version", version))
         digest, place = store.content_digest(rows, ["ride"]), store.uri("rides", "predictions")
         return Predictions(
             uri=place,

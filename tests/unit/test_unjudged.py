@@ -35,15 +35,18 @@ def test_what_was_judged_is_not_named() -> None:
     ("changes", "sentence"),
     [
         ({"rows": 0}, "Everything: the window has no rows."),
-        ({"drift": None, "profiled": False}, "Drift: version 1 has no profile."),
-        ({"drift": None}, "Drift: its features were not read."),
+        ({"drift": None, "profiled": False}, "Drift, data quality: version 1 has no profile."),
+        ({"drift": None}, "Drift, data quality: its features were not read."),
         ({"usual_rows": None}, "Volume: what is usual takes three windows before this one, and a "),
         ({"prediction_psi": None}, "Predictions: the window has none."),
         (
             {"performance": None, "scored_by": 2},
             "Performance: version 2 predicted the window, and not the champion.",
         ),
-        ({"performance": None}, "Performance: the metric cannot be told of these labels."),
+        (
+            {"performance": None},
+            "Performance: the metric cannot be told of these labels and predictions.",
+        ),
     ],
 )
 def test_what_a_window_does_not_tell_is_named(changes: dict[str, object], sentence: str) -> None:
@@ -58,7 +61,7 @@ def test_few_rows_are_told_by_how_many_it_takes() -> None:
     few = {"rows": 50, "scored": 50, "labelled": 50, "drift": None, "prediction_psi": None}
 
     assert unjudged(seen(**few, **BLIND), SPEC) == (
-        "Drift: the window has 50 of the 200 rows that it takes.",
+        "Drift, data quality: the window has 50 of the 200 rows that it takes.",
         "Performance, calibration: 50 of the 200 labels that it takes are known.",
     )
 
@@ -83,4 +86,29 @@ def test_what_was_declared_and_cannot_be_told_is_named() -> None:
         "Lateness: no prediction says when it was made.",
         "Roster carrier: nobody stands in it.",
         "Attribution: no rows are at hand, or the champion says the same of all of them.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"profiled": False}, "version 1 has no profile"),
+        ({"rows": 50}, "the window has 50 of the 200 rows that it takes"),
+    ],
+)
+def test_an_attribution_that_was_declared_is_named_whatever_is_lacking(
+    changes: dict[str, object], why: str
+) -> None:
+    """Drift that is not known takes nothing out of the list."""
+    declared = MonitoringSpec(attribution=AttributionSpec())
+
+    assert f"Attribution: {why}." in unjudged(seen(drift=None, **changes), declared)
+
+
+def test_labels_of_another_version_are_told_from_the_champions_own() -> None:
+    """The window is labelled, and of the champion's rows too few are."""
+    mixed = seen(others=19_950, own_labels=50, **BLIND)
+
+    assert unjudged(mixed, SPEC) == (
+        "Performance, calibration: of its labels 50 of the 200 that it takes are the champion's.",
     )
