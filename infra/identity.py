@@ -109,16 +109,20 @@ def authors_between(
     return None if told is None else tuple(sorted({each for each in told.splitlines() if each}))
 
 
-def uncommitted(made: str, paths: Sequence[str], folder: Path = PROJECT) -> tuple[str, ...] | None:
-    """The files that are not what a commit holds: changed since, or unknown to git.
+class Uncommitted(NamedTuple):
+    """The files that are not what a commit holds: changed since, or unknown to git."""
+
+    changed: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def uncommitted(made: str, paths: Sequence[str], folder: Path = PROJECT) -> Uncommitted | None:
+    """The names of the files that are not what a commit holds; None where git cannot tell.
 
     Args:
         made: the commit, as `commit` tells it: only one that is ``+dirty`` was not all there was.
         paths: files and folders to look at, from the repository's root or absolute.
         folder: in the repository.
-
-    Returns:
-        Their names; None where git cannot tell.
     """
     held = made.removesuffix("+dirty")
     changed: str | None = ""
@@ -129,7 +133,7 @@ def uncommitted(made: str, paths: Sequence[str], folder: Path = PROJECT) -> tupl
     )
     if changed is None or unknown is None:
         return None
-    return tuple(sorted({*changed.splitlines(), *unknown.splitlines()}))
+    return Uncommitted(tuple(changed.splitlines()), tuple(unknown.splitlines()))
 
 
 def is_committed(path: Path) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from infra.identity import authors_between, uncommitted
+from infra.identity import Uncommitted, authors_between, uncommitted
 from infra.settings import PROJECT, settings
 from tasks.references import Candidate, Champion
 
-_CODE: Final = frozenset({".py", ".yaml", ".yml", ".json"})
-"""What a model is made of beside its data: an untracked file of another kind changes nothing."""
+_CODE: Final = frozenset({".py", ".sql", ".yaml", ".yml", ".json", ".toml", ".cfg", ".ini"})
+"""What a model is made of beside its data: an untracked file of another kind is such data."""
 
 
 class Authorship(NamedTuple):
@@ -55,8 +55,9 @@ def _asked(known: str | None, made: str, paths: Iterable[Path], folder: Path) ->
     authors = authors_between(known, made, named, folder)
     if authors is None and known:
         authors = authors_between(None, made, named, folder)  # that commit is of no history here
-    changed = uncommitted(made, named, folder) or ()
-    return Authorship(authors, tuple(each for each in changed if Path(each).suffix in _CODE))
+    found = uncommitted(made, named, folder) or Uncommitted((), ())
+    unknown = (each for each in found.unknown if Path(each).suffix in _CODE)
+    return Authorship(authors, (*found.changed, *unknown))
 
 
 def _united(found: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:

@@ -71,6 +71,20 @@ def test_what_nobody_has_committed_is_told(models: Path) -> None:
     assert clean.uncommitted == ("shop/rule.py",), "what changed after a clean start is no part"
 
 
+def test_a_file_that_git_knows_counts_whatever_its_kind(models: Path) -> None:
+    """A query, a table of names: whoever committed it once takes it for a part of the model."""
+    for name in ("names.csv", "rows.sql"):
+        first = committed(models, models / "shop" / name, "1")
+    commit.cache_clear()
+    (models / "shop" / "names.csv").write_text("2")
+    (models / "shop" / "rows.sql").write_text("2")
+    (models / "shop" / "more.sql").write_text("2")
+
+    found = written(made_at(commit(models / "shop")), in_charge(first))
+
+    assert found.uncommitted == ("shop/more.sql", "shop/names.csv", "shop/rows.sql")
+
+
 def test_outside_of_git_nobody_is_known(tmp_path: Path) -> None:
     """An archive that was unpacked has no authors, and nothing is made up."""
     (tmp_path / "shop").mkdir()
