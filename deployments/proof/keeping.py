@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deployments.proof.picture import draw
 from deployments.proof.result import Continuous
+from deployments.proof.wording import outcome
 from infra.addresses import addresses
 from infra.entries import Entry, Kind, storable
 from infra.errors import BackendError, ConfigError
@@ -59,7 +60,7 @@ def record(proof: Continuous, declared: str, now: datetime | None = None) -> str
         subject=digest(proof),
         actor=getpass.getuser(),
         evidence=digest(proof),
-        reason=" ".join(proof.failures) or "Every shift was seen as declared.",
+        reason=outcome(proof),
         payload=storable(
             {
                 "test": "continuous",
@@ -67,6 +68,7 @@ def record(proof: Continuous, declared: str, now: datetime | None = None) -> str
                 "declared": declared,
                 "seed": proof.seed,
                 "repetitions": proof.repetitions,
+                "left_out": proof.left_out,
                 "alarms_a_year": proof.unshifted.alarms_a_year,
                 "shifts": [
                     each.model_dump(mode="json", exclude={"where"}) for each in proof.shifts

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 
-from deployments.proof.result import Continuous, Injection, Shift
+from deployments.proof.result import Continuous, Followed, Injection, Shift
 from infra.errors import few
 from tasks.governance.notices import AlertSpec, Occasion
 from tasks.references import Action, Cause
@@ -112,12 +112,17 @@ def _of_consequences(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]
             for each in proof.injections
             if each.kind is kind and each.gross and not each.would_train
         ]
+        if kind.value in proof.left_out:
+            yield (
+                f"The gross {kind} must lead to a training and could not be tried: "
+                f"{proof.left_out[kind.value]}."
+            )
         if idle:
             yield (
                 f"The gross {kind} led to no training in {len(idle)} of {proof.repetitions} "
-                f"shadows, but to {idle[0].followed or 'nothing'}."
+                f"shadows, but to {_instead(idle[0])}."
             )
-    yield from _of_what_followed(proof)
+    yield from _of_what_followed(proof, wanted)
     alone = proof.untold.get(Occasion.ALERT, ())
     if proof.channels and alone:
         yield (
@@ -126,12 +131,20 @@ def _of_consequences(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]
         )
 
 
-def _of_what_followed(proof: Continuous) -> Iterator[str]:
+def _instead(idle: Injection) -> str:
+    """What a shift led to in place of a training of its own."""
+    if idle.followed == Action.RETRAIN:
+        return "one that starts without it too"
+    return idle.followed or "nothing"
+
+
+def _of_what_followed(proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]:
     found = proof.followed
     if found is None:
         if any(each.kind.of_world for each in proof.shifts):
             yield "No shift of the world led to anything: nobody would be told."
         return
+    yield from _of_the_idle(found, proof, wanted)
     unheard = [name for name in found.wanted if name not in found.told]
     if unheard:
         yield f"A verdict was to be told to {few(unheard)}, and no message came to the receiver."
@@ -141,11 +154,23 @@ def _of_what_followed(proof: Continuous) -> Iterator[str]:
     if asked is None:
         yield "A verdict asked for a training, and none was started."
         return
-    wanted = (f"train/{proof.model}", Cause.DRIFT, found.as_of)
-    if (asked.deployment, asked.cause, asked.as_of) != wanted:
+    right = (f"train/{proof.model}", Cause.DRIFT, found.as_of)
+    if (asked.deployment, asked.cause, asked.as_of) != right:
         yield (
             f"A verdict asked for a training for drift as of {found.as_of:%F}; what was started is "
             f"{asked.deployment}, cause {asked.cause}, as of {asked.as_of}."
+        )
+
+
+def _of_the_idle(found: Followed, proof: Continuous, wanted: ContinuousSpec) -> Iterator[str]:
+    """Kinds that must lead to a training, and that led to none when what follows was tried."""
+    for kind in takewhile(lambda each: each is not found.kind, wanted.retrains):
+        if kind.value not in proof.left_out:
+            yield f"The gross {kind}, tried to its end, led to nothing."
+    if found.kind in wanted.retrains and found.conclusion is not Action.RETRAIN:
+        yield (
+            f"The gross {found.kind}, tried to its end, led to no training, "
+            f"but to {found.conclusion}."
         )
 
 

@@ -66,6 +66,13 @@ def notes(proof: Continuous) -> Iterator[str]:
         yield _said(proof.followed)
 
 
+def outcome(proof: Continuous) -> str:
+    """What came of a proof, in a line of the ledger; what was not tried is named with it."""
+    found = " ".join(proof.failures) or "Every shift that was tried was seen as declared."
+    names = few(list(proof.left_out), most=len(ShiftKind))
+    return f"{found} Not tried: {names}." if names else found
+
+
 def _said(through: Followed) -> str:
     """What one gross shift led to, from the alert to the gates."""
     by = "" if through.declared else " by a rule of this proof's own"

@@ -9,7 +9,7 @@ import pytest
 from deployments.proof.picture import draw
 from deployments.proof.result import Calm, Continuous, Followed, Injection, Started
 from deployments.proof.summing import failures, shifts, untold
-from deployments.proof.wording import notes
+from deployments.proof.wording import notes, outcome
 from infra.settings import PROJECT
 from tasks.governance.notices import AlertSpec, Occasion
 from tasks.references import Action, Cause
@@ -152,10 +152,6 @@ def test_a_proof_in_which_all_is_seen_has_no_failure() -> None:
             "The contract stops 12 of 12 windows as they came, 12.00 a year; 1 may. May: hold",
         ),
         (
-            proof(injection(actions=(Action.RETRAIN,), calm=(Action.RETRAIN,))),
-            "The gross flip led to no training in 1 of 2 shadows",
-        ),
-        (
             proof(followed=through(told=())),
             "A verdict was to be told to team, and no message came to the receiver.",
         ),
@@ -179,6 +175,22 @@ def test_a_proof_in_which_all_is_seen_has_no_failure() -> None:
         (
             proof(steady=Calm(windows=4, years=4.0, alarms=1, retrains=1, told=("2017: retrain",))),
             "1 of 4 windows as they came alarmed, though nothing moves in them. 2017: retrain",
+        ),
+        (
+            proof(left_out={"flip": "the model has no label"}),
+            "The gross flip must lead to a training and could not be tried: the model has no label",
+        ),
+        (
+            proof(injection(), followed=through(conclusion=Action.ALERT, started=None)),
+            "The gross flip, tried to its end, led to no training, but to alert.",
+        ),
+        (
+            proof(injection(actions=(Action.RETRAIN,), calm=(Action.RETRAIN,))),
+            "The gross flip led to no training in 1 of 2 shadows, but to one that starts without",
+        ),
+        (
+            proof(injection(), followed=through(kind=ShiftKind.MEAN)),
+            "The gross flip, tried to its end, led to nothing.",
         ),
         (
             proof(injection(), followed=None),
@@ -276,6 +288,17 @@ def test_what_was_left_out_and_who_would_be_told_is_said_plainly() -> None:
         "The model declares no alerts: what follows is on record, and nobody is told of it.",
     ]
     assert "train/rides was asked for, cause drift" in found[-1]
+
+
+def test_what_was_not_tried_is_named_in_the_ledger_s_line() -> None:
+    """A proof that passed on one kind of eleven must not read as one of all."""
+    few = proof(injection(), left_out={"swap": "the declaration leaves it out"})
+
+    assert outcome(few) == "Every shift that was tried was seen as declared. Not tried: swap."
+    assert outcome(few.model_copy(update={"failures": ("It fell.",)})) == (
+        "It fell. Not tried: swap."
+    )
+    assert outcome(proof(injection())) == "Every shift that was tried was seen as declared."
 
 
 def test_what_is_printed_can_be_read_again() -> None:
