@@ -165,7 +165,8 @@ class Continuous(_Part):
     unlabelled_rows: int = Field(0, description="Rows of the others that were not dealt likewise.")
     shifts: tuple[Shift, ...]
     left_out: dict[str, str] = Field(
-        description="Kinds that were not tried, and columns that one would not change, with why."
+        description="Kinds and limits that were not tried, those that the declaration leaves out "
+        "among them, and columns that a kind would not change, with why."
     )
     followed: Followed | None
     channels: tuple[str, ...] = Field((), description="Channels that the declaration names.")

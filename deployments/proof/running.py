@@ -21,6 +21,7 @@ from deployments.proof.streams import Stream
 from deployments.proof.summing import failures, shifts, untold
 from deployments.proof.through import followed
 from deployments.proof.trying import Tried, prepared, tried
+from deployments.proof.untried import untried, without_calendar
 from deployments.shadow.champion import described, train_shadow
 from deployments.shadow.feed import read_feed
 from deployments.shadow.home import shadow_home
@@ -169,7 +170,7 @@ def _follow() -> Followed | None:
 
 def _steady(ground: Ground) -> Calm:
     """The windows as they came, behind the champion that the first of them make."""
-    spec, names = ground.spec, list(ground.windows)
+    spec, names = without_calendar(ground.spec), list(ground.windows)
     first = {window: ground.windows[window] for window in names[: ground.first]}
     shadow = train_shadow(spec, first, ground.feed.known_at(list(first)[-1]))
     stream, alarms, retrains = Stream(shadow), [], 0
@@ -219,7 +220,8 @@ def _added_up(
         unlabelled_windows=ground.left_out,
         unlabelled_rows=ground.unlabelled,
         shifts=tuple(shifts(injections)),
-        left_out={name: why for each in found for name, why in each.left_out.items()},
+        left_out=untried(spec)
+        | {name: why for each in found for name, why in each.left_out.items()},
         followed=through,
         channels=tuple(dict.fromkeys(name for rule in spec.alerts for name in rule.to)),
         untold=untold(injections, spec.alerts),

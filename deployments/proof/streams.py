@@ -9,7 +9,6 @@ from deployments.proof.ground import Deal
 from deployments.shadow.champion import Shadow
 from tasks.governance.past import Past, Training, judged
 from tasks.governance.policy import conclude
-from tasks.governance.policy_spec import PolicySpec
 from tasks.references import Action, Conclusion, DriftVerdict, FeatureTable
 
 Said = Callable[[pd.DataFrame], pd.DataFrame]
@@ -50,8 +49,6 @@ class Heard:
 class Stream:
     """Windows that come one after the other, each judged and concluded as `monitor` does it.
 
-    What the policy does by the calendar alone is left out: a training that was due is no alarm.
-
     Attributes:
         shadow: the champion, in charge all the time.
         past: what was concluded before.
@@ -59,11 +56,6 @@ class Stream:
 
     shadow: Shadow
     past: Past = field(default_factory=Past)
-
-    @property
-    def policy(self) -> PolicySpec:
-        """What is declared, without the calendar."""
-        return self.shadow.spec.policy.model_copy(update={"every": None})
 
     def follows(
         self, window: str, rows: pd.DataFrame, table: FeatureTable, said: Said | None = None
@@ -77,7 +69,7 @@ class Stream:
             said: what becomes of its predictions; left out, they are all there in time.
         """
         verdict = self.shadow.verdict(window, rows, table, said)
-        conclusion = conclude(verdict, self.past, self.policy)
+        conclusion = conclude(verdict, self.past, self.shadow.spec.policy)
         self.past = replace(self.past, seen=(*self.past.seen, judged(verdict)))
         if conclusion.action is Action.RETRAIN:
             training = Training(verdict.as_of)

@@ -116,8 +116,8 @@ def _until_something_follows(
 def _monitored(
     trial: Trial, verdict: DriftVerdict, rules: tuple[AlertSpec, ...]
 ) -> tuple[Conclusion, dict[str, str]]:
-    """What `monitor` does of a verdict, step by step; the calendar alone starts nothing here."""
-    policy = trial.shadow.spec.policy.model_copy(update={"every": None})
+    """What `monitor` does of a verdict, step by step."""
+    policy = trial.shadow.spec.policy
     conclusion = follow.fn(verdict, trial.shadow.champion.since, None, policy)
     evidence = evidence_for_drift.fn(verdict, conclusion)
     record_drift.fn(evidence, verdict, conclusion)

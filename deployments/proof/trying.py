@@ -13,6 +13,7 @@ from deployments.proof.ground import Deal, deal
 from deployments.proof.promised import broken_promise, not_promised
 from deployments.proof.result import Injection
 from deployments.proof.streams import DealtStream, Heard, Said
+from deployments.proof.untried import without_calendar
 from deployments.proof.worlds import hits, shifted
 from deployments.shadow.champion import Shadow, train_shadow
 from tasks.references import Action
@@ -21,6 +22,8 @@ from tasks.windows import end_day, first_day
 
 _SECOND_LINE: Final = ("monitor", "causes", "actions", "calm")
 """What is told of the monitor where the contract has stopped the fault."""
+
+_UNREAD: Final = "no feature is made of it"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Trial:
                     gross=size == sizes[-1],
                     repetition=self.number,
                     where=str(self.targets.get(kind) or self._hits(kind)),
-                    window=self.dealt.watched()[0],
+                    window=self.shifted[0],
                 )
                 yield self._tried(draft)
 
@@ -101,6 +104,26 @@ class Trial:
         )
 
     @cached_property
+    def shifted(self) -> tuple[str, ...]:
+        """The windows for which a shift goes on: from the first on that is calm without it.
+
+        What is heard of a window that alarms anyhow tells nothing of a shift. Where none is calm
+        that has as many behind it as are wanted, it is the first.
+        """
+        watched, most = self.dealt.watched(), self.wanted.windows
+        firsts = self.calm[: max(len(watched) - most, 0) + 1]
+        first = next((place for place, heard in enumerate(firsts) if not heard.is_loud), 0)
+        return watched[first : first + most]
+
+    @cached_property
+    def unshifted(self) -> tuple[Heard, ...]:
+        """Those windows without the shift; what was before them counts for neither."""
+        if self.shifted[0] == self.dealt.watched()[0]:
+            return self.calm[: len(self.shifted)]
+        stream = DealtStream(self.shadow, self.dealt)
+        return tuple(stream.comes(window, self.dealt.rows(window)) for window in self.shifted)
+
+    @cached_property
     def left_out(self) -> dict[str, str]:
         """The kinds that there is nothing for, and columns that one would not change, with why."""
         told = {}
@@ -110,6 +133,7 @@ class Trial:
             if kind.of_feed:
                 same = "it changes nothing: all values are alike, or there are none"
                 told |= {f"{kind} of {each}": same for each in self.faults.unchanged(kind)}
+                told |= {f"{kind} of {each}": _UNREAD for each in self.faults.unread(kind)}
         return told
 
     def _nothing_for(self, kind: ShiftKind) -> str:
@@ -145,7 +169,7 @@ class Trial:
         return found.model_copy(update={"by": "monitor", "delay": found.monitor, "days": days})
 
     def _watched(self, draft: Injection, *, stopped: bool) -> Injection:
-        """What the monitor says, had nobody stopped it: from the first watched window on.
+        """What the monitor says, had nobody stopped it, window after window.
 
         A fault that was let in goes on for all of them: a training must not follow later either. Of
         the predictions, whose rows are the calm ones, only the gross fault does.
@@ -155,8 +179,8 @@ class Trial:
         long = draft.kind.of_predictions or draft.kind in self.wanted.retrains
         patient = lasting or (draft.gross and long)
         stream, actions, first = DealtStream(self.shadow, self.dealt), [], dict[str, object]()
-        watched = self.dealt.watched()[: self.wanted.windows]
-        for place, (window, calm) in enumerate(zip(watched, self.calm, strict=False), start=1):
+        both = zip(self.shifted, self.unshifted, strict=True)
+        for place, (window, calm) in enumerate(both, start=1):
             rows = self._rows(draft, window)
             if isinstance(rows, str):
                 refused = {"by": "builder", "delay": 1, "days": self._days(1), "says": rows}
@@ -170,7 +194,7 @@ class Trial:
                 break
             if stopped or (first and not patient):
                 break
-        without = tuple(each.conclusion.action for each in self.calm[: len(actions)])
+        without = tuple(each.conclusion.action for each in self.unshifted[: len(actions)])
         return draft.model_copy(update={**first, "actions": tuple(actions), "calm": without})
 
     def _rows(self, draft: Injection, window: str) -> pd.DataFrame | str:
@@ -192,8 +216,8 @@ class Trial:
         return broken_promise(draft.kind, draft.size, rules, seed)
 
     def _days(self, windows: int) -> float:
-        """From the beginning of the first watched window until the end of another one."""
-        names = self.dealt.watched()
+        """From the beginning of a shift until the end of the window in which it was seen."""
+        names = self.shifted
         return float((end_day(names[windows - 1]) - first_day(names[0])).days)
 
 
@@ -207,7 +231,8 @@ def prepared(faults: Faults, number: int) -> Trial:
     ground = faults.ground
     dealt = deal(ground, ground.spec.verify.continuous.seed + number)
     rows = dealt.learned()
-    shadow = train_shadow(ground.spec, rows, ground.feed.known_at(list(rows)[-1]), number)
+    spec = without_calendar(ground.spec)
+    shadow = train_shadow(spec, rows, ground.feed.known_at(list(rows)[-1]), number)
     return Trial(faults, number, dealt, shadow)
 
 
