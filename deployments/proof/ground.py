@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from deployments.proof.result import Calm
+from deployments.proof.rostered import bound
 from deployments.shadow.champion import table_of
 from deployments.shadow.feed import Examined, Feed
 from infra.errors import DataError, few
 from infra.store import digest_of
 from tasks.features.partitions import Frames
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
-from tasks.monitoring.feed import bounds
 from tasks.references import Ending, FeaturePart, FeatureTable
 from tasks.spec import ModelSpec
 from tasks.windows import end_day, first_day
@@ -116,21 +116,20 @@ class Deal:
         return self.timed(window, self.ground.pool.iloc[self.places[window]])
 
     def timed(self, window: str, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows as those of a window: spread over it in their order, labels come when they are due.
+        """Rows as those of a window: at the times of its own rows, labels come when they are due.
 
-        Where fewer rows come than are usual, the end of the window has none.
+        Nights without a row and busy hours are where they were. Where fewer rows come than are
+        usual, the end of the window has none.
 
         Args:
             window: its name.
-            rows: key, times, label and features.
+            rows: key, times, label and features; no more than the window has.
         """
-        within = bounds(window, self.ground.spec.data.timezone)
-        assert within is not None  # noqa: S101 - a feed without time has no windows
-        usual = max(len(self.places[window]), len(rows), 1)
-        offsets = np.arange(len(rows)) * ((within.end - within.start) / usual)
-        times = pd.Series(within.start + pd.to_timedelta(offsets)).astype(_TIMES)
+        own = self.ground.labelled[window][[EVENT_TIME, PREDICTION_TIME]]
+        times = own.sort_values(PREDICTION_TIME, kind="stable").iloc[: len(rows)]
         known = pd.Timestamp(self.ground.feed.known_at(window)).tz_convert("UTC").as_unit("us")
-        both = {EVENT_TIME: times, PREDICTION_TIME: times}
+        timed = times.reset_index(drop=True).astype(_TIMES)
+        both = {name: timed[name] for name in (EVENT_TIME, PREDICTION_TIME)}
         return rows.reset_index(drop=True).assign(**both, **{LABEL_TIME: known})
 
     def learned(self) -> dict[str, pd.DataFrame]:
@@ -162,8 +161,14 @@ def deal(ground: Ground, seed: int) -> Deal:
     """The windows of a model, each as large as it was, of rows drawn from all of them at random.
 
     Rows without a label are not dealt: wherever one came to lie it would be a gap of that window.
+    An entity that a roster wants in each window, and that has few rows, is dealt among its own.
     """
     order = np.random.default_rng(seed).permutation(len(ground.pool))
+    groups = bound(ground.spec, ground.pool, len(ground.windows))
+    places = np.argsort(groups, kind="stable")
+    drawn = np.empty_like(order)
+    drawn[places] = order[np.argsort(groups[order], kind="stable")]
+    order = drawn
     ends = np.cumsum([len(rows) for rows in ground.labelled.values()])
     parts = np.split(order, ends[:-1])
     return Deal(ground, dict(zip(ground.windows, map(np.sort, parts), strict=True)))

@@ -114,6 +114,19 @@ def _with_silences(
     return replace(absence, silent=tuple(order), gap=gap, silent_share=share)
 
 
+def rows_of(column: "pd.Series[Any]", declared: frozenset[str]) -> dict[str, int]:
+    """How many rows each entity of a roster has, for those that have any.
+
+    Args:
+        column: that names the entity of each row.
+        declared: names of the roster, as people write them.
+    """
+    numeric = pd.api.types.is_numeric_dtype(column)
+    names = frozenset(map(_as_number, declared)) if numeric else declared
+    counted = {_written(entity): int(rows) for entity, rows in column.value_counts().items()}
+    return {name: rows for name, rows in counted.items() if name in names}
+
+
 def _written(entity: object) -> str:
     """An entity as people write it: a column with a missing value makes floats of whole numbers."""
     whole = isinstance(entity, float) and entity.is_integer()

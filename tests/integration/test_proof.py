@@ -56,7 +56,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder,
         "rides",
         verify={"continuous": SECTION},
-        monitoring={"objective": {"within": "PT1H", "gap": "PT48H"}},
+        monitoring={"objective": {"within": "PT1H", "gap": "P8D"}},
         alerts=[{"on": ["retrain"], "to": ["team", "pager"]}],
     )
     return folder
@@ -210,6 +210,21 @@ def test_columns_that_a_fault_would_not_change_are_no_targets(faults: Faults) ->
     assert found.targets(ShiftKind.SWAP, {}) == []
     assert found.unchanged(ShiftKind.SWAP) == [Target("rides", "place")]
     assert Target("rides", "place") in found.targets(ShiftKind.MISSING, {})
+
+
+def test_a_shift_begins_in_a_window_that_is_calm_without_it(trial: Trial) -> None:
+    """What alarms anyhow tells nothing of a shift; nor does it count as what was before it."""
+    [first, *others] = trial.calm
+    alert = first.conclusion.model_copy(update={"action": Action.RETRAIN})
+    late = Trial(trial.faults, trial.number, trial.dealt, trial.shadow)
+    late.calm = (replace(first, conclusion=alert), *others)
+
+    flip = next(each for each in late.shifts() if each.kind is ShiftKind.FLIP and each.gross)
+
+    assert trial.shifted == trial.dealt.watched()[:2]
+    assert late.shifted == trial.dealt.watched()[1:3]
+    assert (flip.window, flip.delay) == (late.shifted[0], 1)
+    assert flip.would_train
 
 
 def test_a_window_that_alarms_without_the_shift_too_is_no_detection(trial: Trial) -> None:
