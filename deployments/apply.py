@@ -17,7 +17,7 @@ from deployments.plan import MODEL, TAG, Deployed, Desired, plan
 from deployments.renewal import renew
 from deployments.timetable import Timetable, read_feeds
 from infra.addresses import addresses
-from infra.errors import ConfigError, few
+from infra.errors import ConfigError, DataError, few
 from infra.plugins import resolve
 from infra.pools import POOL, ensure_pool
 from infra.settings import PROJECT, settings
@@ -136,13 +136,14 @@ def check(spec: ModelSpec) -> None:
     """Nothing, when everything that a declaration names is there and imports.
 
     Raises:
-        ConfigError: an import string or a trigger's path leads nowhere, a suite is missing or is
-            no suite, a reviewer has no key where decisions are signed.
+        ConfigError: an import string or a trigger's path leads nowhere, a suite or a roster's file
+            is missing or is none, a reviewer has no key where decisions are signed.
     """
     from tasks.data.sources import suite_of, unused_suites
 
     require_paths(spec)
     _require_signers(spec)
+    _require_rosters(spec)
     strings = (spec.features.builder, spec.training.trainer)
     optional = (spec.data.observe, spec.evaluation.baseline)
     for import_string in (*strings, *filter(None, optional)):
@@ -158,6 +159,19 @@ def check(spec: ModelSpec) -> None:
             hint=f"Its tables are {few(list(spec.data.tables))}: rename the file, or name it as "
             "the suite of one.",
         )
+
+
+def _require_rosters(spec: ModelSpec) -> None:
+    from tasks.monitoring.rosters import filed_names
+
+    for roster in spec.monitoring.rosters:
+        try:
+            filed_names(roster, spec.folder)
+        except DataError as error:
+            raise ConfigError(
+                f"monitoring.rosters of {spec.name} names {roster.file}: {error.args[0]}",
+                hint="Put the file into the model's folder, or give the roster `names`.",
+            ) from error
 
 
 def _require_signers(spec: ModelSpec) -> None:

@@ -13,10 +13,13 @@ from tasks.governance import (
     deciding,
     drift_notice,
     follow,
+    labels_due,
+    outcome,
     settle,
 )
 from tasks.monitoring import report, watch
-from tasks.packaging import find_predictions
+from tasks.packaging import find_predictions, scored_among
+from tasks.references import Conclusion, DriftVerdict
 from tasks.registry import fallback, require_champion
 from tasks.spec import load_spec
 from tasks.windows import WindowName, latest_window
@@ -26,27 +29,32 @@ from tasks.windows import WindowName, latest_window
 def monitor(
     model: str, window: WindowName | None = None, as_of: datetime | None = None
 ) -> State[None]:
-    """Judge a window whose labels have come, and do what the policy makes of the verdict.
+    """Judge windows, and do what the policy makes of each verdict.
 
     Args:
         model: name of the model.
-        window: what to judge; by default the newest window that is over.
+        window: what to judge; by default the newest window that is over, and before it the newest
+            whose labels have become due since it was judged.
         as_of: the time that decides what is known; by default the run's scheduled start.
     """
     spec, as_of = load_spec(model), moment(as_of)
-    window = window or latest_window(as_of, spec.data.grain, spec.data.timezone)
+    newest = window or latest_window(as_of, spec.data.grain, spec.data.timezone)
+    due = () if window else scored_among(model, labels_due(model, spec.data, as_of), as_of)
 
     table = build_features(read_history(model, as_of), spec.features, spec.data)
-    predictions = find_predictions(model, window, as_of)
     champion = require_champion(model, as_of)
-    rivals = contest(champion, as_of)
-    verdict = watch(predictions, rivals, table, spec.monitoring, spec.data, spec.evaluation)
+    rivals, before = contest(champion, as_of), fallback(champion)
     frozen = spec.frozen("train", as_of)
-    with deciding(model):
-        conclusion = follow(verdict, champion.since, fallback(champion), spec.policy, frozen)
-        report(verdict, conclusion)
-        review = settle(verdict, conclusion)
 
-    alert(drift_notice(verdict, conclusion, review), spec.alerts)
-    said = (*conclusion.why, *verdict.reasons, *verdict.remarks)
-    return ended(conclusion.state, " ".join(said))
+    def judge(each: WindowName) -> tuple[DriftVerdict, Conclusion]:
+        predictions = find_predictions(champion, each, as_of, spec.data)
+        verdict = watch(predictions, rivals, table, spec.monitoring, spec.data, spec.evaluation)
+        policy = spec.policy if each == newest else spec.policy.by_verdict_alone()
+        with deciding(model):
+            conclusion = follow(verdict, champion.since, before, policy, frozen)
+            report(verdict, conclusion)
+            review = settle(verdict, conclusion)
+        alert(drift_notice(verdict, conclusion, review), spec.alerts)
+        return verdict, conclusion
+
+    return ended(*outcome([judge(each) for each in (*due, newest)]))

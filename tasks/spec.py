@@ -27,6 +27,7 @@ from tasks.governance.policy_spec import PolicySpec
 from tasks.governance.spec import ApprovalSpec
 from tasks.governance.triggers import TriggersSpec
 from tasks.monitoring.spec import MonitoringSpec
+from tasks.named_columns import misnamed
 from tasks.packaging.spec import ServingSpec
 from tasks.schedules import CalendarSpec, FlowName, ScheduleSpec, called
 from tasks.sections import Section
@@ -94,6 +95,12 @@ class ModelSpec(Section):
         )
         unmet = unkept(self.policy, self.verify.continuous, self.calendar.freezes)
         for said in (*found, *unmet):
+            raise ValueError(said)
+        return self
+
+    @model_validator(mode="after")
+    def _names_columns_of_its_own(self) -> "ModelSpec":
+        for said in misnamed(self.features, self.evaluation, self.monitoring):
             raise ValueError(said)
         return self
 

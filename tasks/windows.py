@@ -1,7 +1,7 @@
 """Windows of time: what one batch of a feed covers."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -100,6 +100,48 @@ def latest_window(as_of: datetime, grain: str, timezone: str) -> str:
     '2013-03'
     """
     return window_before(as_of.astimezone(ZoneInfo(timezone)).date(), grain)
+
+
+def ends_at(window: str, timezone: str) -> datetime | None:
+    """When a window is over, by the calendar of a time zone; None for rows without time.
+
+    >>> ends_at("2013-12", "America/New_York").isoformat()
+    '2014-01-01T05:00:00+00:00'
+    """
+    if window == EVERYTHING:
+        return None
+    return _midnight(end_day(window), timezone)
+
+
+def require_grain(window: str, grain: str) -> None:
+    """Nothing, where a window is as long as those of a feed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if grain_of(window) != grain:
+        raise ConfigError(
+            f"{window} is no window of this feed, whose grain is {grain}.",
+            hint="Write a year, a month or a day, as its grain says: 2013, 2013-07, 2013-07-10.",
+        )
+
+
+def require_begun(window: str, as_of: datetime, timezone: str) -> None:
+    """Nothing, where a window has begun by a time.
+
+    Raises:
+        ConfigError: it lies in the future.
+    """
+    if window != EVERYTHING and as_of < (start := _midnight(first_day(window), timezone)):
+        raise ConfigError(
+            f"{window} has not begun as of {as_of:%Y-%m-%d %H:%M %Z}: it does on "
+            f"{start:%Y-%m-%d %H:%M %Z}.",
+            hint="Name a window that is over, or one that goes on.",
+        )
+
+
+def _midnight(day: date, timezone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
 
 
 def overlap(one: str, other: str) -> bool:

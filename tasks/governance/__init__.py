@@ -18,6 +18,7 @@ from tasks.governance.evidence import (
 )
 from tasks.governance.following import follow
 from tasks.governance.heeding import heed_events
+from tasks.governance.judging import labels_due, outcome
 from tasks.governance.notices import batch_notice, decision_notice, drift_notice, gate_notice
 from tasks.governance.recording import (
     decide,
@@ -47,6 +48,8 @@ __all__ = [
     "follow",
     "gate_notice",
     "heed_events",
+    "labels_due",
+    "outcome",
     "read_evidence",
     "record",
     "record_approved",

@@ -10,7 +10,15 @@ from prefect.client.schemas.objects import StateType
 from infra.ledger import Kind, Ledger, Recorded
 from infra.steps import step
 from tasks.governance.drifts import conclusion_of, verdict_of
-from tasks.governance.past import Past, Training, Tried, seen_before, still_declined, still_tried
+from tasks.governance.past import (
+    Beside,
+    Past,
+    Training,
+    Tried,
+    seen_before,
+    still_declined,
+    still_tried,
+)
 from tasks.governance.policy import conclude
 from tasks.governance.policy_spec import WEEK, PersistSpec, PolicySpec
 from tasks.governance.recording import is_refusal
@@ -25,6 +33,7 @@ from tasks.governance.trainings import (
     started_by,
 )
 from tasks.references import Action, Cause, Conclusion, DriftVerdict, Subject, WatchKind
+from tasks.windows import first_day
 
 _BEGIN_AGAIN = (StateType.FAILED, StateType.CRASHED)
 """States of a training that may be started again: one that was cut off goes on when asked for."""
@@ -69,6 +78,7 @@ class _Said:
         gates: the candidates that came before the gates.
         since: from when the champion is in charge.
         later: the same of the time after it, where a window is judged after a newer one.
+        beside: what was concluded of older windows in the same run.
     """
 
     drifts: dict[str, Recorded]
@@ -76,6 +86,7 @@ class _Said:
     gates: tuple[Recorded, ...]
     since: datetime
     later: "_Said | None" = None
+    beside: tuple[Recorded, ...] = ()
 
     def refusals(self) -> Iterator[tuple[Recorded, Recorded]]:
         """The answers that wanted no training, each with what was concluded."""
@@ -90,10 +101,14 @@ class _Said:
 
 
 def _said(verdict: DriftVerdict, since: datetime) -> _Said:
+    now = verdict.as_of
     said = Ledger().entries(verdict.model, (Kind.DRIFT, Kind.REVIEW, Kind.GATE))
-    later = _sorted((each for each in said if each.as_of > verdict.as_of), since)
-    before = _sorted((each for each in said if each.as_of < verdict.as_of), since)
-    return replace(before, later=later)
+    beside = [each for each in said if each.as_of == now and each.kind == Kind.DRIFT]
+    return replace(
+        _sorted((each for each in said if each.as_of < now), since),
+        later=_sorted((each for each in said if each.as_of > now), since),
+        beside=tuple(each for each in beside if _is_older(each, verdict)),
+    )
 
 
 def _sorted(records: Iterable[Recorded], since: datetime) -> _Said:
@@ -110,8 +125,18 @@ def _sorted(records: Iterable[Recorded], since: datetime) -> _Said:
     )
 
 
+def _is_older(drift: Recorded, verdict: DriftVerdict) -> bool:
+    """Whether it is of an older window: of several that a run judges the oldest comes first."""
+    return first_day(str(drift.payload["window"])) < first_day(verdict.window)
+
+
+def _beside(said: _Said) -> Beside | None:
+    done = [Beside(verdict_of(each).window, conclusion_of(each).action) for each in said.beside]
+    return max(done, key=lambda each: each.action.rank, default=None)
+
+
 def _past(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Past:
-    verdicts = map(verdict_of, said.drifts.values())
+    verdicts = map(verdict_of, (*said.drifts.values(), *said.beside))
     tried = _tried(verdict, said, policy)
     return Past(
         trainings=tuple(_trainings(verdict, said, policy)),
@@ -126,6 +151,7 @@ def _past(verdict: DriftVerdict, said: _Said, policy: PolicySpec) -> Past:
         settled=_settled(verdict, said),
         repeated=_repeated(verdict, said),
         failed=tuple(each.name for each in failed_before(verdict)),
+        beside=_beside(said),
     )
 
 

@@ -49,6 +49,13 @@ class Judged(NamedTuple):
     doubtful: frozenset[WatchKind] = frozenset()
 
 
+class Beside(NamedTuple):
+    """What an older window has led to that was judged in the same run, before this one."""
+
+    window: WindowName
+    action: Action
+
+
 @dataclass(frozen=True)
 class Tried:
     """The last training that a verdict started by itself, under the champion that is in charge.
@@ -88,6 +95,7 @@ class Past:
         failed: names of the runs that other verdicts have started for the same version of the
             data, and that failed.
         frozen: why no training may start on the verdict's day; empty where one may.
+        beside: the gravest that older windows have led to in the same run.
     """
 
     trainings: tuple[Training, ...] = ()
@@ -104,6 +112,7 @@ class Past:
     predecessor: int | None = None
     failed: tuple[str, ...] = ()
     frozen: str = ""
+    beside: Beside | None = None
 
 
 def seen_before(verdicts: Iterable[DriftVerdict], window: str, most: int) -> tuple[Judged, ...]:

@@ -56,7 +56,7 @@ def conclude(verdict: DriftVerdict, past: Past, policy: PolicySpec) -> Conclusio
         past = replace(past, tried=None, declined=())
     led, why = _followed(verdict, policy)
     asked = _persisting(led, why, verdict, past, policy.persist)
-    asked = _bounded(_due(asked, verdict, past, policy), policy)
+    asked = _once(_bounded(_due(asked, verdict, past, policy), policy), past)
     match asked.action:
         case Action.RETRAIN:
             return _trained(asked, verdict, past, policy)
@@ -206,6 +206,15 @@ def _bounded(asked: Conclusion, policy: PolicySpec) -> Conclusion:
         return asked
     why = f"The policy allows no more than {policy.most.value}."
     return _instead(asked, policy.most, why, Restraint.MOST)
+
+
+def _once(asked: Conclusion, past: Past) -> Conclusion:
+    """No second question, training or rollback in a run that judges two windows."""
+    beside = past.beside
+    if beside is None or not Action.ASK.rank <= asked.action.rank <= beside.action.rank:
+        return asked
+    why = f"The verdict on {beside.window} leads to {beside.action.value} in the same run."
+    return _instead(asked, Action.ALERT, why, Restraint.UNDERWAY)
 
 
 def _trained(

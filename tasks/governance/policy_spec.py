@@ -84,6 +84,10 @@ class PolicySpec(Section):
         "the last training did not help.",
     )
 
+    def by_verdict_alone(self) -> Self:
+        """The same without the calendar, whose trainings go by the newest window."""
+        return self.model_copy(update={"every": None})
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         """A policy that contradicts itself is a mistake, found before anything runs."""

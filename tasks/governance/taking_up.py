@@ -25,13 +25,16 @@ _ANSWERS: Final = (Kind.QUESTION, Kind.REVIEW)
 _OWN: Final = timedelta(minutes=10)
 """For so long after its verdict a monitor may still be telling."""
 _NEWS: Final = timedelta(days=1)
+_AT_ONCE: Final = 2
+"""Windows that a monitor judges in one run at most."""
 
 
 def take_up(model: str, *, frozen: bool = False) -> str:
-    """What was started of the newest verdict, which asked for it and found nobody to start it.
+    """What was started of the newest verdicts, which asked for it and found nobody to start it.
 
-    A sentence; empty where all is done. What it asks for is void once another version is in
-    charge, the window was judged anew, or something was trained since.
+    Those of the last run, which may have judged two windows. A sentence; empty where all is done.
+    What it asks for is void once another version is in charge, the window was judged anew, or
+    something was trained since.
 
     Args:
         model: its name.
@@ -43,13 +46,20 @@ def take_up(model: str, *, frozen: bool = False) -> str:
         DataError: the evidence of the verdict is gone.
     """
     with deciding(model):
-        return _taken_up(model, frozen=frozen)
+        found = [_taken_up(each, frozen=frozen) for each in _newest(model)]
+    return " ".join(filter(None, found))
 
 
-def _taken_up(model: str, *, frozen: bool) -> str:
-    drift = Ledger().last(model, Kind.DRIFT)
-    asked = conclusion_of(drift) if drift else None
-    if drift is None or asked is None or asked.action.rank < Action.ASK.rank:
+def _newest(model: str) -> list[Recorded]:
+    """The last record of drift of each window that was judged at the last time."""
+    last = Ledger().entries(model, Kind.DRIFT, limit=_AT_ONCE)
+    of_run = [each for each in last if each.as_of == last[-1].as_of]
+    return list({each.payload["window"]: each for each in of_run}.values())
+
+
+def _taken_up(drift: Recorded, *, frozen: bool) -> str:
+    asked, model = conclusion_of(drift), drift.model
+    if asked.action.rank < Action.ASK.rank:
         return ""
     if asked.action is Action.RETRAIN and (frozen or _was_trained(drift)):
         return ""

@@ -109,7 +109,7 @@ def feed(
         strangers: predictions of rows that the window does not have.
         as_of: the time of looking: what comes after it is not missing yet, and cannot be there.
     """
-    if frame.empty or PREDICTION_TIME not in frame:
+    if PREDICTION_TIME not in frame:
         return Feed(repeated=repeated, strangers=strangers)
     said = frame[frame[PREDICTION].notna()]
     made = said[SCORED_AT] - said[PREDICTION_TIME] if SCORED_AT in said else _nothing()

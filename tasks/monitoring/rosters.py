@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from infra.errors import ConfigError
+from infra.errors import ConfigError, DataError
 from infra.files import read_file
 from tasks.frames import PREDICTION_TIME
 from tasks.monitoring.feed import Bounds, Silence, longest_silence
@@ -168,7 +168,7 @@ def names_of(
     if spec.names:
         return frozenset(spec.names)
     if spec.file:
-        return _filed(spec, folder / spec.file)
+        return filed_names(spec, folder)
     if learned is None:
         return frozenset()
     column = learned.columns.get(spec.column)
@@ -182,8 +182,28 @@ def names_of(
     return frozenset(n for n, count in counts.items() if count / known * rows >= spec.usual_rows)
 
 
-def _filed(spec: RosterSpec, path: Path) -> frozenset[str]:
-    lines = csv.DictReader(io.StringIO(read_file(path, _MOST_BYTES).decode("utf-8-sig")))
+def filed_names(spec: RosterSpec, folder: Path) -> frozenset[str]:
+    """The names that a roster's file holds; none where it has no file.
+
+    Args:
+        spec: as declared.
+        folder: of the model, in which the file lies.
+
+    Raises:
+        ConfigError: the file does not have the column.
+        DataError: it is not there, or cannot be read.
+    """
+    if spec.file is None:
+        return frozenset()
+    path = folder / spec.file
+    try:
+        text = read_file(path, _MOST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path.name} is not UTF-8: byte {error.start} does not fit.",
+            hint="Save the file as UTF-8.",
+        ) from error
+    lines = csv.DictReader(io.StringIO(text))
     if spec.column not in (lines.fieldnames or ()):
         raise ConfigError(
             f"{path.name} has no column {spec.column}.",

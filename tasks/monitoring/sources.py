@@ -96,7 +96,8 @@ def window_rows(
 ) -> WindowRows:
     """The window's times, labels and predictions; of several of a row the earliest counts.
 
-    A label that was not known as of the table's time is missing too.
+    A label that was not known as of the table's time is missing too. A window that never came has
+    no rows.
 
     Args:
         predictions: whose window it is.
@@ -106,21 +107,13 @@ def window_rows(
 
     Raises:
         ConfigError: the rows do not hold a column.
-        DataError: the features lack the window.
         IntegrityError: rows are not those that were recorded.
     """
     _require_columns(table, extra)
     times = (EVENT_TIME, PREDICTION_TIME, LABEL_TIME)
     columns = list(dict.fromkeys([*table.key, *times, label.name, *extra]))
-    rows = feature_rows(table, [predictions.window], columns)
-    held = columns_of(predictions.uri, predictions.version)
-    said = read_windows(
-        predictions.uri,
-        predictions.version,
-        [predictions.window],
-        [*_columns(table, label), *(name for name in (SCORED_AT, VERSION) if name in held)],
-        digest=predictions.digest,
-    )
+    rows = feature_rows(table.holding(predictions.window), [predictions.window], columns)
+    said = _said(predictions, _columns(table, label))
     if said.empty:  # an empty column has no type that a key could be matched by
         said = said.astype({name: rows[name].dtype for name in table.key})
     known = rows[LABEL_TIME] <= pd.Timestamp(table.as_of)
@@ -131,6 +124,21 @@ def window_rows(
     # An attempt that brought nothing is no prediction, and none of a row that has one already.
     repeated = int(said[PREDICTION].notna().sum()) - int(once[PREDICTION].notna().sum())
     return WindowRows(frame, repeated, len(once) - matched)
+
+
+def _said(predictions: Predictions, columns: Sequence[str]) -> pd.DataFrame:
+    """The predictions themselves; where there are none, there may be no table of them either."""
+    if not predictions.rows:
+        none = pd.DataFrame(columns=pd.Index([*columns, SCORED_AT]), dtype=object)
+        return none.astype({PREDICTION: "float64", SCORED_AT: "datetime64[us, UTC]"})
+    held = columns_of(predictions.uri, predictions.version)
+    return read_windows(
+        predictions.uri,
+        predictions.version,
+        [predictions.window],
+        [*columns, *(name for name in (SCORED_AT, VERSION) if name in held)],
+        digest=predictions.digest,
+    )
 
 
 def _earliest(said: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:

@@ -39,10 +39,11 @@ def watch(
 ) -> DriftVerdict:
     """What follows from a window: rest, alert, ask or retrain, with reasons and a report.
 
-    Nothing later than the window or than the table's time has any influence.
+    Nothing later than the window or than the table's time has any influence. A window that never
+    came, or that nobody predicted, has its verdict too.
 
     Raises:
-        DataError: the features lack the window, or the champion knows nothing of the metric.
+        DataError: the features lack one that the champion needs, or it knows nothing of the metric.
         IntegrityError: rows are not those that were recorded.
     """
     from tasks.monitoring.observing import observe
@@ -65,7 +66,8 @@ def read_window(
     """Everything that a window is judged by.
 
     Raises:
-        DataError: the features lack the window.
+        ConfigError: rosters or slices name a column that the features do not hold.
+        DataError: the features lack one that the champion needs.
         IntegrityError: rows are not those that were recorded.
     """
     from tasks.monitoring import sources

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime
 
 from infra.errors import DataError
+from infra.ledger import Kind, Ledger
 from infra.models import load_model
 from infra.steps import step
-from infra.store import content_digest, get_bytes, listed, put_bytes, uri, write_window
-from tasks.data.spec import LabelSpec
+from infra.store import content_digest, digest_of, get_bytes, listed, put_bytes, uri, write_window
+from tasks.data.spec import DataSpec, LabelSpec
 from tasks.references import Champion, FeatureTable, Predictions, Reference
+from tasks.windows import WindowName, ends_at, require_begun, require_grain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,22 +92,68 @@ def _predicted(
 
 
 @step(moving=True)
-def find_predictions(model: str, window: str, as_of: datetime) -> Predictions:
+def find_predictions(
+    champion: Champion, window: str, as_of: datetime, data: DataSpec
+) -> Predictions:
     """What was predicted of a window, most recently as of a time.
 
+    Where nothing was, that is an answer too, of no rows: somebody was in charge and silent.
+
+    Args:
+        champion: the one in charge as of the run.
+        window: its name.
+        as_of: the time of looking.
+        data: the feed, whose windows have a length and a time zone.
+
     Raises:
-        DataError: nothing was.
+        ConfigError: the window has not begun, or is of another length than the feed's.
+        DataError: nothing was predicted, and nobody was in charge before the window was over.
     """
+    known = _known(champion.model, window, as_of)
+    if known:
+        newest = max(known, key=lambda scored: (scored.as_of, scored.predictions.model_version))
+        return newest.predictions
+    require_grain(window, data.grain)
+    require_begun(window, as_of, data.timezone)
+    _require_reign(champion, window, data.timezone)
+    return Predictions(
+        uri=uri(champion.model, "predictions"),
+        version=0,
+        window=window,
+        rows=0,
+        model=champion.model,
+        model_version=champion.version,
+        digest=digest_of("nothing", champion.model, window),
+    )
+
+
+@step(moving=True)
+def scored_among(
+    model: str, windows: tuple[WindowName, ...], as_of: datetime
+) -> tuple[WindowName, ...]:
+    """Those of some windows of which something was predicted as of a time."""
+    return tuple(each for each in windows if _known(model, each, as_of))
+
+
+def _known(model: str, window: str, as_of: datetime) -> list[Scored]:
     places = listed(uri(model, "scored", window))
     found = [Scored.model_validate_json(get_bytes(place)) for place in places]
-    known = [scored for scored in found if scored.as_of <= as_of]
-    if not known:
+    return [scored for scored in found if scored.as_of <= as_of]
+
+
+def _require_reign(champion: Champion, window: str, timezone: str) -> None:
+    """Nothing, where a version was in charge before a window was over."""
+    end = ends_at(window, timezone)
+    if end is None or champion.since < end:
+        return
+    first = Ledger().entries(champion.model, Kind.PROMOTION)
+    began = min((each.as_of for each in first), default=champion.since)
+    if began >= end:
         raise DataError(
-            f"{model} has no predictions of {window} as of {as_of:%Y-%m-%d %H:%M %Z}.",
-            hint=f"Run `score/{model}` for that window first.",
+            f"Nothing was predicted of {window}, and no version of {champion.model} was in charge "
+            f"before {began:%Y-%m-%d %H:%M %Z}: nothing is missing.",
+            hint=f"Run `score/{champion.model}` for that window first.",
         )
-    newest = max(known, key=lambda scored: (scored.as_of, scored.predictions.model_version))
-    return newest.predictions
 
 
 def _remembered(scored: Scored) -> Predictions:

@@ -176,6 +176,13 @@ class FeatureTable(Reference):
     )
     digest: str
 
+    def holding(self, window: str) -> "FeatureTable":
+        """The same, in which a window that never came is one without rows."""
+        if any(part.window == window for part in self.parts):
+            return self
+        absent = FeaturePart(window=window, digest="", rows=0, labelled=0)
+        return self.model_copy(update={"parts": (*self.parts, absent)})
+
 
 class Split(Reference):
     """Which windows a candidate trains on and which it is judged on."""

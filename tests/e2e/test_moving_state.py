@@ -17,7 +17,7 @@ from tasks.data import inspect, read_history, receive
 from tasks.features import build_features, split_by_time
 from tasks.packaging import find_predictions
 from tasks.packaging.scoring import Scored
-from tasks.references import Cause, Predictions
+from tasks.references import Cause, Champion, Predictions
 from tasks.registry import champion, register
 from tasks.spec import load_spec
 from tasks.training import fit
@@ -130,11 +130,14 @@ def test_another_database_of_mlflow_gets_the_version_too(
 
 def test_predictions_are_never_answered_from_an_earlier_run(seeded: Declared, model: str) -> None:
     """What was predicted anew is what is found."""
-    seen = []
+    seen, feed = [], load_spec(model).data
+    someone = Champion(
+        model=model, version=1, since=WHEN, candidate=candidate(1), bento=bento(1), entry="e"
+    )
 
     for version in (1, 2):
         predict(model, version)
-        found = in_a_run(model, lambda: find_predictions(model, MONTHS[-1], WHEN))
+        found = in_a_run(model, lambda: find_predictions(someone, MONTHS[-1], WHEN, feed))
         seen.append(found.model_version)
 
     assert seen == [1, 2]

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from infra import store
-from infra.errors import DataError, IntegrityError
+from infra.errors import ConfigError, DataError, IntegrityError
 from infra.models import classes_of, load_model, predict_scores
-from tasks.data.spec import LabelSpec
+from tasks.data.spec import DataSpec, LabelSpec, TableSpec
 from tasks.frames import feature_rows
-from tasks.packaging import find_predictions, predict
+from tasks.packaging import find_predictions, predict, scored_among
 from tasks.references import Bento, Champion, FeatureTable, Predictions
 from tests.support.feature_tables import candidate_of
 from tests.support.killed import killed
@@ -20,6 +20,11 @@ from tests.support.trained import AS_OF, FEATURES, Kind, trained
 
 BINARY = LabelSpec(name="late", kind="binary")
 LATER = AS_OF + timedelta(days=31)
+FEED = DataSpec(
+    timezone="America/New_York",
+    label=BINARY,
+    tables={"rides": TableSpec(path="r.csv", key=("ride",), columns={"ride": "string"})},
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +40,11 @@ def in_charge(kind: Kind = "binary", version: int = 1) -> Champion:
     return Champion(
         model="rides", version=version, since=AS_OF, candidate=candidate, bento=bento, entry="e"
     )
+
+
+def of_old(version: int = 1) -> Champion:
+    """The same, in charge since a month before the window."""
+    return in_charge(version=version).model_copy(update={"since": AS_OF - timedelta(days=60)})
 
 
 def features_of(champion: Champion) -> FeatureTable:
@@ -158,14 +168,27 @@ def test_predictions_of_another_version_are_kept_beside() -> None:
 
 def test_the_predictions_of_the_time_are_found() -> None:
     """A monitor that replays the past sees what was predicted by then, and by whom."""
-    first, second = in_charge(version=1), in_charge(version=2)
+    first, second = of_old(version=1), in_charge(version=2)
     earlier = predict.fn(first, features_of(first), "2013-03", AS_OF, BINARY)
     later = predict.fn(second, features_of(second), "2013-03", LATER, BINARY)
 
-    assert find_predictions.fn("rides", "2013-03", AS_OF) == earlier
-    assert find_predictions.fn("rides", "2013-03", LATER) == later
-    with pytest.raises(DataError, match="no predictions of 2013-03 as of 2013-03-31"):
-        find_predictions.fn("rides", "2013-03", AS_OF - timedelta(days=1))
+    assert find_predictions.fn(first, "2013-03", AS_OF, FEED) == earlier
+    assert find_predictions.fn(first, "2013-03", LATER, FEED) == later
+    assert find_predictions.fn(first, "2013-03", AS_OF - timedelta(days=1), FEED).rows == 0
+
+
+def test_a_silence_is_an_answer_and_a_mistake_is_an_error() -> None:
+    """Somebody was in charge in March; April had not begun then."""
+    champion = of_old()
+
+    silent = find_predictions.fn(champion, "2013-03", AS_OF, FEED)
+
+    assert (silent.rows, silent.model_version) == (0, champion.version)
+    assert scored_among.fn("rides", ("2013-03",), LATER) == ()
+    with pytest.raises(ConfigError, match=r"2013-05 has not begun .* it does on 2013-05-01 04:00"):
+        find_predictions.fn(champion, "2013-05", AS_OF, FEED)
+    with pytest.raises(ConfigError, match="2013-03-10 is no window of this feed, whose grain is"):
+        find_predictions.fn(champion, "2013-03-10", AS_OF, FEED)
 
 
 @pytest.mark.slow
@@ -187,7 +210,8 @@ def test_a_killed_scoring_leaves_one_set_of_predictions() -> None:
 
     assert store.partitions(predictions.uri) == {"2013-03": {predictions.digest}}
     assert len(rows_of(predictions)) == 120
-    assert find_predictions.fn("rides", "2013-03", LATER) == predictions
+    assert find_predictions.fn(champion, "2013-03", LATER, FEED) == predictions
+    assert scored_among.fn("rides", ("2013-02", "2013-03"), LATER) == ("2013-03",)
 
 
 def test_a_window_without_features_is_a_data_error() -> None:

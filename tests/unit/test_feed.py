@@ -180,10 +180,13 @@ def test_times_that_cannot_be_are_counted() -> None:
 
 
 def test_a_window_without_rows_or_times_is_no_error() -> None:
-    """Nothing is told of what is not there."""
+    """Nothing is told of what is not there, but that a whole window is silent."""
     untimed = april().drop(columns=["prediction_time", "scored_at"])
+    silent = feed(april().head(0), APRIL, PROMPT)
 
-    assert feed(april().head(0), APRIL, PROMPT) == Feed()
+    assert silent == Feed(gap=silent.gap, length=timedelta(days=30))
+    assert silent.gap is not None
+    assert silent.gap.length == timedelta(days=30)
     assert feed(untimed, APRIL, PROMPT, repeated=2) == Feed(repeated=2)
     assert feed(april(1), APRIL, PROMPT).made == 1
 
