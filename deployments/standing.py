@@ -14,6 +14,7 @@ from infra.addresses import addresses
 from infra.entries import Kind
 from infra.errors import BackendError
 from infra.ledger import Ledger
+from tasks.governance.promoting import waiting_challenger
 from tasks.governance.recording import conclusion_of
 from tasks.governance.reviews import Pending, pending_reviews, reachable_prefect
 from tasks.references import Action, Comparison, VerdictCause, WatchKind, weights_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
     from infra.entries import Recorded
+    from tasks.references import Evidence
 
 _MOST = 20
 """Candidates that are listed, newest first."""
@@ -125,7 +127,7 @@ def status(model: str) -> Status:
         model=model,
         newest_window=_newest_window(model),
         champion=_champion(spec),
-        candidates=_candidates(model),
+        candidates=_candidates(spec),
         last=last,
         pending_reviews=pending_reviews(model),
         verdict=_verdict(model),
@@ -180,19 +182,27 @@ def _differs(model: str) -> tuple[str, ...]:
         return (f"Whether MLflow agrees is not known. {error.args[0]}",)
 
 
-def _candidates(model: str) -> tuple[CandidateStatus, ...]:
-    gates = reversed(Ledger().entries(model, Kind.GATE, limit=_MOST))
-    return tuple(_candidate(gate) for gate in gates)
+def _candidates(spec: ModelSpec) -> tuple[CandidateStatus, ...]:
+    gates = reversed(Ledger().entries(spec.name, Kind.GATE, limit=_MOST))
+    frozen = spec.frozen("promote", datetime.now(UTC))
+    waiting = waiting_challenger(spec.name) if frozen else None
+    return tuple(
+        _candidate(gate, f"It waits: {frozen}." if _is_of(waiting, gate) else "") for gate in gates
+    )
 
 
-def _candidate(gate: Recorded) -> CandidateStatus:
+def _is_of(waiting: Evidence | None, gate: Recorded) -> bool:
+    return waiting is not None and waiting.digest == gate.evidence
+
+
+def _candidate(gate: Recorded, waits: str) -> CandidateStatus:
     comparison = Comparison.model_validate(gate.payload["comparison"])
     return CandidateStatus.model_validate(
         {
             "version": gate.payload["version"],
             "as_of": gate.as_of,
             "verdict": gate.payload["verdict"],
-            "why": gate.reason,
+            "why": f"{gate.reason} {waits}".rstrip(),
             "metric": comparison.metric,
             "value": comparison.challenger,
             "gain": comparison.gain,

@@ -1,6 +1,6 @@
 """Make a candidate, judge it, and let it replace the champion, ask a person, or refuse it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prefect import State, flow
 
@@ -12,6 +12,7 @@ from tasks.governance import (
     alert,
     evidence_for_candidate,
     gate_notice,
+    promotion_held,
     record_verdict,
     request_promotion,
     request_review,
@@ -59,10 +60,14 @@ def train(
         candidate, bento, comparison, verdict, incumbent, spec.triggers.code_paths
     )
     record_verdict(evidence, verdict)
+    frozen = [spec.frozen("promote", day) for day in (as_of, datetime.now(UTC))]
+    held = promotion_held(cause, *frozen) if isinstance(verdict, Promote) else ""
     review = request_review(evidence) if isinstance(verdict, Ask) else ""
-    alert(gate_notice(evidence, verdict, review), spec.alerts)
+    alert(gate_notice(evidence, verdict, review, held), spec.alerts)
 
     match verdict:
+        case Promote(why=why) if held:
+            return ended("Waiting", f"{why} The promotion waits: {held}.")
         case Promote(why=why):
             request_promotion(evidence, why, "gate")
             return ended("Promoted", why)

@@ -20,6 +20,7 @@ from tasks.governance.following import follow
 from tasks.governance.heeding import heed_events
 from tasks.governance.judging import labels_due, outcome
 from tasks.governance.notices import batch_notice, decision_notice, drift_notice, gate_notice
+from tasks.governance.promoting import promotion_held
 from tasks.governance.recording import (
     decide,
     record,
@@ -50,6 +51,7 @@ __all__ = [
     "heed_events",
     "labels_due",
     "outcome",
+    "promotion_held",
     "read_evidence",
     "record",
     "record_approved",

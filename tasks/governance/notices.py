@@ -131,13 +131,14 @@ def batch_notice(inspection: Inspection, review: str = "") -> Notice:
     )
 
 
-def gate_notice(evidence: Evidence, verdict: Verdict, review: str = "") -> Notice:
+def gate_notice(evidence: Evidence, verdict: Verdict, review: str = "", held: str = "") -> Notice:
     """What there is to tell of a candidate that came before the gates.
 
     Args:
         evidence: of the candidate.
         verdict: what the gates say.
         review: id of the run that asks a person, where one is asked.
+        held: why the promotion waits, where it does.
     """
     said = {"promote": Occasion.PROMOTE, "refuse": Occasion.REFUSE, "ask": Occasion.APPROVE}
     candidate = Candidate.model_validate(evidence.payload["candidate"])
@@ -147,7 +148,7 @@ def gate_notice(evidence: Evidence, verdict: Verdict, review: str = "") -> Notic
         as_of=evidence.as_of,
         subject=evidence.digest,
         title=f"{evidence.model} version {candidate.version}: the gates say {verdict.kind}",
-        lines=(verdict.why,),
+        lines=(verdict.why, *([f"The promotion waits: {held}."] if held else ())),
         link=candidate.run_url,
         review=review,
     )
