@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from infra.errors import ConfigError, PerennialError, few
+from infra.identity import commit
 from infra.settings import PROJECT
 from tasks.governance.heeding import heed_events
 from tasks.governance.spending import held_by_budget
@@ -73,7 +74,7 @@ def require_paths(spec: ModelSpec) -> None:
     """Nothing, where all paths that triggers name are there: a typo would never start anything.
 
     Raises:
-        ConfigError: some are not.
+        ConfigError: some are not, or no git could tell that the model's own folder has changed.
     """
     code = spec.triggers.code.paths if spec.triggers.code else ()
     named = (*code, *(path for each in spec.triggers.application for path in each.paths))
@@ -82,6 +83,14 @@ def require_paths(spec: ModelSpec) -> None:
         raise ConfigError(
             f"The triggers of {spec.name} name {few(gone)}, which is not there.",
             hint=f"Paths count from the repository's root, {PROJECT}.",
+        )
+    own = spec.triggers.code is not None and not code
+    away = own and not spec.folder.is_relative_to(PROJECT)
+    if away and commit(spec.folder) == "none":
+        raise ConfigError(
+            f"The trigger code of {spec.name} would never start anything: {spec.folder} is in no "
+            "git repository, or in one without a commit.",
+            hint="Commit the folder, or name paths of this repository in triggers.code.paths.",
         )
 
 

@@ -102,7 +102,7 @@ def train_on_new_code(
     last = _last(model)
     if last is None:
         return ""
-    changed = changed_since(last.commit, paths, folder)
+    changed = _changed(last, paths, folder)
     if not changed.files:
         return ""
     since = f"since version {last.version} {_said(changed)}"
@@ -154,6 +154,17 @@ def repackage_on_new_code(
     return _ended(run, f"The new Bento of {model}", changed) or (
         f"A new Bento of {model} was asked for: since that of version {champion.version} {what}."
     )
+
+
+def _changed(last: Candidate, paths: Sequence[str], folder: Path) -> Changes:
+    """What was committed since a candidate: here, and where its model has its own repository."""
+    away = [each for each in paths if not (folder / each).is_relative_to(folder)]
+    here = [each for each in paths if each not in away]
+    found = [changed_since(last.commit, here, folder)] if here else []
+    known = last.model_commit or last.commit
+    found += [changed_since(known, [each], Path(each)) for each in away]
+    files = tuple(file for each in found for file in each.files)
+    return Changes(files, " ".join(each.newest for each in found))
 
 
 def _said(changed: Changes) -> str:
