@@ -20,6 +20,7 @@ from infra.settings import settings
 from infra.turns import turn
 from tasks.governance.alerting import Told, remind, sentences, tell_again, tell_outside
 from tasks.governance.reviews import pending_reviews, reachable_prefect
+from tasks.governance.rules import rules_for
 from tasks.governance.taking_up import untold
 from tasks.registry import repair
 from tasks.registry.crownings import in_charge
@@ -110,7 +111,8 @@ def _told(now: datetime) -> Iterator[str]:
         except PerennialError as error:
             yield f"Nobody was reminded of {review.title}. {error.args[0]}"
             continue
-        told += remind(review, spec.approval, spec.alerts, now)
+        asked_under = rules_for(review.model, review.evidence, spec.approval).approval
+        told += remind(review, asked_under, spec.alerts, now)
     for model in declared:
         try:
             if (rules := load_spec(model).alerts) and (notice := untold(model, now)):

@@ -167,17 +167,22 @@ def _of_the_name(name: str, approval: ApprovalSpec) -> tuple[str, ...]:
     return ()
 
 
-def default_answer(approval_default: str, deadline: str, so_far: str = "") -> Answer:
+def default_answer(
+    approval_default: str, deadline: str, so_far: str = "", barred: str = ""
+) -> Answer:
     """What the declaration says shall count when nobody has answered in time.
 
     Args:
-        approval_default: as declared.
+        approval_default: as declared, or refuse where nobody may approve.
         deadline: as people read it.
         so_far: who has approved, where several must.
+        barred: why nobody may approve, where the declared default is to.
     """
     nobody = f"By {deadline} {so_far}" if so_far else f"Nobody answered by {deadline};"
+    declared = f"declared default is {'approve' if barred else approval_default}"
+    but = f", but nobody may approve. {barred}" if barred else "."
     return Answer(
         approve=approval_default == "approve",
-        reason=f"{nobody} {'The' if so_far else 'the'} declared default is {approval_default}.",
+        reason=f"{nobody} {'The' if so_far else 'the'} {declared}{but}",
         reviewer=DEADLINE,
     )

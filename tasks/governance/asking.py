@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
+from prefect.logging import get_run_logger
 from pydantic import ValidationError
 
 from infra.entries import canonical, storable
@@ -23,12 +24,12 @@ from infra.ledger import Entry, Kind, Ledger, Recorded
 from tasks.governance.answering import record_answer
 from tasks.governance.answers import Answer, default_answer, form, form_about, suggested
 from tasks.governance.gates import gate_key, response_key
-from tasks.governance.objections import keys_of, objections
+from tasks.governance.objections import barred, keys_of, objections
 from tasks.governance.pages import escaped
 from tasks.governance.recording import decided
-from tasks.governance.rules import kept, rules_for
+from tasks.governance.rules import Rules, kept, rules_for
 from tasks.governance.spec import ApprovalSpec
-from tasks.references import Evidence
+from tasks.references import Evidence, Subject
 
 _DEFAULTS: Final = {"refuse": "refused", "approve": "approved"}
 _MOST_FAULTS: Final = 3
@@ -61,8 +62,10 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
     rules = rules_for(evidence.model, evidence.digest, approval)
     deadline = datetime.fromisoformat(str(question.payload["deadline"]))
     default = str(question.payload["default"])
+    until = _Until(deadline, default, _overruled(rules, evidence))
     said: tuple[Answer, ...] = ()
     why: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
     for attempt in count(1):
         key = gate_key(evidence.digest, attempt)
         heard = _given(evidence, key)
@@ -70,7 +73,9 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
             left_s = (deadline - Ledger().now()).total_seconds()
             if left_s < 1:
                 break
-            text = _text(evidence, why, _more(said, rules.approval), _until(deadline, default))
+            if why:
+                get_run_logger().warning("The answer did not count. %s", " ".join(why))
+            text = _text(evidence, rules, said, until, _again(why, lapsed))
             heard = _Heard(_suspended(evidence, text, key, int(left_s)))
         answer = heard.answer
         why = heard.wrong or _too_late(heard, deadline)
@@ -78,8 +83,37 @@ def ask(evidence: Evidence, approval: ApprovalSpec) -> tuple[Answer, ...]:
         said = said if why else (*said, answer)
         if not why and (not answer.approve or len(said) >= rules.approval.approvals):
             return said
-        record_answer(evidence, answer, why, f"{run.id}:{attempt}", heard.handed_over)
-    return (*said, default_answer(default, _minute(deadline), _more(said, rules.approval)))
+        known = record_answer(evidence, answer, why, f"{run.id}:{attempt}", heard.handed_over)
+        if why and known.payload["counts"]:
+            lapsed, why = (*lapsed, f"{answer.reviewer.strip()}: {' '.join(why)}"), ()
+    return (*said, until.answer(_more(said, rules.approval)))
+
+
+class _Until(NamedTuple):
+    """When the default counts, which is asked for, and why nobody may approve where it would."""
+
+    deadline: datetime
+    asked: str
+    overruled: str = ""
+
+    @property
+    def default(self) -> str:
+        """What counts: the default cannot approve what nobody may."""
+        return "refuse" if self.overruled else self.asked
+
+    def answer(self, so_far: str) -> Answer:
+        """What counts at the deadline."""
+        return default_answer(self.default, _minute(self.deadline), so_far, self.overruled)
+
+    def words(self) -> str:
+        """What the form says of it."""
+        by = f"Decide by {self.deadline:%Y-%m-%d %H:%M} UTC, or it is {_DEFAULTS[self.default]}"
+        return f"{by}{', for nobody may approve it' if self.overruled else ''}."
+
+
+def _overruled(rules: Rules, evidence: Evidence) -> str:
+    """Why the declared default does not count: it would approve what nobody may; else empty."""
+    return " ".join(barred(rules, evidence)) if rules.approval.default == "approve" else ""
 
 
 class _Heard(NamedTuple):
@@ -122,7 +156,7 @@ def _recorded(evidence: Evidence, approval: ApprovalSpec, run: FlowRun) -> Recor
                 "run": str(run.id),
                 "name": run.name,
                 "deadline": deadline.isoformat(),
-                "default": approval.default,
+                "default": "refuse" if barred(Rules(approval), evidence) else approval.default,
                 **kept(evidence.model, approval),
             },
             key=key,
@@ -178,22 +212,41 @@ def _suspended(evidence: Evidence, description: str, key: str, timeout_s: int) -
     return answer
 
 
-def _text(evidence: Evidence, why: tuple[str, ...], more: str, until: str) -> str:
+def _again(why: tuple[str, ...], lapsed: tuple[str, ...]) -> str:
+    """What the form says first, where it is shown again: whose answer does not count, and why."""
+    said = []
+    if why:
+        said.append(f"**Your answer did not count.** {escaped(' '.join(why), 600)}")
+    if lapsed:
+        said.append(f"**An approval counts no more.** {escaped(' '.join(lapsed), 600)}")
+    return "".join(f"{each}\n\n" for each in said)
+
+
+def _text(
+    evidence: Evidence, rules: Rules, said: tuple[Answer, ...], until: _Until, again: str
+) -> str:
     """What stands above the fields of the form: the question and its deadline come first."""
-    again = f"**Your answer did not count.** {escaped(' '.join(why), 600)}\n\n" if why else ""
+    more = _more(said, rules.approval)
     so_far = f" {escaped(more, 600)}" if more else ""
     guess = suggested(evidence)
     speaks = f" Suggested: `{guess.value}`." if guess else ""
     title, _, rest = evidence.markdown.partition("\n\n")
-    return f"{again}{title}\n\n**{until}**{so_far}{speaks}\n\n{rest}"
+    who = _who(rules.approval, evidence)
+    return f"{again}{title}\n\n**{until.words()}**{so_far}{speaks}\n\n{who}{rest}"
+
+
+def _who(approval: ApprovalSpec, evidence: Evidence) -> str:
+    """Whose answer counts, and how it is given; nothing where anybody may say it on the form."""
+    people = escaped(f"Reviewers: {', '.join(approval.reviewers)}.", 600)
+    says = "--diagnosis WHAT" if evidence.subject is Subject.DRIFT else "--approve"
+    command = f"perennial review {evidence.model} {says} --reason WHY --reviewer NAME --sign KEY"
+    signed = f"**Only a signed decision counts, none from this form:** `{command}`"
+    parts = [signed] * approval.signed + [people] * bool(approval.reviewers)
+    return "".join(f"{each}\n\n" for each in parts)
 
 
 def _minute(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(" ", "minutes")
-
-
-def _until(deadline: datetime, default: str) -> str:
-    return f"Decide by {deadline:%Y-%m-%d %H:%M} UTC, or it is {_DEFAULTS[default]}."
 
 
 def _more(said: tuple[Answer, ...], approval: ApprovalSpec) -> str:

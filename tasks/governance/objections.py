@@ -33,7 +33,44 @@ def objections(
     if answer.approve:
         found += _of_the_author(answer.reviewer.strip(), rules, evidence)
         found += _of_the_others(answer, rules, approved)
-    return (*found, *_of_the_signature(answer, rules, evidence))
+    return (*found, *of_the_signature(answer, rules, evidence.model, evidence.digest))
+
+
+def barred(rules: Rules, evidence: Evidence) -> tuple[str, ...]:
+    """Why nobody may approve, whoever it is; empty where somebody may."""
+    people = rules.approval.reviewers or ("",)
+    found = [tuple(_of_the_author(each, rules, evidence)) for each in people]
+    return tuple(dict.fromkeys(said for each in found for said in each)) if all(found) else ()
+
+
+def of_the_signature(answer: Answer, rules: Rules, model: str, digest: str) -> tuple[str, ...]:
+    """What keeps the signature of an answer from counting now; a key may lose its place meanwhile.
+
+    Args:
+        answer: what was said, with its signature.
+        rules: under which it was asked.
+        model: what the evidence is of.
+        digest: of the evidence.
+    """
+    approval = rules.approval
+    if not answer.signature:
+        asked = f"This model wants signed decisions: perennial review {model} ... "
+        return (f"{asked}--sign KEY.",) if approval.signed else ()
+    if not approval.signers:
+        return ("This model declares no allowed signers, so no signature can be checked.",)
+    name = answer.reviewer.strip()
+    try:
+        standing = standing_signers(settings().models / model, approval)
+        of_then = standing if rules.signers is None else rules.signers
+        held = [_holds(answer, digest, each) for each in (standing, of_then)]
+    except PerennialError as error:
+        return (error.args[0],)
+    if all(held):
+        return ()
+    if any(held):
+        changed = f"{approval.signers} was changed after this was asked, and the key of {name}"
+        return (f"{changed} is not in it both then and now.",)
+    return (f"This is not a signature of {name} under this decision and evidence.",)
 
 
 def statement(answer: Answer, digest: str) -> str:
@@ -93,28 +130,6 @@ def _of_the_others(answer: Answer, rules: Rules, approved: Mapping[str, str]) ->
         yield f"{name} has approved already; it takes {people} people."
     elif key and key in approved.values():
         yield f"The key of {name} has signed an approval already; it takes {people} people."
-
-
-def _of_the_signature(answer: Answer, rules: Rules, evidence: Evidence) -> tuple[str, ...]:
-    approval = rules.approval
-    if not answer.signature:
-        asked = f"This model wants signed decisions: perennial review {evidence.model} ... "
-        return (f"{asked}--sign KEY.",) if approval.signed else ()
-    if not approval.signers:
-        return ("This model declares no allowed signers, so no signature can be checked.",)
-    name = answer.reviewer.strip()
-    try:
-        standing = standing_signers(settings().models / evidence.model, approval)
-        of_then = standing if rules.signers is None else rules.signers
-        held = [_holds(answer, evidence.digest, each) for each in (standing, of_then)]
-    except PerennialError as error:
-        return (error.args[0],)
-    if all(held):
-        return ()
-    if any(held):
-        changed = f"{approval.signers} was changed after this was asked, and the key of {name}"
-        return (f"{changed} is not in it both then and now.",)
-    return (f"This is not a signature of {name} under this decision and evidence.",)
 
 
 def _holds(answer: Answer, digest: str, signers: str) -> bool:

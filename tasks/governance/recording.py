@@ -9,7 +9,7 @@ from infra.steps import step
 from tasks.governance.answers import DEADLINE, Answer
 from tasks.governance.currency import outdated
 from tasks.governance.drifts import conclusion_of, verdict_of
-from tasks.governance.objections import keys_of, objections
+from tasks.governance.objections import barred, keys_of, objections
 from tasks.governance.rules import Rules, rules_for
 from tasks.governance.showing import show_batch, show_verdict
 from tasks.governance.spec import ApprovalSpec
@@ -217,10 +217,11 @@ def _require_counting(evidence: Evidence, answers: tuple[Answer, ...], rules: Ru
     people = rules.approval.approvals
     for place, answer in enumerate(answers):
         if answer.reviewer == DEADLINE:
-            continue
-        wrong = list(objections(answer, rules, evidence, keys_of(answers[:place])))
-        if answer.approve and answer is answers[-1] and len(answers) < people:
-            wrong.append(f"It takes {people} people.")
+            wrong = list(barred(rules, evidence) if answer.approve else ())
+        else:
+            wrong = list(objections(answer, rules, evidence, keys_of(answers[:place])))
+            if answer.approve and answer is answers[-1] and len(answers) < people:
+                wrong.append(f"It takes {people} people.")
         if wrong:
             raise ConfigError(f"The answer does not count: {' '.join(wrong)}", hint="Answer again.")
 

@@ -85,7 +85,7 @@ def pending_reviews(model: str | None = None) -> tuple[Pending, ...]:
     if not questions:
         return ()
     runs = _runs([str(each.payload["run"]) for each in questions])
-    said = approvers(model)
+    said = approvers(model, {each.evidence for each in questions})
     return tuple(
         _pending(each, runs.get(str(each.payload["run"])), said.get(each.evidence, {}))
         for each in questions

@@ -22,14 +22,14 @@ from infra.errors import ConfigError
 from infra.ledger import Ledger
 from infra.settings import settings
 from tasks.governance.answers import Answer
-from tasks.governance.evidence import evidence_for_batch
+from tasks.governance.evidence import evidence_for_batch, evidence_for_candidate
 from tasks.governance.gates import gate_key, response_key
 from tasks.governance.reviews import find_pending, pending_reviews, submit
-from tasks.references import Evidence
+from tasks.references import Ask, Evidence
 from tests.support.asking_flow import asking
 from tests.support.homes import environment, home_on
 from tests.support.small_model import write_model
-from tests.support.subjects import batch, finding
+from tests.support.subjects import batch, bento, candidate, comparison, finding
 
 _YES = Answer(approve=True, reason="The airline changed its units.", reviewer="ann")
 
@@ -50,9 +50,10 @@ def evidence() -> Evidence:
     return evidence_for_batch.fn(batch(finding()))
 
 
-def asked(seen: Evidence, deadline_s: float = 3600) -> UUID:
+def asked(seen: Evidence, deadline_s: float = 3600, **declared: object) -> UUID:
     """A review's flow run of a deployment of its own, which nobody executes yet."""
-    parameters = {"model": "flights", "evidence": seen.uri, "deadline_s": deadline_s}
+    given = {"deadline_s": deadline_s, "declared": declared}
+    parameters = {"model": "flights", "evidence": seen.uri, **given}
     with get_client(sync_client=True) as client:
         place = client.create_deployment(client.create_flow_from_name("asking"), uuid4().hex[:8])
         return client.create_flow_run_from_deployment(place, parameters=parameters).id
@@ -86,6 +87,26 @@ def test_past_its_deadline_the_declared_default_counts(home: Path) -> None:
     assert review is not None
     assert (review.actor, review.payload["approved"]) == ("deadline", False)
     assert expire(datetime.now(UTC)) == ()
+
+
+def test_what_nobody_may_approve_no_default_approves(home: Path) -> None:
+    """Nobody knows who wrote it, so no person's approval counts; the author need not only wait."""
+    seen = evidence_for_candidate.fn(candidate(2), bento(2), comparison(), Ask(why="why"))
+    run = asked(seen, deadline_s=4, default="approve")
+    assert executed(run).state_name == "Suspended"
+    waits = find_pending(str(run))
+    time.sleep(4)
+
+    expire(datetime.now(UTC))
+    ended = executed(run)
+
+    assert waits.default == "refuse"
+    assert ended.state_name == "Refused"
+    review = Ledger().last("flights", Kind.REVIEW)
+    assert review is not None
+    assert "declared default is approve, but nobody may approve. Git could not tell" in (
+        review.reason
+    )
 
 
 def test_an_expired_review_whose_run_was_deleted_is_refused(home: Path) -> None:
@@ -186,7 +207,7 @@ def test_the_default_waits_for_a_declaration_that_has_a_mistake_in_it(home: Path
     """The run is not started only to fail, and it says what is wrong."""
     run = asked(evidence())
     executed(run)
-    (home / "models" / "flights" / "model.yaml").write_text("aproval: {}")
+    (home / "models" / "flights" / "model.yaml").write_text("title: flights")
 
     [late] = expire(datetime.now(UTC) + timedelta(hours=2))
 

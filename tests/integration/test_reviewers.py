@@ -193,8 +193,46 @@ def test_a_suspended_run_goes_on_by_a_signature_from_the_command(home: Path) -> 
     assert (review.actor, review.payload["signed"]) == ("ann", True)
 
 
+def test_an_approval_lapses_with_its_key_and_is_given_anew(home: Path) -> None:
+    """The list, the command and the form say so; with the new key the same person approves."""
+    old, bob = key_of(home, "ann"), key_of(home, "bob")
+    rules = {"reviewers": ["ann", "bob"], "signed": True, "signers": "allowed_signers"}
+    two = {**rules, "approvals": 2}
+    write_model(home / "models", "flights", approval=two)
+    signers = home / "models" / "flights" / "allowed_signers"
+    with environment({"PERENNIAL_MODELS": str(home / "models")}):
+        run = asked(evidence(), **two)
+        form = form_of(run)
+        command = ["review", str(run), "--approve", "--reason", "It is well.", "--reviewer"]
+        CliRunner().invoke(build(), [*command, "ann", "--sign", str(old)])
+        executed(run)
+        before = pending(run).approved_by
+        committed(home / "models", signers, signers.read_text().splitlines()[-1])
+
+        after = pending(run).approved_by
+        told = CliRunner().invoke(build(), [*command, "bob", "--sign", str(bob)])
+        again = executed(run)
+
+    assert "Reviewers: ann, bob." in form.replace("\\", "")
+    assert "Only a signed decision counts, none from this form" in form
+    assert (before, after) == (("ann",), ())
+    assert "1 of 2 approvals" in told.output
+    assert again.state_name == "Suspended"
+    assert "An approval counts no more." in form_of(run)
+    assert "1 of 2 people has approved: bob" in form_of(run).replace("\\", "")
+
+
+def form_of(run: UUID) -> str:
+    """What stands on the form of a suspended run."""
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+        assert state is not None
+        assert state.state_details.run_input_keyset is not None
+        return client.read_flow_run_input(run, state.state_details.run_input_keyset["description"])
+
+
 def key_of(home: Path, name: str) -> Path:
-    """Somebody's key, which the model may be signed with."""
+    """Somebody's key, which the model may be signed with, as with those before it."""
     key = home / name
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)],  # noqa: S607 - on PATH
@@ -204,7 +242,9 @@ def key_of(home: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     git(home / "models", "init", "-q", ".")
     public = key.with_suffix(".pub").read_text()
-    committed(home / "models", folder / "allowed_signers", f"{name} {public}")
+    signers = folder / "allowed_signers"
+    known = signers.read_text() if signers.exists() else ""
+    committed(home / "models", signers, f"{known}{name} {public}")
     return key
 
 
