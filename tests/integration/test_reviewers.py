@@ -193,8 +193,8 @@ def test_a_suspended_run_goes_on_by_a_signature_from_the_command(home: Path) -> 
     assert (review.actor, review.payload["signed"]) == ("ann", True)
 
 
-def test_an_approval_lapses_with_its_key_and_is_given_anew(home: Path) -> None:
-    """The list, the command and the form say so; with the new key the same person approves."""
+def test_an_approval_lapses_with_its_key(home: Path) -> None:
+    """The list, the command and the form say so, and who has approved is who has."""
     old, bob = key_of(home, "ann"), key_of(home, "bob")
     rules = {"reviewers": ["ann", "bob"], "signed": True, "signers": "allowed_signers"}
     two = {**rules, "approvals": 2}
