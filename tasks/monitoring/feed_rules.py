@@ -40,7 +40,7 @@ def _silent(seen: Observation, _: MonitoringSpec) -> Iterator[Fault]:
     for each in seen.absences:
         if each.gap is None or not each.silent:
             continue
-        (_, longest), count = each.silent[0], len(each.silent)
+        longest, count = each.silent[0][1], len(each.silent)
         listed = [
             f"{name} {length(silence.length)}, from {told(silence.start)} to {told(silence.end)}"
             for name, silence in each.silent

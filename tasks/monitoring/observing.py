@@ -165,7 +165,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         if known and enough and label.kind == "regression"
         else None,
         outside=_outside(watched),
-        far=tuple(found for each in _sampled(watched) if (found := far(*each))),
+        far=tuple(away for each in _sampled(watched) if (away := far(*each))),
         one_class=_one_class(watched, scored) if told else None,
     )
 

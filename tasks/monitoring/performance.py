@@ -112,8 +112,8 @@ def perform(rows: Scored, metric: str, holdout: float, seed: int) -> Performance
         expected = holdout
     else:
         tried = _if_honest(rows, metric, draws)
-        expected = float(np.nanmean(tried))
-    if not np.isfinite(expected):
+        expected = _mean(tried)
+    if not (np.isfinite(expected) and np.isfinite(tried).any()):
         return None
     return Performance(
         metric=metric,
@@ -143,7 +143,7 @@ def estimated(rows: Scored, holdout: Scored, metric: str, seed: int) -> Performa
         return None
     draws = np.random.default_rng(seed)
     now, then = (_if_honest(each, metric, draws) for each in (rows, holdout))
-    value, expected = float(np.nanmean(now)), float(np.nanmean(then))
+    value, expected = _mean(now), _mean(then)
     if not (np.isfinite(value) and np.isfinite(expected)):
         return None
     noise = float(np.hypot(np.nanstd(now), np.nanstd(then)))
@@ -188,9 +188,15 @@ def _if_honest(rows: Scored, metric: str, draws: np.random.Generator) -> Array:
     scored = scoring(metric, rows.kind, said)
     found = np.array([scored(_drawn(said, draws)) for _ in range(ROUNDS)])
     # Fewer rows are drawn than there are: the metric of all of them would move less.
-    centre = np.nanmean(found)
+    centre = _mean(found)
     shrunk: Array = centre + (found - centre) * np.sqrt(len(said) / size)
     return shrunk
+
+
+def _mean(tried: Array) -> float:
+    """The mean of those draws of which the metric could be told; NaN where it was of none."""
+    known = tried[np.isfinite(tried)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def _drawn(said: Array, draws: np.random.Generator) -> Array:
@@ -208,7 +214,7 @@ def _resampled(rows: Scored, metric: str, draws: np.random.Generator) -> Array:
     for place in range(ROUNDS):
         picked = rows.take(draws.integers(0, size, count))
         found[place] = score(metric, rows.kind, picked.labels, picked.predictions)
-    centre = np.nanmean(found)
+    centre = _mean(found)
     shrunk: Array = centre + (found - centre) * np.sqrt(count / size)
     return shrunk
 

@@ -86,9 +86,10 @@ def absences(
         usual = _usual(spec.column, gone, learned)
         absence = Absence(spec.column, gone, rows, len(names), spec.may_miss, usual)
         if spec.gap and within:
-            said = frame[frame[PREDICTION].notna()]
-            times = said[PREDICTION_TIME].groupby(codes[frame[PREDICTION].notna()])
-            here = {named[code]: when for code, when in times if code >= 0 and named[code] in names}
+            known = frame[PREDICTION].notna().to_numpy() & (codes >= 0)
+            owners = np.array(named, dtype=object)[codes[known]]
+            times = frame.loc[known, PREDICTION_TIME].groupby(owners)
+            here = {str(name): when for name, when in times if str(name) in names}
             absence = _with_silences(absence, spec.gap, here, within, learned)
         found.append(absence)
     return tuple(found)

@@ -10,6 +10,7 @@ from tasks.monitoring.performance import (
     Performance,
     Scored,
     calibration,
+    estimated,
     lower_bound,
     metrics_of,
     perform,
@@ -374,3 +375,15 @@ def test_a_feature_that_only_lost_values_makes_no_champion_stale() -> None:
 
     assert spared.action is Action.REST
     assert trained.action is Action.RETRAIN
+
+
+@pytest.mark.parametrize("said", [0.0, 1.0])
+def test_where_nothing_can_be_expected_nothing_is_told(said: float) -> None:
+    """Labels that are drawn from chances of 0 are all 0, and have no AUC; nor has an estimate."""
+    labels = np.random.default_rng(1).integers(0, 2, 500).astype(float)
+    sure = Scored("binary", labels, np.full(500, said))
+    honest = Scored("binary", labels, np.full(500, 0.5))
+
+    assert perform(sure, "roc_auc", 0.7, seed=1) is None
+    assert estimated(sure, honest, "roc_auc", seed=1) is None
+    assert perform(honest, "roc_auc", 0.7, seed=1) is not None
