@@ -12,7 +12,7 @@ from infra.errors import ConfigError
 from infra.signatures import fingerprint, sign
 from infra.signers import sharing_a_key, signers_in, without_key
 from tasks.governance.answers import Answer, DriftAnswer, suggested
-from tasks.governance.objections import barred, objections, statement
+from tasks.governance.objections import objections, statement
 from tasks.governance.rules import Rules
 from tasks.governance.spec import ApprovalSpec
 from tasks.references import Action, Diagnosis, Evidence, Subject, VerdictCause, WatchKind
@@ -80,28 +80,6 @@ def test_the_author_of_a_change_may_refuse_it_but_not_approve_it(name: str) -> N
     assert objection.endswith("the author of a change may not approve it.")
     assert objections(refusal, Rules(ApprovalSpec()), evidence) == ()
     assert objections(said, Rules(ApprovalSpec(author_may_approve=True)), evidence) == ()
-
-
-@pytest.mark.parametrize(
-    ("reviewers", "uncommitted", "nobody_may"),
-    [
-        ((), (), False),
-        ((), ("trainer.py",), True),
-        (("ann",), (), True),
-        (("ann", "eve"), (), False),
-    ],
-)
-def test_nobody_may_approve_what_is_of_every_reviewer_or_of_nobody_known(
-    reviewers: tuple[str, ...], uncommitted: tuple[str, ...], *, nobody_may: bool
-) -> None:
-    """Then a default cannot either, unless the declaration lets authors approve."""
-    evidence = shown(_HERE, Subject.CANDIDATE, ANN)
-    payload = {**evidence.payload, "uncommitted": list(uncommitted)}
-    evidence = evidence.model_copy(update={"payload": payload})
-
-    assert bool(barred(Rules(ApprovalSpec(reviewers=reviewers)), evidence)) is nobody_may
-    allowed = ApprovalSpec(reviewers=reviewers, author_may_approve=True)
-    assert barred(Rules(allowed), evidence) == ()
 
 
 def test_somebody_else_may_approve() -> None:
