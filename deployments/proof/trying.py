@@ -78,7 +78,7 @@ class Trial:
                     gross=size == sizes[-1],
                     repetition=self.number,
                     where=str(self.targets.get(kind) or self._hits(kind)),
-                    window=self.shifted[0],
+                    window=self.span[0],
                 )
                 yield self._tried(draft)
 
@@ -104,7 +104,7 @@ class Trial:
         )
 
     @cached_property
-    def shifted(self) -> tuple[str, ...]:
+    def span(self) -> tuple[str, ...]:
         """The windows for which a shift goes on: from the first on that is calm without it.
 
         What is heard of a window that alarms anyhow tells nothing of a shift. Where none is calm
@@ -118,10 +118,10 @@ class Trial:
     @cached_property
     def unshifted(self) -> tuple[Heard, ...]:
         """Those windows without the shift; what was before them counts for neither."""
-        if self.shifted[0] == self.dealt.watched()[0]:
-            return self.calm[: len(self.shifted)]
+        if self.span[0] == self.dealt.watched()[0]:
+            return self.calm[: len(self.span)]
         stream = DealtStream(self.shadow, self.dealt)
-        return tuple(stream.comes(window, self.dealt.rows(window)) for window in self.shifted)
+        return tuple(stream.comes(window, self.dealt.rows(window)) for window in self.span)
 
     @cached_property
     def left_out(self) -> dict[str, str]:
@@ -140,7 +140,9 @@ class Trial:
         if kind.of_predictions:
             return not_promised(kind, self.shadow.spec.monitoring)
         if kind.of_feed:
-            return "" if kind in self.targets else "no column of its tables can have it"
+            return (
+                "" if kind in self.targets else "nothing that its features are made of can have it"
+            )
         if not self._hits(kind):
             return "the model has no numeric feature"
         window, size = self.dealt.watched()[0], self.wanted.kinds[kind][-1]
@@ -179,7 +181,7 @@ class Trial:
         long = draft.kind.of_predictions or draft.kind in self.wanted.retrains
         patient = lasting or (draft.gross and long)
         stream, actions, first = DealtStream(self.shadow, self.dealt), [], dict[str, object]()
-        both = zip(self.shifted, self.unshifted, strict=True)
+        both = zip(self.span, self.unshifted, strict=True)
         for place, (window, calm) in enumerate(both, start=1):
             rows = self._rows(draft, window)
             if isinstance(rows, str):
@@ -217,7 +219,7 @@ class Trial:
 
     def _days(self, windows: int) -> float:
         """From the beginning of a shift until the end of the window in which it was seen."""
-        names = self.shifted
+        names = self.span
         return float((end_day(names[windows - 1]) - first_day(names[0])).days)
 
 

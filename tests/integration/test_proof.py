@@ -221,9 +221,9 @@ def test_a_shift_begins_in_a_window_that_is_calm_without_it(trial: Trial) -> Non
 
     flip = next(each for each in late.shifts() if each.kind is ShiftKind.FLIP and each.gross)
 
-    assert trial.shifted == trial.dealt.watched()[:2]
-    assert late.shifted == trial.dealt.watched()[1:3]
-    assert (flip.window, flip.delay) == (late.shifted[0], 1)
+    assert trial.span == trial.dealt.watched()[:2]
+    assert late.span == trial.dealt.watched()[1:3]
+    assert (flip.window, flip.delay) == (late.span[0], 1)
     assert flip.would_train
 
 
