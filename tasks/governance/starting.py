@@ -105,12 +105,14 @@ def train_on_new_code(
     changed = _changed(last, paths, folder)
     if not changed.files:
         return ""
-    since = f"since version {last.version} {_said(changed)}"
-    if frozen:
+    since, because = f"since version {last.version} {_said(changed)}", (cause.value, changed.newest)
+    with reachable_prefect():
+        begun = find("train", model, because)
+    if frozen and begun is None:  # one that has begun counts in the budget, and goes on in a freeze
         return f"A training of {model}, cause {cause.value}, waits ({frozen}): {since}."
     if going_on(model):
         return ""
-    run = start("train", model, because=(cause.value, changed.newest), cause=cause, as_of=now)
+    run = start("train", model, because=because, cause=cause, as_of=now)
     return _ended(run, f"The training of {model}", changed) or (
         f"A training of {model} was asked for, cause {cause.value}: {since}."
     )

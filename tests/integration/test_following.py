@@ -239,6 +239,8 @@ def test_a_commit_to_what_was_trained_by_starts_one_training(model: str, tmp_pat
 
     finished(run.name)
     assert asked().endswith("ended as Completed. Start it by hand, or commit a mend.")
+    spent = train_on_new_code(model, ["model"], as_of, folder=folder, frozen="1 training began")
+    assert spent == asked(), "it waits for nothing any more"
     committed(folder, trainer, "four")
     assert asked() != ""
     assert len(runs_of(model)) == 2
