@@ -92,8 +92,8 @@ def test_the_days_to_come_are_as_prefect_holds_them(home: Path) -> None:
 
     assert [(each.name, each.active, each.said) for each in found.schedules] == [
         ("ingest-1", False, ""),
-        ("monitor-1", False, ""),
         ("score-1", False, ""),
+        ("monitor-1", False, ""),
     ]
     assert {each.outcome for each in found.next_30_days} == {Outcome.PAUSED}
     assert {each.flow for each in found.next_30_days} == {"ingest", "monitor", "score"}
