@@ -57,6 +57,6 @@ def test_years_that_do_not_drift_are_left_in_peace(three_years: None, tmp_path: 
     assert (labelled.window, labelled.action, labelled.as_of) == ("2017", "rest", JUDGED)
     assert "roc_auc" in labelled.metrics
     assert (silent.window, silent.action, silent.rows) == ("2018", "alert", 0)
-    assert {each.kind for each in silent.causes} == {"volume", "missing"}
+    assert {"volume", "missing"} <= {each.kind for each in silent.causes}
     assert len(runs_of("train", MODEL)) == 1
     assert runs_of("review", MODEL) == []
