@@ -55,7 +55,8 @@ def in_the_gap(values: Array, draws: Draws) -> Array:
     below = np.arange(1, len(known)) / len(known)
     gap = int(np.argmax(np.diff(known) * below * (1 - below)))
     low, width = known[gap], known[gap + 1] - known[gap]
-    return low + width * draws.normal(0.5, 0.01, len(values)).clip(0.2, 0.8)
+    filled: Array = low + width * draws.normal(0.5, 0.01, len(values)).clip(0.2, 0.8)
+    return filled
 
 
 CHANGES: Mapping[str, Callable[[Array, Draws], Array]] = {
