@@ -9,7 +9,7 @@ from scipy.spatial.distance import jensenshannon
 
 from infra.errors import DataError
 from tasks.monitoring.sketches.categories import MOST_NAMES, Names
-from tasks.monitoring.sketches.columns import Distances
+from tasks.monitoring.sketches.columns import CategoryColumn, Distances
 from tasks.monitoring.sketches.profiles import Profile, draw_profile
 from tests.support.shapes import names_of, sketch_of
 
@@ -41,6 +41,45 @@ def test_categories_are_counted_exactly(
     expected = jensenshannon(before, after)
     assert distances.jensen_shannon == pytest.approx(expected, abs=1e-7)
     assert distances.ks is distances.wasserstein is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.3, 0.05), (0.05, 0.5), (0.1, 0.1)])
+def test_what_moves_among_names_that_are_seldom_is_counted_exactly(
+    before: float, after: float
+) -> None:
+    """Six thousand names of which none has one row in ten thousand, but all have hundreds."""
+    reference, current = shared(before), shared(after)
+    old, new = (np.array([*each.counts.values()]) / each.rows for each in (reference, current))
+
+    distances = CategoryColumn(reference).distances(current)
+
+    assert distances.psi == pytest.approx(((new - old) * np.log(new / old)).sum(), abs=1e-12)
+
+
+def test_half_of_the_seldom_names_cannot_fall_to_a_tenth_unseen() -> None:
+    """Each of them had and has less than one row in ten thousand."""
+    reference = Names({f"name {place}": 1000 for place in range(10_000)})
+    current = Names(
+        {name: 1900 - 1800 * (place % 2) for place, name in enumerate(reference.counts)}
+    )
+
+    assert CategoryColumn(reference).distances(current).psi > 1
+
+
+def shared(share: float) -> Names:
+    """Twenty million rows, of which six thousand names have a share; one has the others."""
+    rows = 20_000_000
+    rare = {f"name {place}": round(share * rows / 6000) for place in range(6000)}
+    return Names({"often": round((1 - share) * rows), **rare})
+
+
+def test_names_too_seldom_for_a_window_are_not_gone() -> None:
+    """Of a billion rows each has one: that a window has none of them says nothing."""
+    rare = {f"name {place}": 1 for place in range(9000)}
+    reference = Names({"often": 10**9, **rare})
+
+    assert CategoryColumn(reference).distances(Names({"often": 1000})).psi < 1e-6
+    assert CategoryColumn(Names({"often": 1000})).distances(reference).psi < 1e-6
 
 
 @given(TEXTS, TEXTS, TEXTS)

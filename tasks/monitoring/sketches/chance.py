@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from tasks.monitoring.sketches.distances import psi_of
+from tasks.monitoring.sketches.distances import SMALLEST_SHARE, psi_of
+from tasks.monitoring.sketches.grid import Array
 from tasks.monitoring.sketches.numeric import Counts
 
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN_CELLS = 200, 20, 400_000
@@ -17,7 +18,9 @@ _MOST_ROWS: Final = 500_000_000
 _SEED: Final = 20130101
 
 
-def chance_of_psi(counts: Counts, rows: int, error: float) -> float:
+def chance_of_psi(
+    counts: Counts, rows: int, error: float, floors: Array | float = SMALLEST_SHARE
+) -> float:
     """The PSI that rows of the reference's own distribution exceed with a given probability.
 
     The reference is parted at random, into as many rows as are compared with it and the others:
@@ -30,6 +33,7 @@ def chance_of_psi(counts: Counts, rows: int, error: float) -> float:
         counts: rows in each of the reference's bins, shape (n_bins,).
         rows: how many rows are compared with them.
         error: probability of exceeding it, such as 0.05 divided by the number of columns.
+        floors: least share that each bin counts as, those of the index that is held to it.
 
     Source:
         Fisher, The Design of Experiments (1935): what is exchangeable is drawn again without
@@ -45,7 +49,7 @@ def chance_of_psi(counts: Counts, rows: int, error: float) -> float:
     draws = np.random.default_rng(_SEED)
     times = int(np.clip(_DRAWN_CELLS / len(counts), _FEWEST_DRAWS, _MOST_DRAWS))
     drawn = draws.multivariate_hypergeometric(counts, part, times, method="marginals")
-    found = psi_of((counts - drawn) / (held - part), drawn / part)
+    found = psi_of((counts - drawn) / (held - part), drawn / part, floors)
     mean, variance = float(found.mean()), float(found.var())
     if not variance > 0:
         return mean

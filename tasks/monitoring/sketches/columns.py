@@ -109,10 +109,13 @@ class CategoryColumn:
             DataError: one of them has no rows.
         """
         before, after = distances.name_shares(self.reference, current)
+        counts = distances.name_counts(self.reference)
+        rows = min(self.reference.rows, current.rows)
+        floors, known = (distances.name_floors(len(each) - 2, rows) for each in (before, counts))
         return Distances(
-            psi=distances.psi(before, after),
+            psi=distances.psi(before, after, floors),
             jensen_shannon=distances.jensen_shannon(before, after),
-            chance=chance_of_psi(distances.name_counts(self.reference), current.rows, error),
+            chance=chance_of_psi(counts, current.rows, error, known),
         )
 
 

@@ -12,6 +12,9 @@ from tasks.monitoring.sketches.numeric import Counts, Numbers
 SMALLEST_SHARE: Final = 1e-4
 """Share that stands for an empty bin: without it one row in a new bin makes the index infinite."""
 
+_TOLD_ROWS: Final = 5
+"""Rows from which on the share of a name is told from nothing, where there are many rows."""
+
 
 def number_shares(grid: NumberGrid, numbers: Numbers) -> Array:
     """Share of each part of the reference, the last for missing values; they sum to 1.
@@ -53,8 +56,28 @@ def name_shares(reference: Names, current: Names) -> tuple[Array, Array]:
     return one, other
 
 
-def psi(before: Array, after: Array) -> float:
+def name_floors(names: int, rows: int) -> Array:
+    """The least share that each of so many names is held to, then the rest and missing values.
+
+    Args:
+        names: how many there are.
+        rows: of the smaller of both sides.
+
+    Source:
+        Cochran, Some Methods for Strengthening the Common Chi-squared Tests (1954): five rows are
+        what a share can be told from.
+    """
+    least = min(SMALLEST_SHARE, _TOLD_ROWS / max(rows, 1))
+    return np.append(np.full(names, least), [SMALLEST_SHARE, SMALLEST_SHARE])
+
+
+def psi(before: Array, after: Array, floors: Array | float = SMALLEST_SHARE) -> float:
     """Population stability index between two lists of shares, in nats.
+
+    Args:
+        before: shape (n_bins,).
+        after: likewise.
+        floors: least share that each bin counts as, on either side.
 
     Returns:
         0 for identical ones. Below 0.1 stable, above 0.25 moved.
@@ -62,12 +85,12 @@ def psi(before: Array, after: Array) -> float:
     Source:
         Siddiqi, Credit Risk Scorecards (2006): symmetrised Kullback-Leibler divergence.
     """
-    return float(psi_of(before, after))
+    return float(psi_of(before, after, floors))
 
 
-def psi_of(before: Array, after: Array) -> Array:
+def psi_of(before: Array, after: Array, floors: Array | float = SMALLEST_SHARE) -> Array:
     """The same of several lists at once, shape (..., n_bins), as shape (...)."""
-    old, new = (np.maximum(each, SMALLEST_SHARE) for each in (before, after))
+    old, new = (np.maximum(each, floors) for each in (before, after))
     found: Array = ((new - old) * np.log(new / old)).sum(axis=-1)
     return found
 
