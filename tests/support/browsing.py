@@ -30,6 +30,11 @@ class Seen:
         """Keep a picture of the page in the test's folder."""
         self.page.screenshot(path=self._folder / f"{name}.png", full_page=True)
 
+    def leave(self) -> None:
+        """Leave a page that is none of ours; what it said until it was gone does not count."""
+        self.page.goto("about:blank")
+        self.errors.clear()
+
     def _heard(self, said: ConsoleMessage) -> None:
         if said.type == "error":
             self.errors.append(said.text)
