@@ -43,7 +43,7 @@ def observer(_session_observer: Observer, gpus: SimulatedGpus) -> Observer:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server for homes: each test that takes one begins with an empty database."""
     with postgres_server() as url:
         yield url
@@ -77,11 +77,11 @@ def pool(api: str, tmp_path: Path, nvml_library: Path, gpus: SimulatedGpus) -> I
 
 
 @pytest.fixture(scope="module")
-def database(api: str, server: str) -> str:
+def database(api: str, postgres: str) -> str:
     """A PostgreSQL server; flights is deployed to the Prefect server that the session shares."""
     assert api
     deploy("flights", paused=True)
-    return server
+    return postgres
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def home(database: str, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def ledger_beside_runs(server: str, api: str, tmp_path: Path) -> Iterator[None]:
+def ledger_beside_runs(postgres: str, api: str, tmp_path: Path) -> Iterator[None]:
     """An empty ledger, beside the runs of the Prefect server that the session shares."""
     assert api
-    with home_on(server, tmp_path):
+    with home_on(postgres, tmp_path):
         yield
 
 

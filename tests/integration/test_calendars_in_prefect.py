@@ -47,10 +47,10 @@ FIRST_DAY = {
 
 
 @pytest.fixture(scope="module")
-def database(api: str, server: str) -> str:
+def database(api: str, postgres: str) -> str:
     """A PostgreSQL server of these tests; Prefect's is the one that the session shares."""
     assert api
-    return server
+    return postgres
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ CHAMPION = Champion(
 
 
 @pytest.fixture(autouse=True)
-def _ledger(server: str, tmp_path: Path) -> Iterator[None]:
-    with home_on(server, tmp_path):
+def _ledger(postgres: str, tmp_path: Path) -> Iterator[None]:
+    with home_on(postgres, tmp_path):
         yield
 
 

@@ -53,12 +53,12 @@ def client(api: str) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture
-def model(client: SyncPrefectClient, server: str, tmp_path: Path) -> Iterator[str]:
+def model(client: SyncPrefectClient, postgres: str, tmp_path: Path) -> Iterator[str]:
     """A model that was trained once, is deployed, and heeds an event."""
     name = f"m{uuid4().hex[:8]}"
     heeds = {"events": [{"event": OPENED.event, "resource": OPENED.resource}]}
     write_model(tmp_path / "models", name, triggers=heeds)
-    with home_on(server, tmp_path), environment({"PERENNIAL_MODELS": str(tmp_path / "models")}):
+    with home_on(postgres, tmp_path), environment({"PERENNIAL_MODELS": str(tmp_path / "models")}):
         judged = candidate(2).model_copy(update={"model": name})
         refused = Refuse(why="It gains nothing.")
         evidence = evidence_for_candidate.fn(judged, bento(2), comparison(), refused)

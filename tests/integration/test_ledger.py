@@ -25,9 +25,9 @@ _MAY = datetime(2013, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def ledger(server: str, tmp_path: Path) -> Iterator[Ledger]:
+def ledger(postgres: str, tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger."""
-    with home_on(server, tmp_path):
+    with home_on(postgres, tmp_path):
         yield Ledger()
 
 

@@ -35,13 +35,13 @@ _YES = Answer(approve=True, reason="The airline changed its units.", reviewer="a
 
 
 @pytest.fixture
-def home(server: str, api: str, tmp_path: Path) -> Iterator[Path]:
+def home(postgres: str, api: str, tmp_path: Path) -> Iterator[Path]:
     """An empty ledger with the model flights, and the Prefect server that the session shares."""
     assert api
     quiet = temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False})  # no log is looked at
     write_model(tmp_path / "models", "flights", alerts=[{"on": ["expired"], "to": ["team"]}])
     models = {"PERENNIAL_MODELS": str(tmp_path / "models")}
-    with home_on(server, tmp_path), environment(models), quiet:
+    with home_on(postgres, tmp_path), environment(models), quiet:
         yield tmp_path
 
 

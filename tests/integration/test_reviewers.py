@@ -44,11 +44,11 @@ TWO = {"approvals": 2, "reviewers": ["ann", "bob", "eve"]}
 
 
 @pytest.fixture
-def home(server: str, api: str, tmp_path: Path) -> Iterator[Path]:
+def home(postgres: str, api: str, tmp_path: Path) -> Iterator[Path]:
     """An empty ledger, and the Prefect server that the session shares."""
     assert api
     quiet = temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False})  # no log is looked at
-    with home_on(server, tmp_path), quiet:
+    with home_on(postgres, tmp_path), quiet:
         yield tmp_path
 
 

@@ -19,9 +19,9 @@ VERSION = candidate(2)
 
 
 @pytest.fixture(autouse=True)
-def ledger(server: str, tmp_path: Path) -> Iterator[Ledger]:
+def ledger(postgres: str, tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger."""
-    with home_on(server, tmp_path):
+    with home_on(postgres, tmp_path):
         yield Ledger()
 
 
