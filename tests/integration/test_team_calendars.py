@@ -126,18 +126,23 @@ def test_what_is_no_calendar_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "said", "seconds"),
     [
-        ("RRULE:FREQ=MINUTELY;COUNT=6000", "6,000 events"),
-        ("RRULE:FREQ=SECONDLY", "recurs without measure"),
-        ("RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30", "recurs without measure"),
+        ("RRULE:FREQ=MINUTELY;COUNT=6000", "6,000 events", 5),
+        ("RRULE:FREQ=SECONDLY", "recurs without measure", 1),
+        ("RRULE:FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30", "recurs without measure", 1),
     ],
 )
 def test_a_rule_without_measure_ends_its_reader_and_not_us(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, said: str
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: str,
+    said: str,
+    seconds: int,
 ) -> None:
-    """It is read in a process that has so many seconds of a core; here one."""
-    monkeypatch.setattr(apart, "MOST_S", 1)
+    """It is read in a process that has so many seconds of a core."""
+    monkeypatch.setattr(apart, "MOST_S", seconds)
     (tmp_path / "team.ics").write_bytes(icalendar(event("x", MORNING, rule)))
     began = time.monotonic()
 
