@@ -114,7 +114,7 @@ def test_silence_is_refused_by_the_contract_and_would_alert_behind_it(shown: Tri
     assert (whole.contract, whole.by) == (Ending.REJECT, "contract")
     assert whole.monitor == 1
     assert whole.actions[0] is Action.ALERT
-    assert whole.causes == ("volume",)
+    assert whole.causes == ("volume", "late"), "its objective says that so long a gap is an outage"
 
 
 def test_the_same_seed_shows_the_same(faults: Faults, shown: Tried) -> None:
