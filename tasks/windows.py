@@ -110,7 +110,7 @@ def ends_at(window: str, timezone: str) -> datetime | None:
     """
     if window == EVERYTHING:
         return None
-    return _midnight(end_day(window), timezone)
+    return midnight(end_day(window), timezone)
 
 
 def require_grain(window: str, grain: str) -> None:
@@ -132,7 +132,7 @@ def require_begun(window: str, as_of: datetime, timezone: str) -> None:
     Raises:
         ConfigError: it lies in the future.
     """
-    if window != EVERYTHING and as_of < (start := _midnight(first_day(window), timezone)):
+    if window != EVERYTHING and as_of < (start := midnight(first_day(window), timezone)):
         raise ConfigError(
             f"{window} has not begun as of {as_of:%Y-%m-%d %H:%M %Z}: it does on "
             f"{start:%Y-%m-%d %H:%M %Z}.",
@@ -140,7 +140,12 @@ def require_begun(window: str, as_of: datetime, timezone: str) -> None:
         )
 
 
-def _midnight(day: date, timezone: str) -> datetime:
+def midnight(day: date, timezone: str) -> datetime:
+    """When a day begins, by the calendar of a time zone.
+
+    >>> midnight(date(2013, 7, 1), "America/New_York").isoformat()
+    '2013-07-01T04:00:00+00:00'
+    """
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
 
 

@@ -72,11 +72,13 @@ def _late(facts: "Facts") -> Iterator[Stall]:
     for flow, found in facts.late.items():
         waited = facts.now - found.due
         if waited > _PATIENCE:
-            many = f"{found.runs} runs of {flow} are" if found.runs > 1 else f"A run of {flow} is"
-            due = f"The first was due {spoken(waited)} ago" if found.runs > 1 else (
-                f"It was due {spoken(waited)} ago"
-            )  # fmt: skip
-            said = f"{due} and has not begun: `perennial why` says what a run waits for."
+            many, first = (
+                (f"{found.runs} runs of {flow} are", "The first")
+                if found.runs > 1
+                else (f"A run of {flow} is", "It")
+            )
+            due = f"{first} was due {spoken(waited)} ago and has not begun"
+            said = f"{due}: `perennial why` says what a run waits for."
             yield Stall("look", "", f"{many} late", said, found.run_url)
 
 

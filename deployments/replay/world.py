@@ -7,8 +7,7 @@ is asked again with one policy more, does no finished work twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 import pandas as pd
 
@@ -45,7 +44,7 @@ from tasks.references import (
     Verdict,
 )
 from tasks.training import fit
-from tasks.windows import end_day
+from tasks.windows import end_day, midnight
 
 LEFT_OUT = (
     "Packaging and its smoke test: no Bento is built.",
@@ -77,8 +76,7 @@ class World:
 
     def ends(self, window: str) -> datetime:
         """When a window is over, and its rows come in."""
-        zone = ZoneInfo(self.spec.data.timezone)
-        return datetime.combine(end_day(window), time(), zone).astimezone(UTC)
+        return midnight(end_day(window), self.spec.data.timezone)
 
     def closes(self, window: str) -> datetime:
         """When its labels are in."""

@@ -1,9 +1,8 @@
 """How the predictions of a window came: in time, in one piece, once, and of its own rows."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pandas as pd
 from tasks.frames import EVENT_TIME, LABEL_TIME, PREDICTION_TIME
 from tasks.monitoring.learned import PREDICTION
 from tasks.monitoring.spec import ObjectiveSpec
-from tasks.windows import EVERYTHING, end_day, first_day
+from tasks.windows import EVERYTHING, end_day, first_day, midnight
 
 SCORED_AT: Final = "scored_at"
 """The column of the time as of which a prediction was made."""
@@ -83,12 +82,8 @@ def bounds(window: str, timezone: str) -> Bounds | None:
     """The instants between which a window lies, by the calendar of a time zone."""
     if window == EVERYTHING:
         return None
-    zone = ZoneInfo(timezone)
-    start, end = (
-        pd.Timestamp(datetime.combine(day, time(), zone).astimezone(UTC))
-        for day in (first_day(window), end_day(window))
-    )
-    return Bounds(start, end)
+    days = first_day(window), end_day(window)
+    return Bounds(*(pd.Timestamp(midnight(day, timezone)) for day in days))
 
 
 def feed(

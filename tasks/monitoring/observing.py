@@ -1,6 +1,6 @@
 """From frames to what the verdict is about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -112,6 +112,17 @@ class Watched:
         others = whose.notna() & (whose != self.champion.version)
         return self.window[own] if others.any() else self.window
 
+    @cached_property
+    def sampled(self) -> tuple[tuple[str, NumberColumn, Array], ...]:
+        """Each feature of numbers with the sample of its values that is at hand."""
+        if self.learned is None or self.features is None:
+            return ()
+        return tuple(
+            (name, column, _floats(self.features.sample[name]))
+            for name, column in self.learned.features.columns.items()
+            if isinstance(column, NumberColumn)
+        )
+
 
 def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
     """What is seen of a window; statistics of fewer rows than `min_rows` are left out."""
@@ -156,7 +167,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         data_age=_since(watched, watched.newest),
         slices=_slices(watched, then, spec) if then else (),
         attribution=_attribution(watched),
-        spikes=tuple(found for each in _sampled(watched) if (found := spike(*each))),
+        spikes=tuple(found for each in watched.sampled if (found := spike(*each))),
         renamings=_renamings(watched),
         prediction_spike=_spike(known.predictions, watched.own[PREDICTION])
         if known and can_say
@@ -165,7 +176,7 @@ def observe(watched: Watched, spec: MonitoringSpec) -> Observation:
         if known and enough and label.kind == "regression"
         else None,
         outside=_outside(watched),
-        far=tuple(away for each in _sampled(watched) if (away := far(*each))),
+        far=tuple(away for each in watched.sampled if (away := far(*each))),
         one_class=_one_class(watched, scored) if told else None,
     )
 
@@ -330,15 +341,6 @@ def _absences(watched: Watched) -> tuple[Absence, ...]:
     now = pd.Timestamp(watched.as_of) if watched.as_of else None
     learned = watched.learned.features if watched.learned else None
     return absences(watched.window, watched.rosters, learned, come(watched.within, now))
-
-
-def _sampled(watched: Watched) -> Iterator[tuple[str, NumberColumn, Array]]:
-    """Each feature of numbers with the sample of its values that is at hand."""
-    if watched.learned is None or watched.features is None:
-        return
-    for name, column in watched.learned.features.columns.items():
-        if isinstance(column, NumberColumn):
-            yield name, column, _floats(watched.features.sample[name])
 
 
 def _one_class(watched: Watched, scored: Scored) -> OneClass | None:

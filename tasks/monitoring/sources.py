@@ -22,7 +22,7 @@ from tasks.monitoring.performance import Scored
 from tasks.monitoring.sketches.profiles import Profile, Sketch
 from tasks.monitoring.sketches.survey import RowSample
 from tasks.references import Candidate, Champion, FeatureTable, Predictions
-from tasks.windows import EVERYTHING, end_day, first_day
+from tasks.windows import EVERYTHING, end_day, ends_at, first_day
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -260,8 +260,8 @@ def _come(window: str, until: datetime | None, timezone: str) -> float:
 
 def newest_end(table: FeatureTable, timezone: str) -> datetime | None:
     """When the newest window that is there was over; None for rows without time."""
-    ends = [bounds(part.window, timezone) for part in table.parts]
-    return max((each.end.to_pydatetime() for each in ends if each), default=None)
+    ends = [ends_at(part.window, timezone) for part in table.parts]
+    return max(filter(None, ends), default=None)
 
 
 def _days(window: str) -> int:

@@ -1,5 +1,7 @@
 """Fixtures of the adapters' tests: GPUs that are not there, and somebody who looks at them."""
 
+import importlib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -91,6 +93,14 @@ def home(database: str, tmp_path: Path) -> Iterator[Path]:
         for run in client.read_flow_runs():
             client.delete_flow_run(run.id)
         yield tmp_path
+
+
+@pytest.fixture(scope="module")
+def evidently() -> None:
+    """Evidently imported once: what numpy, litestar and others say of it is none of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("tasks.monitoring.comparison")
 
 
 @pytest.fixture

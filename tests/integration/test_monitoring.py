@@ -1,7 +1,5 @@
 """Watching on real tables: predictions from Delta, reports on disk, artifacts on a run's page."""
 
-import importlib
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,13 +28,7 @@ from tasks.references import (
 from tasks.training.estimators import hist_gradient_boosting
 from tests.support.rides import ROWS, SPEC, WINDOWS, Kind, World
 
-
-@pytest.fixture(autouse=True, scope="module")
-def evidently() -> None:
-    """Evidently imported once: what numpy, litestar and others say of it is none of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("tasks.monitoring.comparison")
+pytestmark = pytest.mark.usefixtures("evidently")
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,15 @@
 """Windows that nobody predicted, or that never came: each has a verdict, and says what is gone."""
 
-import importlib
-import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from infra.settings import settings
 from tasks.monitoring.spec import MonitoringSpec, ObjectiveSpec, RosterSpec
 from tasks.packaging import find_predictions
 from tasks.references import Action, Predictions, WatchKind
+from tests.support.feature_tables import bare_home
 from tests.support.rides import ROWS, WINDOWS, Kind, World
 
 DAY = timedelta(days=1)
@@ -23,24 +21,14 @@ DECLARED = MonitoringSpec(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def evidently() -> None:
-    """Evidently imported once: what numpy, litestar and others say of it is none of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("tasks.monitoring.comparison")
+pytestmark = pytest.mark.usefixtures("evidently")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path) -> Iterator[Path]:
     """A home of the test's own, whose servers are only named."""
-    monkeypatch.setenv("PERENNIAL_HOME", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    monkeypatch.setenv("PERENNIAL_PAGES_URL", "http://127.0.0.1:2")
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:3/api")
-    settings.cache_clear()
-    yield tmp_path
-    settings.cache_clear()
+    with bare_home(tmp_path / "home") as folder:
+        yield folder
 
 
 def nothing(world: World, window: str) -> Predictions:
