@@ -54,18 +54,14 @@ def tell(notice: Notice, wanted: tuple[str, ...]) -> int:
     """
     from prefect.logging import get_run_logger
 
-    message, told = message_of(notice), 0
+    told = 0
     for channel in wanted:
         if Ledger().find(_key(notice, channel)) is not None:
             continue
-        try:
-            send(channel, message)
-        except PerennialError as error:
+        error = _try(notice, channel)
+        told += error is None
+        if error is not None:
             get_run_logger().warning("Nobody was told. %s %s", error.args[0], error.advice)
-            _record(notice, channel, message, error)
-        else:
-            _record(notice, channel, message)
-            told += 1
     return told
 
 
@@ -174,18 +170,12 @@ def tell_outside(notice: Notice, rules: tuple[AlertSpec, ...]) -> Iterator[Told]
         BackendError: the database is gone.
     """
     for channel in channels(notice, rules):
-        key, message = _key(notice, channel), message_of(notice)
+        key = _key(notice, channel)
         known = (Ledger().find(each) for each in (key, _failed(key)))
         if any(each is not None for each in known):
             continue
-        try:
-            send(channel, message)
-        except PerennialError as error:
-            _record(notice, channel, message, error)
-            yield Told(channel, notice.title, str(error.args[0]))
-        else:
-            _record(notice, channel, message)
-            yield Told(channel, notice.title)
+        error = _try(notice, channel)
+        yield Told(channel, notice.title, str(error.args[0]) if error else "")
 
 
 def sentences(told: Iterable[Told]) -> Iterator[str]:
@@ -206,6 +196,18 @@ def sentences(told: Iterable[Told]) -> Iterator[str]:
         count = "1 message waits" if len(messages) == 1 else f"{len(messages)} messages wait"
         titles = few([each.title for each in messages], most=3)
         yield f"{count} ({titles}). {messages[-1].failure}"
+
+
+def _try(notice: Notice, channel: str) -> PerennialError | None:
+    """Tell a channel, and put on record what came of it: why it took nothing, None where it did."""
+    message = message_of(notice)
+    try:
+        send(channel, message)
+    except PerennialError as error:
+        _record(notice, channel, message, error)
+        return error
+    _record(notice, channel, message)
+    return None
 
 
 def message_of(notice: Notice) -> Message:
